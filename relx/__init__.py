@@ -1,0 +1,1 @@
+"""relx: relation extraction from a folder of CSV files to a submission, in Keras."""

@@ -1,0 +1,166 @@
+"""Files that appear whole or not at all, and the hashes that name their content."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from relx.faults import Fault, InputError
+
+
+@contextlib.contextmanager
+def disk_faults(path: Path) -> Iterator[None]:
+    """Turns a full disk or a folder without write permission into an `InputError`.
+
+    Args:
+        path: The file or folder being written, named in the message.
+
+    Raises:
+        InputError: The disk is full, or the place cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+        what |= {errno.EACCES: "no permission to write here", errno.EROFS: "the disk is read-only"}
+        if error.errno not in what:
+            raise
+        step = "free some space or name another folder; nothing was half-written"
+        raise InputError(Fault(what[error.errno], str(path), next_step=step)) from error
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` and renames it into place when the block succeeds.
+
+    Args:
+        path: The file that shall exist afterwards; its folder is created.
+
+    Yields:
+        The path to write to. On an exception it is removed and `path` stays as it was.
+
+    Raises:
+        InputError: The disk is full, or the place cannot be written.
+    """
+    with disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        beside = Path(name)
+        try:
+            yield beside
+            beside.chmod(0o666 & ~_umask())
+            _flush_to_disk(beside)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Gives a temporary folder beside `path` and renames it into place when the block succeeds.
+
+    Args:
+        path: The folder that shall exist afterwards; one that exists is replaced.
+
+    Yields:
+        The folder to fill. On an exception it is removed and `path` stays as it was.
+
+    Raises:
+        InputError: The disk is full, or the place cannot be written.
+    """
+    with disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        old = beside.with_name(beside.name + ".old")
+        try:
+            yield beside
+            beside.chmod(0o777 & ~_umask())
+            for file in beside.rglob("*"):
+                _flush_to_disk(file)
+            if path.exists():
+                path.replace(old)
+            beside.replace(path)
+        finally:
+            if old.exists() and not path.exists():
+                old.replace(path)
+            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8, whole or not at all.
+
+    Args:
+        path: The file.
+        text: Its content.
+    """
+    with whole_file(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file that people can read too, whole or not at all.
+
+    Args:
+        path: The file.
+        value: What `json.dumps` takes.
+    """
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its content.
+
+    Raises:
+        InputError: The file is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        fault = Fault("this file is not JSON", str(path), received=str(error), allowed="UTF-8 JSON")
+        raise InputError(fault) from error
+
+
+def digest(parts: Iterable[str]) -> str:
+    """Hashes texts in order; equal digests mean equal texts.
+
+    Args:
+        parts: The texts.
+
+    Returns:
+        The SHA-256, 64 hexadecimal characters.
+    """
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        sha.update(len(data).to_bytes(8, "big"))
+        sha.update(data)
+    return sha.hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Waits until a file's bytes are on the disk, so that a rename never outruns them."""
+    if path.is_file():
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())

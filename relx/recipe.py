@@ -1,0 +1,328 @@
+"""What a run is: a strict, typed tree, read from YAML and changed by `--set a.b=c`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+from relx.faults import Fault, InputError, nearest, shorten
+
+MarkerStyle = Literal[
+    "none",
+    "entity_mask",
+    "entity_marker",
+    "entity_marker_punct",
+    "typed_entity_marker",
+    "typed_entity_marker_punct",
+    "typed_entity_marker_korean",
+    "klue",
+]
+Pooling = Literal["entity_starts", "cls_entity_starts", "cls", "entity_means"]
+Path_ = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Section(BaseModel):
+    """A part of a recipe: no unknown keys, no conversions, no changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_by_name=True)
+
+
+class DataSection(Section):
+    """Where the rows come from and how they are read."""
+
+    train: Path_ = "data/train.csv"
+    test: Path_ | None = None
+    dev: Path_ | None = None
+    labels: Path_ = "klue"
+    negative: str | None = "no_relation"
+    ends: Literal["inclusive", "exclusive"] = "inclusive"
+    encoding: Literal["auto", "utf-8", "cp949"] = "auto"
+    folds: int = Field(10, ge=2)
+
+
+class FreshSizes(Section):
+    """The sizes of an encoder that starts from random weights."""
+
+    architecture: Literal["bert", "roberta"] = "bert"
+    layers: int = Field(2, ge=1)
+    hidden: int = Field(128, ge=4)
+    heads: int = Field(2, ge=1)
+    intermediate: int = Field(512, ge=4)
+    vocabulary: int = Field(4000, ge=50)
+    positions: int = Field(512, ge=16)
+
+    @model_validator(mode="after")
+    def _heads_divide_hidden(self) -> FreshSizes:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden ({self.hidden}) must be a multiple of heads ({self.heads})")
+        return self
+
+
+class FreshSource(Section):
+    """An encoder made here, with a WordPiece vocabulary trained on the recipe's own sentences."""
+
+    fresh: FreshSizes
+
+
+def _source_kind(value: object) -> str:
+    return "name" if isinstance(value, str) else "fresh"
+
+
+EncoderSource = Annotated[
+    Annotated[Path_, Tag("name")] | Annotated[FreshSource, Tag("fresh")],
+    Discriminator(_source_kind),
+]
+
+
+class EncoderSection(Section):
+    """The encoder to start from."""
+
+    source: EncoderSource = Field(alias="from")
+
+
+class MarkersSection(Section):
+    """How the two entities are shown to the encoder."""
+
+    style: MarkerStyle = "typed_entity_marker_punct"
+    order: Literal["role", "appearance"] = "role"
+    query: str | None = None
+    query_place: Literal["first", "second"] = "first"
+
+    @model_validator(mode="after")
+    def _one_first_segment(self) -> MarkersSection:
+        if self.style == "none" and self.query is not None:
+            raise ValueError("style none puts the entities in front and leaves no room for a query")
+        return self
+
+
+class TokensSection(Section):
+    """How long a text may be."""
+
+    max_length: int = Field(256, ge=16, le=8192)
+
+
+class TaptSection(Section):
+    """Stage 1: masked-LM pretraining on the task's own sentences."""
+
+    epochs: int = Field(3, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(5e-5, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    clip_norm: float | None = Field(1.0, gt=0)
+    mask_rate: float = Field(0.15, gt=0, lt=1)
+    mask_unit: Literal["tokens", "words", "entities"] = "words"
+    markers: bool = False
+    held_out: float = Field(0.05, gt=0, lt=0.5)
+
+
+class TrainSection(Section):
+    """Stage 2: fine-tuning the relation model."""
+
+    epochs: int = Field(5, ge=1)
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(3e-5, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    clip_norm: float | None = Field(1.0, gt=0)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    pooling: Pooling = "entity_starts"
+    dropout: float = Field(0.1, ge=0, lt=1)
+    fold: int = Field(0, ge=0)
+    start_from: Literal["auto", "tapt", "encoder"] = "auto"
+    best_by: Literal["micro_f1", "auprc"] = "micro_f1"
+    patience: int | None = Field(None, ge=1)
+
+
+class PredictSection(Section):
+    """Prediction with a finished run."""
+
+    batch_size: int = Field(64, ge=1)
+
+
+class DeviceSection(Section):
+    """What the run computes on."""
+
+    backend: Literal["tensorflow"] = "tensorflow"
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    strategy: Literal["auto", "one", "mirrored"] = "auto"
+    virtual_devices: int = Field(1, ge=1, le=8)
+
+
+class Recipe(Section):
+    """Everything that decides what a run computes."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9가-힣][A-Za-z0-9가-힣._-]*$")]
+    seed: int = Field(42, ge=0)
+    data: DataSection = DataSection()
+    encoder: EncoderSection
+    markers: MarkersSection = MarkersSection()
+    tokens: TokensSection = TokensSection()
+    tapt: TaptSection = TaptSection()
+    train: TrainSection = TrainSection()
+    predict: PredictSection = PredictSection()
+    device: DeviceSection = DeviceSection()
+
+    @model_validator(mode="after")
+    def _fold_is_one_of_the_folds(self) -> Recipe:
+        if self.train.fold >= self.data.folds:
+            raise ValueError(
+                f"train.fold is {self.train.fold}, data.folds has 0 to {self.data.folds - 1}"
+            )
+        return self
+
+    def tree(self) -> dict[str, Any]:
+        """Returns the recipe as plain dictionaries, under the names that YAML uses."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def yaml(self) -> str:
+        """Returns the resolved recipe as YAML that `load_recipe` reads back to an equal one."""
+        return yaml.safe_dump(self.tree(), allow_unicode=True, sort_keys=False)
+
+
+def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
+    """Reads a recipe; the defaults yield to the file, the file to the settings.
+
+    Args:
+        path: A YAML file.
+        settings: Texts of the form `train.epochs=1`; the value is read as YAML.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        InputError: The file is missing or no YAML; else every wrong key and value at once.
+    """
+    tree = _read_yaml(path)
+    faults = list(_apply_settings(tree, settings))
+    try:
+        recipe = Recipe.model_validate(tree)
+    except ValidationError as error:
+        faults += [_fault_of(detail, path) for detail in error.errors()]
+    if faults:
+        raise InputError(*faults)
+    return recipe
+
+
+def recipe_from_tree(tree: Mapping[str, Any]) -> Recipe:
+    """Builds a recipe from the dictionaries that `Recipe.tree` returns, as a manifest holds them.
+
+    Args:
+        tree: The dictionaries.
+
+    Returns:
+        The recipe.
+    """
+    return Recipe.model_validate(dict(tree))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which `1e-5` is a number and a key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 wants a dot in a float; everybody writes 1e-5.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    step = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(
+            Fault("there is no such recipe file", str(path), next_step=step)
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        received = " ".join(str(error).split())
+        raise InputError(Fault("this file is not YAML", str(path), received=received)) from error
+    if not isinstance(tree, dict):
+        fault = Fault("a recipe is a mapping of keys", str(path), shorten(tree), next_step=step)
+        raise InputError(fault)
+    return tree
+
+
+def _apply_settings(tree: dict[str, Any], settings: Sequence[str]) -> Iterator[Fault]:
+    """Writes each `a.b=c` into the tree, and yields the ones that cannot be read."""
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        names = key.strip().split(".")
+        if not equals or not all(names):
+            yield Fault("this setting has no key or no value", "--set", setting, "train.epochs=1")
+            continue
+        try:
+            value = yaml.load(text, _Loader)
+        except yaml.YAMLError:
+            yield Fault("this value is not YAML", f"--set {key}", text)
+            continue
+        branch = tree
+        for name in names[:-1]:
+            if not isinstance(branch.get(name), dict):
+                branch[name] = {}
+            branch = branch[name]
+        branch[names[-1]] = value
+
+
+def _fault_of(detail: Any, path: Path) -> Fault:
+    """Turns one finding of pydantic into a fault with the key that a user wrote."""
+    tags = ("name", "fresh") if detail["loc"][:2] == ("encoder", "from") else ()
+    parts = [part for i, part in enumerate(detail["loc"]) if not (i == 2 and part in tags)]
+    key = ".".join(str(part) for part in parts)
+    where = f"{path}: {key}" if key else str(path)
+    if detail["type"] == "extra_forbidden":
+        known = sorted(_keys_beside(parts))
+        guess = nearest(str(parts[-1]), known)
+        step = f"did you mean {guess}?" if guess else ""
+        return Fault("unknown key", where, str(parts[-1]), ", ".join(known), step, "unknown key")
+    if detail["type"] == "missing":
+        return Fault("this key is required", where, kind="missing key")
+    received = shorten(detail["input"]) if key else ""
+    message = detail["msg"].removeprefix("Value error, ")
+    return Fault("this value cannot be used", where, received, message, kind="value")
+
+
+def _keys_beside(parts: Sequence[Any]) -> list[str]:
+    """Lists the keys that the section around `parts` admits."""
+    section: type[BaseModel] = Recipe
+    for part in parts[:-1]:
+        fields = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = _section_of(fields[str(part)].annotation)
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _section_of(annotation: Any) -> type[BaseModel]:
+    """Finds the section class inside an annotation such as `str | FreshSource`."""
+    return next(leaf for leaf in _leaves(annotation) if issubclass(leaf, BaseModel))
+
+
+def _leaves(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _leaves(argument)

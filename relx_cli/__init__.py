@@ -1,0 +1,1 @@
+"""The front door: one command a file; each parses, calls and prints."""

@@ -1,0 +1,1 @@
+"""Stage 1: masked-LM pretraining on the sentences of the task itself."""
