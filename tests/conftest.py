@@ -1,0 +1,15 @@
+"""Every test process has two virtual CPU devices, so that strategies can be tried without GPUs."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+
+VIRTUAL_DEVICES = 2
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration() for _ in range(VIRTUAL_DEVICES)],
+)
