@@ -38,7 +38,7 @@ Path_ = Annotated[str, StringConstraints(min_length=1)]
 class Section(BaseModel):
     """A part of a recipe: no unknown keys, no conversions, no changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataSection(Section):
@@ -166,7 +166,9 @@ class DeviceSection(Section):
 class Recipe(Section):
     """Everything that decides what a run computes."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9가-힣][A-Za-z0-9가-힣._-]*$")]
+    name: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9가-힣][A-Za-z0-9가-힣._-]*$", max_length=60)
+    ]
     seed: int = Field(42, ge=0)
     data: DataSection = DataSection()
     encoder: EncoderSection
@@ -178,10 +180,16 @@ class Recipe(Section):
     device: DeviceSection = DeviceSection()
 
     @model_validator(mode="after")
-    def _fold_is_one_of_the_folds(self) -> Recipe:
+    def _sections_fit_together(self) -> Recipe:
         if self.train.fold >= self.data.folds:
             raise ValueError(
                 f"train.fold is {self.train.fold}, data.folds has 0 to {self.data.folds - 1}"
+            )
+        source = self.encoder.source
+        if isinstance(source, FreshSource) and source.fresh.positions < self.tokens.max_length:
+            raise ValueError(
+                f"tokens.max_length is {self.tokens.max_length}, the fresh encoder has "
+                f"{source.fresh.positions} positions"
             )
         return self
 
@@ -191,7 +199,7 @@ class Recipe(Section):
 
     def yaml(self) -> str:
         """Returns the resolved recipe as YAML that `load_recipe` reads back to an equal one."""
-        return yaml.safe_dump(self.tree(), allow_unicode=True, sort_keys=False)
+        return yaml.dump(self.tree(), Dumper=_Dumper, allow_unicode=True, sort_keys=False)
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
@@ -212,7 +220,11 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     try:
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:
-        faults += [_fault_of(detail, path) for detail in error.errors()]
+        set_keys = {setting.partition("=")[0].strip() for setting in settings}
+        for detail in error.errors():
+            key = ".".join(_key_of(detail))
+            is_set = any(key == name or key.startswith(f"{name}.") for name in set_keys)
+            faults.append(_fault_of(detail, "--set" if is_set else str(path)))
     if faults:
         raise InputError(*faults)
     return recipe
@@ -226,29 +238,40 @@ def recipe_from_tree(tree: Mapping[str, Any]) -> Recipe:
 
     Returns:
         The recipe.
+
+    Raises:
+        InputError: The tree is not one of this version's recipes.
     """
-    return Recipe.model_validate(dict(tree))
+    try:
+        return Recipe.model_validate(dict(tree))
+    except ValidationError as error:
+        raise InputError(*(_fault_of(detail, "recipe") for detail in error.errors())) from error
 
 
 class _Loader(yaml.SafeLoader):
     """YAML in which `1e-5` is a number and a key that stands twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", node.start_mark
-                )
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                words = f"the key {key_node.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
+            seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
 
+class _Dumper(yaml.SafeDumper):
+    """Puts text that `_Loader` would take for a number in quotes."""
+
+
 # YAML 1.1 wants a dot in a float; everybody writes 1e-5.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -289,30 +312,40 @@ def _apply_settings(tree: dict[str, Any], settings: Sequence[str]) -> Iterator[F
         branch[names[-1]] = value
 
 
-def _fault_of(detail: Any, path: Path) -> Fault:
+def _key_of(detail: Any) -> list[str]:
+    """Returns a finding's place as a user writes it, without the tags of `encoder.from`."""
+    place = [str(part) for part in detail["loc"]]
+    if place[:2] == ["encoder", "from"] and place[2:3] in (["name"], ["fresh"]):
+        del place[2]
+    return place
+
+
+def _fault_of(detail: Any, origin: str) -> Fault:
     """Turns one finding of pydantic into a fault with the key that a user wrote."""
-    tags = ("name", "fresh") if detail["loc"][:2] == ("encoder", "from") else ()
-    parts = [part for i, part in enumerate(detail["loc"]) if not (i == 2 and part in tags)]
-    key = ".".join(str(part) for part in parts)
-    where = f"{path}: {key}" if key else str(path)
+    parts = _key_of(detail)
+    key = ".".join(parts)
+    where = f"{origin}: {key}" if key else origin
     if detail["type"] == "extra_forbidden":
         known = sorted(_keys_beside(parts))
-        guess = nearest(str(parts[-1]), known)
+        guess = nearest(parts[-1], known)
         step = f"did you mean {guess}?" if guess else ""
-        return Fault("unknown key", where, str(parts[-1]), ", ".join(known), step, "unknown key")
+        return Fault("unknown key", where, parts[-1], ", ".join(known), step, "unknown key")
     if detail["type"] == "missing":
         return Fault("this key is required", where, kind="missing key")
     received = shorten(detail["input"]) if key else ""
-    message = detail["msg"].removeprefix("Value error, ")
-    return Fault("this value cannot be used", where, received, message, kind="value")
+    allowed = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "model_type":
+        allowed = f"a mapping of {', '.join(sorted(_keys_beside([*parts, ''])))}"
+    allowed = allowed.replace("Input should be", "it should be")
+    return Fault("this value cannot be used", where, received, allowed, kind="value")
 
 
-def _keys_beside(parts: Sequence[Any]) -> list[str]:
+def _keys_beside(parts: Sequence[str]) -> list[str]:
     """Lists the keys that the section around `parts` admits."""
     section: type[BaseModel] = Recipe
     for part in parts[:-1]:
         fields = {field.alias or name: field for name, field in section.model_fields.items()}
-        section = _section_of(fields[str(part)].annotation)
+        section = _section_of(fields[part].annotation)
     return [field.alias or name for name, field in section.model_fields.items()]
 
 
