@@ -18,7 +18,7 @@ from relx.faults import Fault, InputError
 
 @contextlib.contextmanager
 def disk_faults(path: Path) -> Iterator[None]:
-    """Turns a full disk or a folder without write permission into an `InputError`.
+    """Turns a full disk, or a path that cannot be written, into an `InputError`.
 
     Args:
         path: The file or folder being written, named in the message.
@@ -31,9 +31,13 @@ def disk_faults(path: Path) -> Iterator[None]:
     except OSError as error:
         what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
         what |= {errno.EACCES: "no permission to write here", errno.EROFS: "the disk is read-only"}
+        what |= {errno.EISDIR: "this is a folder, not a file"}
+        what |= dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a folder of this path is a file")
         if error.errno not in what:
             raise
-        step = "free some space or name another folder; nothing was half-written"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        step = "free some space, then run the same again" if full else "name another place"
+        step += "; nothing was half-written"
         raise InputError(Fault(what[error.errno], str(path), next_step=step)) from error
 
 
@@ -85,6 +89,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
             yield beside
             beside.chmod(0o777 & ~_umask())
             for file in beside.rglob("*"):
+                if file.is_file():
+                    file.chmod(0o666 & ~_umask())  # some libraries write for the owner alone
                 _flush_to_disk(file)
             if path.exists():
                 path.replace(old)

@@ -1,0 +1,269 @@
+"""The raw rows of a data file: CSV, a JSON list or JSON Lines, with the line each begins on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from relx.faults import Fault, InputError, nearest, shorten
+
+Encoding = Literal["auto", "utf-8", "cp949"]
+
+_SPACE = re.compile(r"\s*")
+_FORMATS = "a CSV with a header, a JSON list of objects, or one JSON object a line"
+# The longest cell that the csv module takes; a sentence is never near it.
+_LONGEST_CELL = csv.field_size_limit()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it stands in the file.
+
+    Args:
+        line: The line of the file on which it begins, counted from 1.
+        cells: Its cells by column; text in a CSV, any JSON value otherwise.
+        raw: The text itself where it could not be cut into cells; else empty.
+        fault: Why it could not, or None.
+    """
+
+    line: int
+    cells: dict[str, Any]
+    raw: str = ""
+    fault: Fault | None = None
+
+
+@dataclass(slots=True)
+class Table:
+    """All rows of a file.
+
+    Args:
+        path: The file.
+        columns: The columns, in the order in which the file names them.
+        rows: The rows, those that could not be cut into cells among them.
+    """
+
+    path: Path
+    columns: tuple[str, ...] = ()
+    rows: list[Row] = field(default_factory=list)
+
+
+def read_table(path: Path, encoding: Encoding = "auto") -> Table:
+    """Reads the rows of a CSV, a JSON list or JSON Lines; the content decides which it is.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; `auto` tries UTF-8 (with or without a mark), then cp949.
+
+    Returns:
+        The rows.
+
+    Raises:
+        InputError: There is no such file, or it is empty, binary, or in another encoding or format.
+    """
+    text = read_text(path, encoding)
+    start = text.lstrip()[:1]
+    read = {"[": _json_list, "{": _json_lines}.get(start, _csv)
+    return read(path, text)
+
+
+def read_text(path: Path, encoding: Encoding = "auto") -> str:
+    """Reads a text file in one of the encodings that Korean data come in.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; `auto` tries UTF-8 (with or without a mark), then cp949.
+
+    Returns:
+        The text, line ends as they stand.
+
+    Raises:
+        InputError: There is no such file, or it is empty, binary, or in another encoding.
+    """
+    data = _read_bytes(path)
+    if b"\0" in data:
+        allowed = f"{_FORMATS}, in UTF-8 or cp949"
+        fault = Fault("this file is binary", str(path), shorten(data[:24]), allowed, kind="no text")
+        raise InputError(fault)
+    text = _decode(path, data, encoding)
+    if not text.strip():
+        step = "check the path, or write the file again"
+        raise InputError(Fault("the file is empty", str(path), next_step=step, kind="empty file"))
+    return text
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        beside = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
+        guess = nearest(path.name, beside)
+        step = f"did you mean {path.parent / guess}?" if guess else "check the path"
+        fault = Fault("there is no such file", str(path), next_step=step, kind="no such file")
+        raise InputError(fault) from error
+    except (IsADirectoryError, NotADirectoryError) as error:
+        fault = Fault("this is no file", str(path), allowed="a file", kind="no such file")
+        raise InputError(fault) from error
+    except PermissionError as error:
+        fault = Fault("no permission to read this file", str(path), kind="no such file")
+        raise InputError(fault) from error
+
+
+def _decode(path: Path, data: bytes, encoding: Encoding) -> str:
+    names = {"auto": ("utf-8-sig", "cp949"), "utf-8": ("utf-8-sig",), "cp949": ("cp949",)}
+    errors = []
+    for name in names[encoding]:
+        try:
+            return data.decode(name)
+        except UnicodeDecodeError as error:
+            errors.append(error)
+    # Nearly all files are UTF-8, so its first bad byte is the one worth showing.
+    at = errors[0].start
+    line = data.count(b"\n", 0, at) + 1
+    other = {"auto": "auto", "utf-8": "cp949", "cp949": "utf-8"}[encoding]
+    fault = Fault(
+        f"this byte is not {' or '.join('UTF-8' if 'utf' in n else n for n in names[encoding])}",
+        f"{path}:{line}",
+        f"{data[at : at + 4]!r} at byte {at}",
+        "UTF-8 or cp949",
+        "save the file as UTF-8" + ("" if other == "auto" else f", or set data.encoding: {other}"),
+        "wrong encoding",
+    )
+    raise InputError(fault)
+
+
+def _csv(path: Path, text: str) -> Table:
+    lines = list(io.StringIO(text, newline=""))
+    cut = ((covered, cells) for covered, cells in _cut(lines) if cells)
+    covered, header = next(cut)
+    if isinstance(header, str):
+        raise InputError(_uncut(f"{path}:{covered.start + 1}", covered, header))
+    table = Table(path, tuple(header))
+    table.rows = [_csv_row(table, lines, covered, cells) for covered, cells in cut]
+    return table
+
+
+def _cut(lines: list[str]) -> Iterator[tuple[slice, list[str] | str]]:
+    """Yields the lines that each row covers, with its cells or why it cannot be cut into cells."""
+    reader = csv.reader(lines, strict=True)
+    while reader.line_num < len(lines):
+        first = reader.line_num
+        found: list[str] | str
+        try:
+            found = next(reader)
+        except csv.Error as error:
+            found = str(error)
+        yield slice(first, reader.line_num), found
+
+
+def _csv_row(table: Table, lines: list[str], covered: slice, cells: list[str] | str) -> Row:
+    if len(cells) == len(table.columns) and isinstance(cells, list):
+        return Row(covered.start + 1, dict(zip(table.columns, cells, strict=True)))
+    where = f"{table.path}:{covered.start + 1}"
+    raw = "".join(lines[covered])
+    if isinstance(cells, str):
+        return Row(covered.start + 1, {}, raw, _uncut(where, covered, cells))
+    fault = Fault(
+        "the row has more or fewer cells than the header",
+        where,
+        f"{len(cells)} cells",
+        f"{len(table.columns)} cells: {', '.join(table.columns)}",
+        'a cell that holds a comma stands in quotes: "a, b"',
+        "number of cells",
+    )
+    return Row(covered.start + 1, {}, raw, fault)
+
+
+def _uncut(where: str, covered: slice, reason: str) -> Fault:
+    return Fault(
+        "the row cannot be cut into cells",
+        where,
+        f"{reason} (lines {covered.start + 1} to {covered.stop})",
+        f"quotes in pairs, a quote inside a cell doubled, cells under {_LONGEST_CELL:,} characters",
+        "look for a quote that opens on these lines and is never closed",
+        "broken row",
+    )
+
+
+def _json_list(path: Path, text: str) -> Table:
+    table = Table(path)
+    try:
+        table.rows = [_json_row(path, line, value) for line, value in _elements(text)]
+    except (ValueError, RecursionError) as error:
+        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise InputError(_no_json(f"{path}{line}", error)) from error
+    table.columns = _columns(table.rows)
+    return table
+
+
+def _elements(text: str) -> Iterator[tuple[int, Any]]:
+    """Yields each element of a JSON list with the line on which it begins."""
+    decoder = json.JSONDecoder()
+    at, line, counted = _after_space(text, text.index("[") + 1), 1, 0
+    while text[at : at + 1] != "]":
+        line, counted = line + text.count("\n", counted, at), at
+        value, end = decoder.raw_decode(text, at)
+        yield line, value
+        at = _after_space(text, end)
+        if text[at : at + 1] == ",":
+            at = _after_space(text, at + 1)
+            if text[at : at + 1] == "]":
+                raise json.JSONDecodeError("a comma before the closing bracket", text, at)
+        elif text[at : at + 1] != "]":
+            raise json.JSONDecodeError("a comma or a closing bracket is missing", text, at)
+    if text[at + 1 :].strip():
+        raise json.JSONDecodeError("text after the closing bracket", text, at + 1)
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _json_lines(path: Path, text: str) -> Table:
+    _refuse_one_object(path, text)
+    table = Table(path)
+    for number, line in enumerate(io.StringIO(text), 1):
+        if not line.strip():
+            continue
+        try:
+            table.rows.append(_json_row(path, number, json.loads(line)))
+        except (ValueError, RecursionError) as error:
+            table.rows.append(Row(number, {}, line, _no_json(f"{path}:{number}", error)))
+    table.columns = _columns(table.rows)
+    return table
+
+
+def _refuse_one_object(path: Path, text: str) -> None:
+    """Raises when the whole file is one object written over several lines."""
+    if text.strip().count("\n") == 0:
+        return
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    received = f"an object with the keys {shorten(list(value))}"
+    fault = Fault("this JSON is no list of rows", str(path), received, _FORMATS, kind="no rows")
+    raise InputError(fault)
+
+
+def _json_row(path: Path, line: int, value: Any) -> Row:
+    if isinstance(value, dict):
+        return Row(line, value)
+    where = f"{path}:{line}"
+    fault = Fault("a row is no object", where, shorten(value), "an object", kind="broken row")
+    return Row(line, {}, json.dumps(value, ensure_ascii=False), fault)
+
+
+def _no_json(where: str, error: Exception) -> Fault:
+    received = "brackets nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return Fault("this is not JSON", where, received, _FORMATS, kind="JSON syntax")
+
+
+def _columns(rows: list[Row]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(column for row in rows for column in row.cells))

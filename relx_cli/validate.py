@@ -1,0 +1,170 @@
+"""relx validate: every fault of the data, before anything is computed with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relx_cli.options import quiet_option
+
+if TYPE_CHECKING:
+    from relx.validation import Report
+
+SHOWN_FAULTS = 50
+
+
+@click.command(short_help="Check data and list every fault in it.")
+@click.option(
+    "-r", "--recipe", metavar="PATH", help="A recipe file, or the name of one that ships."
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a value of the recipe, such as tokens.max_length=128; may be repeated.",
+)
+@quiet_option
+@click.option("--data", type=click.Path(path_type=Path), help="Check this file alone.")
+@click.option("--labels", help="With --data: klue, from-train, or a label file.  [default: klue]")
+@click.option(
+    "--negative",
+    help="With --data: the label that means no relation; '' for none.  [default: no_relation]",
+)
+@click.option(
+    "--ends",
+    type=click.Choice(["inclusive", "exclusive"]),
+    help="With --data: whether an entity's end index is its last character.  [default: inclusive]",
+)
+@click.option(
+    "--encoding",
+    type=click.Choice(["auto", "utf-8", "cp949"]),
+    help="With --data: the file's encoding.  [default: auto]",
+)
+@click.option(
+    "--skip-bad-rows",
+    "skipped",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the rows with faults to this CSV, and succeed if nothing else is wrong.",
+)
+@click.option("--all", "show_all", is_flag=True, help=f"Print more than {SHOWN_FAULTS} faults.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+def validate(
+    recipe: str | None,
+    settings: tuple[str, ...],
+    data: Path | None,
+    skipped: Path | None,
+    show_all: bool,
+    as_json: bool,
+    **reading: str | None,
+) -> None:
+    """Check the files of a recipe, or one file, and list every fault in them.
+
+    Faults are named by file, line, id and column, and counted by kind. Warnings name what can be
+    used but is doubtful: duplicate rows, one pair of entities with two labels, sentences shared by
+    train and test, texts that the window cuts, labels without examples. Nothing is repaired and
+    nothing is dropped. The exit status is 2 when there is a fault, else 0.
+
+    \b
+    Examples:
+      relx validate --recipe recipes/roberta.yaml
+      relx validate --recipe recipes/roberta.yaml --set data.train=my.csv --json
+      relx validate --data my.csv --labels label2id.json --ends exclusive
+      relx validate --data my.csv --skip-bad-rows bad.csv
+    """  # noqa: D301 - click reads the backspace
+    given = {name: value for name, value in reading.items() if value is not None}
+    if data is None and given:
+        names = ", ".join(f"--{name}" for name in given)
+        raise click.UsageError(f"{names} goes with --data; a recipe says it in its data section.")
+    report = _report(recipe, settings, data, given)
+    if skipped is not None:
+        _write_skipped(report, skipped)
+    faults = report.faults if skipped is None else report.file_faults
+    if as_json:
+        click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
+    else:
+        _print(report, len(report.faults) if show_all else SHOWN_FAULTS)
+    click.get_current_context().exit(2 if faults else 0)
+
+
+def _report(
+    recipe: str | None, settings: tuple[str, ...], data: Path | None, given: dict[str, Any]
+) -> Report:
+    from relx.recipe import DataSection
+    from relx.validation import validate, validate_file
+    from relx_cli.options import recipe_of
+
+    if data is None:
+        return validate(recipe_of(recipe, settings))
+    if "negative" in given:
+        given["negative"] = given["negative"] or None
+    given["train"] = str(data)
+    if recipe is None and not settings:
+        return validate_file(data, DataSection.model_validate(given))
+    read = recipe_of(recipe, settings)
+    section = DataSection.model_validate(read.data.model_dump() | given)
+    return validate_file(data, section, read)
+
+
+def _write_skipped(report: Report, path: Path) -> None:
+    from relx.examples import write_bad_rows
+    from relx.progress import say
+
+    if report.bad_rows:
+        write_bad_rows(path, report.bad_rows)
+        say(f"{len(report.bad_rows)} rows with faults written to {path}")
+    else:
+        say(f"no row has a fault; {path} was not written")
+
+
+def _print(report: Report, most: int) -> None:
+    mark = click.style("fault:", fg="red", bold=True)
+    for fault in report.faults[:most]:
+        click.echo(f"{mark} {fault}")
+    if len(report.faults) > most:
+        click.echo(f"and {len(report.faults) - most} more faults; --all prints them")
+    _print_kinds(report)
+    mark = click.style("warning:", fg="yellow")
+    for finding in report.findings:
+        places = [*finding.places, *["…"] * (finding.count > len(finding.places))]
+        click.echo("\n  ".join([f"{mark} {finding.message}", *places]))
+    for check in report.left_out:
+        click.echo(f"not checked: {check}")
+    _print_counts(report)
+    count = sum(file.rows for file in report.files)
+    faults, warnings = len(report.faults), len(report.findings)
+    click.echo(f"{count} rows, {faults} faults, {warnings} kinds of warnings")
+
+
+def _print_kinds(report: Report) -> None:
+    from relx_cli.tables import print_table
+
+    if report.faults:
+        click.echo()
+        rows = [(kind, str(count)) for kind, count in report.kinds.most_common()]
+        print_table(["kind of fault", "count"], rows, right=["count"])
+        click.echo()
+
+
+def _print_counts(report: Report) -> None:
+    """Prints the rows of each file and of each label."""
+    from relx_cli.tables import print_table
+
+    click.echo()
+    rows = [(file.role, file.path, str(file.rows), str(file.bad_rows)) for file in report.files]
+    print_table(["file", "path", "rows", "bad rows"], rows, right=["rows", "bad rows"])
+    click.echo()
+    labelled = [file for file in report.files if set(file.labels) - {""}]
+    names = [*(report.labels.names if report.labels else ()), ""]
+    roles = [file.role for file in labelled]
+    counts = [[name, *(str(file.labels.get(name, 0)) for file in labelled)] for name in names]
+    shown = [row for row in counts if row[0] or set(row[1:]) - {"0"}]
+    if labelled:
+        print_table(
+            ["label", *roles], [[row[0] or "(none)", *row[1:]] for row in shown], right=roles
+        )
+        click.echo()

@@ -1,0 +1,135 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relx import files
+from relx.faults import InputError
+from relx.files import digest, read_json, whole_file, whole_folder, write_json, write_text
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_whole_with_its_folder(tmp_path):
+    write_text(tmp_path / "new" / "a.txt", "가나다")
+    assert (tmp_path / "new" / "a.txt").read_text(encoding="utf-8") == "가나다"
+    assert names_in(tmp_path / "new") == ["a.txt"]
+
+
+def test_a_file_has_the_permissions_of_any_other(tmp_path):
+    write_text(tmp_path / "a.txt", "")
+    (tmp_path / "b.txt").touch()
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
+
+
+def test_nothing_is_half_written_when_the_block_fails(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(KeyboardInterrupt), whole_file(tmp_path / "a.txt") as beside:
+        beside.write_text("ne")
+        raise KeyboardInterrupt
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_is_a_message_and_the_old_file_stays(tmp_path, monkeypatch):
+    write_json(tmp_path / "a.json", {"a": 1})
+    monkeypatch.setattr(files.os, "fsync", full_disk)
+    with pytest.raises(InputError) as caught:
+        write_json(tmp_path / "a.json", {"a": 2})
+    assert caught.value.faults[0].what == "the disk is full"
+    assert caught.value.faults[0].where == str(tmp_path / "a.json")
+    assert read_json(tmp_path / "a.json") == {"a": 1}
+    assert names_in(tmp_path) == ["a.json"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_a_message(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(InputError, match="is a file"):
+        write_text(tmp_path / "a" / "b.txt", "")
+
+
+def test_a_folder_in_the_place_of_the_file_is_a_message(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        write_text(tmp_path / "a", "")
+    assert names_in(tmp_path) == ["a"]
+
+
+def test_another_error_is_not_hidden(tmp_path):
+    with pytest.raises(OSError, match="broken") as caught, whole_file(tmp_path / "a.txt"):
+        raise OSError(errno.EIO, "broken")
+    assert not isinstance(caught.value, InputError)
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    for content in ("old", "new"):
+        with whole_folder(tmp_path / "encoder") as beside:
+            (beside / content).mkdir()
+            (beside / content / "weights").write_text(content)
+    assert names_in(tmp_path) == ["encoder"]
+    assert names_in(tmp_path / "encoder") == ["new"]
+    assert (tmp_path / "encoder" / "new" / "weights").read_text() == "new"
+
+
+def test_a_folder_stays_when_the_block_fails(tmp_path, monkeypatch):
+    with whole_folder(tmp_path / "encoder") as beside:
+        (beside / "weights").write_text("old")
+    monkeypatch.setattr(files.os, "fsync", full_disk)
+    with (
+        pytest.raises(InputError, match="the disk is full"),
+        whole_folder(tmp_path / "encoder") as beside,
+    ):
+        (beside / "weights").write_text("new")
+    assert (tmp_path / "encoder" / "weights").read_text() == "old"
+    assert names_in(tmp_path) == ["encoder"]
+
+
+def test_a_folder_comes_back_when_the_last_rename_fails(tmp_path, monkeypatch):
+    with whole_folder(tmp_path / "encoder") as beside:
+        (beside / "weights").write_text("old")
+    replace, calls = Path.replace, []
+
+    def fails_at_the_second(path: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == 2:
+            full_disk()
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", fails_at_the_second)
+    with pytest.raises(InputError), whole_folder(tmp_path / "encoder") as beside:
+        (beside / "weights").write_text("new")
+    assert (tmp_path / "encoder" / "weights").read_text() == "old"
+    assert names_in(tmp_path) == ["encoder"]
+
+
+def test_a_folder_has_the_permissions_of_any_other(tmp_path):
+    with whole_folder(tmp_path / "a"):
+        pass
+    (tmp_path / "b").mkdir()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1', b"\xff\xfe\x00", b""])
+def test_what_is_no_json_is_a_message(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match="not JSON"):
+        read_json(tmp_path / "a.json")
+
+
+@given(st.lists(st.text(max_size=4), max_size=4), st.lists(st.text(max_size=4), max_size=4))
+def test_equal_digests_mean_equal_texts(one, other):
+    assert (digest(one) == digest(other)) == (one == other)
+
+
+def test_a_digest_sees_where_one_text_ends():
+    parts = [["ab", "c"], ["a", "bc"], ["abc"], ["abc", ""], ["", "abc"]]
+    assert len({digest(texts) for texts in parts}) == len(parts)
