@@ -1,0 +1,141 @@
+"""Predictions against a gold file: rows joined on id, then every figure of `relx.metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from relx.examples import Example, read_examples
+from relx.faults import Fault, InputError
+from relx.metrics import Scores, scores
+from relx.progress import say, warn
+from relx.submission import Submission, normalized, read_submission
+
+if TYPE_CHECKING:
+    from relx.labels import LabelList
+    from relx.predict import Run
+    from relx.recipe import DataSection
+
+IDS_SHOWN = 3
+
+
+def score_submission(pred: Path, gold: Path, data: DataSection, labels: LabelList) -> Scores:
+    """Scores a submission; F1 goes by its pred_label, AUPRC by its probs.
+
+    Args:
+        pred: The submission; its rows may stand in any order.
+        gold: A file of labelled rows with the same ids.
+        data: How the gold file is read.
+        labels: The label list, in the order of the submission's probs.
+
+    Returns:
+        The figures.
+
+    Raises:
+        InputError: Either file cannot be read, or their ids are not the same.
+    """
+    submission = read_submission(pred, labels)
+    examples = read_examples(gold, data, labels)
+    classes = gold_classes(examples, labels, gold)
+    rows = join_on_id(submission, examples, pred, gold)
+    if submission.overruled:
+        say(f"note: in {submission.overruled} rows pred_label is not the most probable class")
+    return scores(classes, submission.probabilities[rows], labels, submission.predicted[rows])
+
+
+def score_run(run: Run, gold: Path, data: DataSection) -> Scores:
+    """Predicts a gold file's rows with a run and scores them, as its submission would score.
+
+    Args:
+        run: A finished run.
+        gold: A file of labelled rows.
+        data: How the gold file is read.
+
+    Returns:
+        The figures.
+
+    Raises:
+        InputError: The gold file cannot be read or has unlabelled rows, or the run gives nan.
+    """
+    if gold.resolve() == Path(data.train).resolve():
+        warn("these are the rows the run was trained on; how it does on new rows they cannot show")
+    examples = read_examples(gold, data, run.labels)
+    classes = gold_classes(examples, run.labels, gold)
+    probabilities = normalized(run.predict(examples), [example.id for example in examples])
+    return scores(classes, probabilities, run.labels)
+
+
+def gold_classes(
+    examples: Sequence[Example], labels: LabelList, gold: Path
+) -> npt.NDArray[np.int64]:
+    """Looks up the class of each gold row.
+
+    Args:
+        examples: The gold rows.
+        labels: The label list.
+        gold: Their file, for messages.
+
+    Returns:
+        The classes, `(rows,)`.
+
+    Raises:
+        InputError: Some rows have no label.
+    """
+    unlabelled = [example.id for example in examples if example.label is None]
+    if unlabelled:
+        what = f"{len(unlabelled)} of {len(examples)} rows have no label to score against"
+        allowed = "a file in which every row has its label; 100 stands for none"
+        step = "name a labelled file with --gold, such as the dev file, not the competition's test"
+        raise InputError(Fault(what, str(gold), _some(unlabelled), allowed, step, "unlabelled"))
+    return np.array([labels.index(str(example.label)) for example in examples], dtype=np.int64)
+
+
+def join_on_id(
+    submission: Submission, examples: Sequence[Example], pred: Path, gold: Path
+) -> npt.NDArray[np.int64]:
+    """Finds the submission's row of each gold row.
+
+    Args:
+        submission: The submission.
+        examples: The gold rows.
+        pred: The submission's file, for messages.
+        gold: The gold rows' file, for messages.
+
+    Returns:
+        Indices into the submission's rows, in the gold rows' order, `(rows,)`.
+
+    Raises:
+        InputError: An id stands in one file alone, or twice in the gold file.
+    """
+    row_of = {id_: row for row, id_ in enumerate(submission.ids)}
+    gold_ids = dict.fromkeys(example.id for example in examples)
+    missing = [id_ for id_ in gold_ids if id_ not in row_of]
+    extra = [id_ for id_ in row_of if id_ not in gold_ids]
+    faults = [*_id_faults(missing, pred, gold), *_id_faults(extra, gold, pred)]
+    if len(gold_ids) < len(examples):
+        what = f"{len(examples) - len(gold_ids)} rows repeat an id that stood before"
+        faults.append(Fault(what, str(gold), allowed="each id once", kind="duplicate id"))
+    if faults:
+        raise InputError(*faults)
+    return np.array([row_of[example.id] for example in examples], dtype=np.int64)
+
+
+def _id_faults(ids: Sequence[str], absent_from: Path, present_in: Path) -> list[Fault]:
+    """Returns a fault if there are ids that stand in one file alone."""
+    if not ids:
+        return []
+    what = f"{len(ids)} ids of {present_in} are missing here"
+    allowed = "the same ids in both files, in any order"
+    step = "predict the gold file's rows: relx predict --test GOLD --out CSV"
+    return [Fault(what, f"{absent_from}, column id", _some(ids), allowed, step, "missing id")]
+
+
+def _some(ids: Iterable[str]) -> str:
+    """Names the first few ids."""
+    listed = list(ids)
+    shown = ", ".join(listed[:IDS_SHOWN])
+    return shown if len(listed) <= IDS_SHOWN else f"{shown}, … ({len(listed)} in all)"

@@ -1,0 +1,249 @@
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import relx.predict
+from relx import labels as label_lists
+from relx.examples import read_examples
+from relx.faults import InputError
+from relx.labels import LabelList
+from relx.recipe import DataSection
+from relx.score import gold_classes, join_on_id, score_run, score_submission
+from relx.submission import read_submission, write_submission
+from relx_cli.score import score
+
+NAMES = ("no_relation", "per:spouse", "나라:수도")
+LABELS = LabelList(NAMES, "no_relation")
+SENTENCE = "철수는 영희와 결혼했다."
+SUBJECT = {"word": "철수", "start_idx": 0, "end_idx": 1, "type": "PER"}
+OBJECT = {"word": "영희", "start_idx": 4, "end_idx": 5, "type": "PER"}
+DATA = DataSection()
+
+
+def write_gold(path, ids, labels, sentence=SENTENCE):
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "sentence", "subject_entity", "object_entity", "label", "source"])
+        for id_, label in zip(ids, labels, strict=True):
+            writer.writerow([id_, sentence, str(SUBJECT), str(OBJECT), label, "wikipedia"])
+    return path
+
+
+@pytest.fixture
+def gold(tmp_path):
+    ids = ["a", "b", "c", "d"]
+    return write_gold(tmp_path / "gold.csv", ids, [NAMES[0], NAMES[1], NAMES[2], NAMES[1]])
+
+
+@pytest.fixture
+def pred(tmp_path):
+    """Right in c and d, wrong in a and b; in another order than the gold rows."""
+    rows = np.array([[0.1, 0.8, 0.1], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [0.2, 0.5, 0.3]])
+    path = tmp_path / "submission.csv"
+    write_submission(path, ["d", "c", "b", "a"], rows, LABELS)
+    return path
+
+
+@pytest.fixture
+def label_file(tmp_path):
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(NAMES, ensure_ascii=False), encoding="utf-8")
+    return str(path)
+
+
+class StubRun:
+    """Knows the answers that it gives."""
+
+    labels = LABELS
+
+    def __init__(self, rows):
+        self.data = DATA
+        self.rows = np.asarray(rows, dtype=np.float32)
+
+    def predict(self, examples):
+        assert len(examples) == len(self.rows)
+        return self.rows
+
+
+def test_rows_are_joined_on_id(gold, pred):
+    found = score_submission(pred, gold, DATA, LABELS)
+    # Positive: predicted a, c, d, right c and d; gold b, c, d.
+    assert found.accuracy == 50
+    assert found.micro_f1 == pytest.approx(200 / 3)
+    assert found.rows == 4
+    assert found.classes["per:spouse"].support == 2
+
+
+def test_the_order_of_a_submission_does_not_matter(tmp_path):
+    rng = np.random.default_rng(3)
+    ids = [str(number) for number in range(40)]
+    path = write_gold(tmp_path / "gold.csv", ids, [NAMES[i] for i in rng.integers(0, 3, 40)])
+    rows = rng.dirichlet(np.ones(3), 40)
+    order = random.Random(5).sample(range(40), 40)
+    write_submission(tmp_path / "straight.csv", ids, rows, LABELS)
+    write_submission(tmp_path / "mixed.csv", [ids[i] for i in order], rows[order], LABELS)
+    straight = score_submission(tmp_path / "straight.csv", path, DATA, LABELS)
+    assert straight == score_submission(tmp_path / "mixed.csv", path, DATA, LABELS)
+
+
+def test_ids_that_do_not_match_are_refused(tmp_path, pred):
+    path = write_gold(tmp_path / "other.csv", ["a", "b", "x"], [NAMES[0]] * 3)
+    with pytest.raises(InputError) as caught:
+        score_submission(pred, path, DATA, LABELS)
+    missing, extra = caught.value.faults
+    assert missing.what == f"1 ids of {path} are missing here"
+    assert missing.where == f"{pred}, column id"
+    assert missing.received == "x"
+    assert extra.what == f"2 ids of {pred} are missing here"
+    assert extra.received == "d, c"
+
+
+def test_only_the_first_few_ids_are_listed(tmp_path, pred):
+    ids = ["a", "b", "c", "d", *map(str, range(50))]
+    path = write_gold(tmp_path / "more.csv", ids, [NAMES[0]] * 54)
+    examples = read_examples(path, DATA, LABELS)
+    with pytest.raises(InputError) as caught:
+        join_on_id(read_submission(pred, LABELS), examples, pred, path)
+    (fault,) = caught.value.faults
+    assert fault.received == "0, 1, 2, … (50 in all)"
+
+
+def test_an_id_that_the_gold_rows_repeat_is_refused(gold, pred):
+    examples = read_examples(gold, DATA, LABELS)
+    examples.append(examples[0])
+    with pytest.raises(InputError, match="1 rows repeat an id"):
+        join_on_id(read_submission(pred, LABELS), examples, pred, gold)
+
+
+def test_gold_rows_without_labels_are_refused(gold):
+    examples = read_examples(gold, DATA, LABELS)
+    examples[1] = replace(examples[1], label=None)
+    with pytest.raises(InputError, match="1 of 4 rows have no label") as caught:
+        gold_classes(examples, LABELS, gold)
+    assert caught.value.faults[0].received == "b"
+
+
+def test_the_competitions_test_file_is_no_gold_file(tmp_path, pred):
+    path = write_gold(tmp_path / "test.csv", ["a", "b", "c", "d"], ["100"] * 4)
+    with pytest.raises(InputError, match="4 of 4 rows have no label"):
+        score_submission(pred, path, DATA, LABELS)
+
+
+def test_a_label_that_overrules_its_probabilities_counts_and_is_mentioned(gold, pred, capsys):
+    text = pred.read_text(encoding="utf-8").replace("b,no_relation", "b,per:spouse")
+    pred.write_text(text, encoding="utf-8")
+    found = score_submission(pred, gold, DATA, LABELS)
+    assert found.accuracy == 75
+    assert "in 1 rows pred_label is not the most probable class" in capsys.readouterr().err
+
+
+def test_a_run_is_scored_as_its_submission_would_be(tmp_path, gold):
+    rows = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.1, 0.8, 0.1]])
+    rows = rows.astype(np.float16)
+    path = tmp_path / "submission.csv"
+    write_submission(path, ["a", "b", "c", "d"], rows, LABELS)
+    assert score_run(StubRun(rows), gold, DATA) == score_submission(path, gold, DATA, LABELS)
+
+
+def test_a_run_that_gives_nan_is_refused(gold):
+    with pytest.raises(InputError, match="nan"):
+        score_run(StubRun(np.full((4, 3), np.nan)), gold, DATA)
+
+
+def test_rows_that_were_trained_on_are_warned_about(gold, capsys):
+    data = DataSection(train=str(gold))
+    score_run(StubRun(np.eye(3)[[0, 1, 2, 1]]), gold, data)
+    assert "the run was trained on" in capsys.readouterr().err
+
+
+def test_command_prints_tables_without_colour_into_a_pipe(gold, pred, label_file):
+    arguments = ["--gold", str(gold), "--pred", str(pred), "--labels", label_file]
+    result = CliRunner().invoke(score, arguments)
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.stdout
+    assert "66.67" in result.stdout
+    assert "나라:수도" in result.stdout
+    assert "4 rows" in result.stdout
+    shorter = CliRunner().invoke(score, [*arguments, "--no-per-class"])
+    assert "나라:수도" not in shorter.stdout
+    assert "66.67" in shorter.stdout
+
+
+def test_command_prints_json_alone(gold, pred, label_file):
+    arguments = ["--gold", str(gold), "--pred", str(pred), "--labels", label_file, "--json"]
+    result = CliRunner().invoke(score, arguments)
+    expected = score_submission(pred, gold, DATA, LABELS).to_json()
+    assert json.loads(result.stdout) == expected
+
+
+def test_command_counts_every_class_where_none_is_negative(gold, pred, label_file):
+    arguments = ["--gold", str(gold), "--pred", str(pred), "--labels", label_file, "--json"]
+    result = CliRunner().invoke(score, [*arguments, "--negative", ""])
+    assert json.loads(result.stdout)["micro_f1"] == 50
+    result = CliRunner().invoke(score, [*arguments, "--negative", "per:spouse"])
+    labels = LabelList(NAMES, "per:spouse")
+    expected = score_submission(pred, gold, DATA, labels).micro_f1
+    assert json.loads(result.stdout)["micro_f1"] == expected
+
+
+def test_command_without_a_submission_predicts_with_the_run(gold, monkeypatch):
+    opened = []
+
+    def open_run(runs_dir, name):
+        opened.append((str(runs_dir), name))
+        return StubRun(np.tile([0.5, 0.3, 0.2], (4, 1)))
+
+    monkeypatch.setattr(relx.predict, "open_run", open_run)
+    result = CliRunner().invoke(score, ["--gold", str(gold), "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["micro_f1"] == 0
+    assert "every one of the 4 rows was predicted to be no_relation" in result.stderr
+    CliRunner().invoke(score, ["--gold", str(gold), "--run", "mine", "--runs-dir", "elsewhere"])
+    assert opened == [("runs", None), ("elsewhere", "mine")]
+
+
+def test_command_scores_a_submission_with_a_runs_labels(gold, pred, monkeypatch):
+    monkeypatch.setattr(relx.predict, "open_run", lambda *_: StubRun([]))
+    arguments = ["--gold", str(gold), "--pred", str(pred), "--run", "mine", "--json"]
+    result = CliRunner().invoke(score, arguments)
+    assert json.loads(result.stdout)["accuracy"] == 50
+    result = CliRunner().invoke(score, [*arguments, "--labels", "klue"])
+    assert result.exit_code == 2
+    assert "a run has its own" in result.stderr
+
+
+def test_command_help_has_examples():
+    result = CliRunner().invoke(score, ["--help"])
+    assert "relx score --gold dev.csv --run roberta --json" in result.stdout
+
+
+def test_a_whole_test_set_is_scored_within_a_second(tmp_path):
+    rng = np.random.default_rng(0)
+    ids = [str(number) for number in range(7765)]
+    names = [label_lists.KLUE.names[index] for index in rng.integers(0, 30, 7765)]
+    path = write_gold(tmp_path / "gold.csv", ids, names, SENTENCE + " 그 뒤로 오래 살았다." * 4)
+    probabilities = rng.dirichlet(np.ones(30), 7765).astype(np.float32)
+    write_submission(tmp_path / "submission.csv", ids, probabilities, label_lists.KLUE)
+    code = "from relx_cli.score import score; score()"
+    pred = str(tmp_path / "submission.csv")
+    command = [sys.executable, "-c", code, "--gold", str(path), "--pred", pred, "--json"]
+    seconds = []
+    for _ in range(3):
+        started = os.times()
+        began = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        ended = os.times()
+        used = sum(ended[2:4]) - sum(started[2:4])
+        # On a busy machine the processor's time says more than the clock's.
+        seconds.append(min(time.monotonic() - began, used))
+    assert json.loads(done.stdout)["rows"] == 7765
+    assert min(seconds) < 1
