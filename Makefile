@@ -1,0 +1,103 @@
+# One command each: `make demo`, `make test`, `make submission RECIPE=...`. `make` lists them all.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+RECIPE ?= recipes/roberta.yaml
+OUT ?= submission.csv
+SET ?=
+GOLD ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+RELX := $(BIN)/relx
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+MADE := $(VENV)/.made
+INSTALLED := $(VENV)/.installed
+TEST_INSTALLED := $(VENV)/.installed-test
+DEMO := runs/demo/submission.csv
+
+SETTINGS = $(foreach setting,$(SET),--set '$(setting)')
+# The run is named by the recipe, unless SET names it.
+RUN = $(or $(patsubst name=%,%,$(filter name=%,$(SET))),$(shell sed -n 's/^name: *\([^ #]*\).*/\1/p' '$(RECIPE)'))
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types validate tapt train predict score submission lock clean
+
+help: ## list these targets
+	@echo 'make TARGET [RECIPE=$(RECIPE)] [OUT=$(OUT)] [SET="train.epochs=1 seed=7"]'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(INSTALLED) ## the whole chain on the sample: TAPT, train, predict, score
+	$(RELX) tapt --recipe recipes/demo.yaml
+	$(RELX) train --recipe recipes/demo.yaml
+	$(RELX) predict --run demo --test sample/test.csv --out $(DEMO)
+	$(RELX) score --gold sample/test_gold.csv --pred $(DEMO)
+
+test: $(TEST_INSTALLED) ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(TEST_INSTALLED) ## check style, format and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(TEST_INSTALLED) ## check the type annotations
+	$(BIN)/mypy
+
+validate: $(INSTALLED) ## check RECIPE and its data
+	$(RELX) validate --recipe '$(RECIPE)' $(SETTINGS)
+
+tapt: validate ## stage 1 of RECIPE
+	$(RELX) tapt --recipe '$(RECIPE)' $(SETTINGS)
+
+train: tapt ## stage 2 of RECIPE, after stage 1
+	$(RELX) train --recipe '$(RECIPE)' $(SETTINGS)
+
+predict: train ## write OUT with RECIPE's run, after both stages
+	$(RELX) predict --run '$(RUN)' --out '$(OUT)'
+
+score: train ## score RECIPE's run on the labelled rows of GOLD
+	@test -n '$(GOLD)' || { echo 'make score needs GOLD=FILE, the labelled rows' >&2; exit 2; }
+	$(RELX) score --run '$(RUN)' --gold '$(GOLD)'
+
+submission: predict ## validate, TAPT, train and predict with RECIPE
+	@echo 'wrote $(OUT)'
+
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'relx needs Python 3.11 or newer; name one: make PYTHON=python3.11 ...' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(INSTALLED): requirements.lock setup.py | $(MADE)
+	@echo 'installing what relx needs into $(VENV); this takes some minutes, once'
+	@$(PIP) install --quiet --requirement requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TEST_INSTALLED): requirements-test.lock $(INSTALLED)
+	@echo 'installing what the tests need into $(VENV); this takes some minutes, once'
+	@$(PIP) install --quiet --requirement requirements.lock --requirement requirements-test.lock
+	@touch $@
+
+# pip itself and relx are left out, a build's mark such as +cpu is dropped, and so are the CUDA
+# packages, which only some builds of torch bring.
+FREEZE := build/lock/bin/python -m pip freeze --all --exclude pip --exclude relx
+PINS := sed -e 's/+.*//' -e '/^\(nvidia\|cuda\|triton\)/d'
+
+lock: ## resolve the newest versions into both lock files
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --upgrade setuptools .
+	$(FREEZE) | $(PINS) > build/lock/requirements.lock
+	build/lock/bin/python -m pip install --quiet '.[test]'
+	$(FREEZE) | $(PINS) | grep -vxFf build/lock/requirements.lock > build/lock/requirements-test.lock
+	mv build/lock/requirements.lock build/lock/requirements-test.lock .
+	rm -rf build/lock
+
+clean: ## remove the environment and what the tools left; runs stay
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,488 @@
+"""The run folder `runs/NAME/STAGE`: who works in it, what it was made from, and what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import fcntl
+import importlib.metadata
+import itertools
+import json
+import os
+import platform
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from relx.faults import Fault, InputError, nearest, shorten
+from relx.files import disk_faults, read_json, write_json, write_text
+from relx.progress import say
+from relx.recipe import Recipe
+
+MANIFEST = "manifest.json"
+RECIPE = "recipe.yaml"
+LOCK = ".lock"
+PACKAGES = ("relx", "keras", "keras-hub", "tensorflow", "numpy", "tokenizers", "transformers")
+
+
+class Start(enum.Enum):
+    """How a stage begins: from nothing, where it was stopped, or not at all since it is done."""
+
+    NEW = "new"
+    CONTINUED = "continued"
+    FINISHED = "finished"
+
+
+class Git(BaseModel):
+    """The state of the working folder's repository.
+
+    Args:
+        commit: The commit checked out, 40 hexadecimal characters.
+        dirty: Whether tracked files differ from it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    commit: str
+    dirty: bool
+
+
+class Manifest(BaseModel):
+    """Everything that traces a stage's result to what produced it.
+
+    Args:
+        stage: `tapt` or `train/fold-K`.
+        status: `running` from the first start to the end, also while nothing runs.
+        inputs: What decides the result: sections of the recipe, digests of the data.
+        recipe: The resolved recipe.
+        data: The files read, their rows and digests.
+        versions: The version of each package, None where it is not installed.
+        seed: The recipe's seed.
+        git: The repository's state, None outside of one.
+        device: What the stage computed on, as `finish` was told.
+        started: When the stage first began, ISO 8601 in UTC.
+        finished: When it ended, likewise; None before.
+        seconds: The working time of all sittings.
+        results: The figures that came out.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: str
+    status: Literal["running", "finished"] = "running"
+    inputs: dict[str, Any]
+    recipe: dict[str, Any]
+    data: dict[str, Any]
+    versions: dict[str, str | None]
+    seed: int
+    git: Git | None
+    device: Any = None
+    started: str
+    finished: str | None = None
+    seconds: float = 0.0
+    results: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """One stage of one run, as `relx runs list` shows it.
+
+    Args:
+        name: The run's name.
+        stage: `tapt` or `train/fold-K`.
+        folder: The stage's folder.
+        state: `finished`, `running` (a process is at it), `stopped`, or `broken`.
+        manifest: The manifest, None where it is broken.
+    """
+
+    name: str
+    stage: str
+    folder: Path
+    state: str
+    manifest: Manifest | None
+
+
+@contextlib.contextmanager
+def locked(run_folder: Path) -> Iterator[None]:
+    """Keeps every other process out of a run for as long as the block runs.
+
+    The system drops the lock when the process ends, however it ends.
+
+    Args:
+        run_folder: `runs/NAME`; it is created.
+
+    Raises:
+        InputError: Another process is at work there.
+    """
+    with disk_faults(run_folder):
+        run_folder.mkdir(parents=True, exist_ok=True)
+        stream = (run_folder / LOCK).open("a+", encoding="utf-8")
+    with stream:
+        if not _take(stream.fileno()):
+            stream.seek(0)
+            raise InputError(_in_use(run_folder, stream.read()))
+        words = [f"process {os.getpid()} on {socket.gethostname()}", shlex.join(sys.argv), _now()]
+        stream.truncate(0)
+        stream.write("\n".join(words) + "\n")
+        stream.flush()
+        try:
+            yield
+        finally:
+            stream.truncate(0)
+
+
+def begin(
+    stage_folder: Path,
+    stage: str,
+    recipe: Recipe,
+    inputs: Mapping[str, Any],
+    data: Mapping[str, Any],
+    fresh: bool = False,
+) -> Start:
+    """Opens a stage's folder and says whether its work is new, half done or done.
+
+    Args:
+        stage_folder: `runs/NAME/tapt` or `runs/NAME/train/fold-K`.
+        stage: The same without the run: `tapt` or `train/fold-K`.
+        recipe: The resolved recipe; written beside the manifest.
+        inputs: What decides the result, as JSON takes it.
+        data: The files read, their rows and digests, as JSON takes it.
+        fresh: Set an earlier result aside and start anew.
+
+    Returns:
+        How the stage begins.
+
+    Raises:
+        InputError: The folder holds a result of other inputs, or its manifest is broken.
+    """
+    if fresh and stage_folder.exists():
+        aside = _aside(stage_folder)
+        stage_folder.rename(aside)
+        say(f"the earlier {stage} of {recipe.name} is kept as {aside}")
+    if not (stage_folder / MANIFEST).exists():
+        write_text(stage_folder / RECIPE, recipe.yaml())
+        _write(stage_folder, _new_manifest(stage, recipe, inputs, data))
+        return Start.NEW
+    earlier = read_manifest(stage_folder)
+    differing = _differences(earlier.inputs, inputs)
+    if differing:
+        raise InputError(_other_inputs(stage_folder, differing))
+    return Start.FINISHED if earlier.status == "finished" else Start.CONTINUED
+
+
+def add_seconds(stage_folder: Path, seconds: float) -> None:
+    """Counts working time before the end, so that a killed sitting's time is not lost.
+
+    Args:
+        stage_folder: The stage's folder.
+        seconds: The time since the last count.
+    """
+    manifest = read_manifest(stage_folder)
+    _write(stage_folder, manifest.model_copy(update={"seconds": manifest.seconds + seconds}))
+
+
+def finish(stage_folder: Path, device: Any, results: Mapping[str, Any], seconds: float) -> None:
+    """Marks a stage as finished.
+
+    Args:
+        stage_folder: The stage's folder.
+        device: What it computed on, as JSON takes it.
+        results: The figures that came out, as JSON takes them.
+        seconds: The working time since the last count; added to what was counted before.
+    """
+    manifest = read_manifest(stage_folder)
+    news: dict[str, Any] = {"status": "finished", "finished": _now(), "device": device}
+    news |= {"results": dict(results), "seconds": manifest.seconds + seconds}
+    _write(stage_folder, manifest.model_copy(update=news))
+
+
+def matches(stage_folder: Path, inputs: Mapping[str, Any]) -> tuple[bool, list[str]]:
+    """Tells whether a stage is finished and was made from these inputs.
+
+    Args:
+        stage_folder: The stage's folder.
+        inputs: What decides the result, as JSON takes it.
+
+    Returns:
+        Whether it is so, and the reasons why not, such as `tapt.epochs: 3 → 5`.
+
+    Raises:
+        InputError: The manifest is broken.
+    """
+    if not (stage_folder / MANIFEST).exists():
+        return False, ["it was not run"]
+    manifest = read_manifest(stage_folder)
+    unfinished = [] if manifest.status == "finished" else ["it is not finished"]
+    reasons = unfinished + _differences(manifest.inputs, inputs)
+    return not reasons, reasons
+
+
+def read_manifest(stage_folder: Path) -> Manifest:
+    """Reads a stage's manifest.
+
+    Args:
+        stage_folder: The stage's folder.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: The file is not a manifest of this version.
+    """
+    path = stage_folder / MANIFEST
+    step = f"--fresh starts this stage anew and keeps what is there as {_aside(stage_folder).name}"
+    try:
+        return Manifest.model_validate(read_json(path))
+    except ValidationError as error:
+        detail = error.errors()[0]
+        received = f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}".removeprefix(": ")
+    except InputError as error:
+        received = error.faults[0].received
+    raise InputError(
+        Fault("this run's manifest is broken", str(path), received, "", step, "broken manifest")
+    )
+
+
+def find_run(runs_dir: Path, name: str | None, stage: str = "train") -> Path:
+    """Finds the finished stage of the named run, or of the run that finished last.
+
+    Args:
+        runs_dir: The folder of all runs.
+        name: The run's name, None for the latest.
+        stage: `train`, `tapt`, or one fold: `train/fold-K`.
+
+    Returns:
+        The stage's folder; of several folds, the one that finished last.
+
+    Raises:
+        InputError: There is no such run, or none has finished; says what to type.
+    """
+    folders = [
+        folder
+        for run in _chosen(runs_dir, name)
+        for folder in _stage_folders(run)
+        if f"{folder.relative_to(run).as_posix()}/".startswith(f"{stage}/")
+    ]
+    manifests = [(read_manifest(folder), folder) for folder in folders]
+    finished = [(manifest.finished, folder) for manifest, folder in manifests if manifest.finished]
+    if finished:
+        return max(finished)[1]
+    raise InputError(_unfinished(runs_dir, name, stage, folders))
+
+
+def list_runs(runs_dir: Path, name: str | None = None) -> list[StageRow]:
+    """Lists the stages of every run, or of one.
+
+    Args:
+        runs_dir: The folder of all runs.
+        name: The one run to list, None for all.
+
+    Returns:
+        A row a stage, by run, TAPT first; a broken manifest is a row, not an error.
+
+    Raises:
+        InputError: There is no runs folder, or no run of this name.
+    """
+    return [row for run in _chosen(runs_dir, name) for row in _rows(run)]
+
+
+def _take(handle: int) -> bool:
+    """Takes the lock; tries again for a moment, since `relx runs list` touches it in passing."""
+    for pause in (0.05, 0.15, None):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if pause is not None:
+                time.sleep(pause)
+        else:
+            return True
+    return False
+
+
+def _is_locked(run_folder: Path) -> bool:
+    """Tells whether a process is at work in a run."""
+    if not (run_folder / LOCK).exists():
+        return False
+    with (run_folder / LOCK).open(encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _in_use(run_folder: Path, holder: str) -> Fault:
+    who, command, since = [*holder.splitlines(), "", "", ""][:3]
+    return Fault(
+        "another process is at work in this run",
+        str(run_folder),
+        received=", ".join(
+            filter(None, [who, command and f"`{command}`", since and f"since {since}"])
+        ),
+        next_step="wait for it or stop it; or give this recipe another name: --set name=NAME",
+        kind="run in use",
+    )
+
+
+def _other_inputs(stage_folder: Path, differing: list[str]) -> Fault:
+    return Fault(
+        "this run was made with other settings or data",
+        str(stage_folder),
+        received=f"\n{'':12}".join(differing),
+        next_step=f"--set name=NAME makes another run; --fresh starts this stage anew and keeps "
+        f"what is there as {_aside(stage_folder).name}",
+        kind="other inputs",
+    )
+
+
+def _unfinished(runs_dir: Path, name: str | None, stage: str, folders: list[Path]) -> Fault:
+    command = "relx tapt" if stage == "tapt" else "relx train"
+    recipe = next((folder / RECIPE for folder in folders), "PATH")
+    what = f"no {stage} stage has finished" + (" in this run" if name else "")
+    step = f"{command} --recipe {recipe}{_in(runs_dir)}"
+    return Fault(what, str(runs_dir / (name or "")), next_step=step)
+
+
+def _in(runs_dir: Path) -> str:
+    """The option that a command needs to look into this runs folder."""
+    return "" if runs_dir == Path("runs") else f" --runs-dir {shlex.quote(str(runs_dir))}"
+
+
+def _chosen(runs_dir: Path, name: str | None) -> list[Path]:
+    """Lists the folders of every run, or of the one named."""
+    if not runs_dir.is_dir():
+        step = "relx train --recipe PATH makes the first; --runs-dir names another folder"
+        raise InputError(Fault("there are no runs here", str(runs_dir), next_step=step))
+    runs = sorted(folder for folder in runs_dir.iterdir() if _stage_folders(folder))
+    if name is None:
+        return runs
+    names = [run.name for run in runs]
+    if name not in names:
+        guess = nearest(name, names)
+        step = f"did you mean {guess}?" if guess else f"relx runs list{_in(runs_dir)} shows all"
+        raise InputError(Fault("there is no run of this name", str(runs_dir), name, "", step))
+    return [runs_dir / name]
+
+
+def _stage_folders(run_folder: Path) -> list[Path]:
+    """Lists a run's stages that have a manifest; what `--fresh` set aside is left out."""
+    train = run_folder / "train"
+    folds = [fold for fold in train.glob("fold-*") if re.fullmatch(r"fold-\d+", fold.name)]
+    folds.sort(key=lambda fold: int(fold.name.removeprefix("fold-")))
+    return [stage for stage in [run_folder / "tapt", *folds] if (stage / MANIFEST).is_file()]
+
+
+def _rows(run_folder: Path) -> list[StageRow]:
+    rows = []
+    for folder in _stage_folders(run_folder):
+        try:
+            manifest = read_manifest(folder)
+        except InputError:
+            manifest = None
+        stage = folder.relative_to(run_folder).as_posix()
+        state = _state(manifest, run_folder)
+        rows.append(StageRow(run_folder.name, stage, folder, state, manifest))
+    return rows
+
+
+def _state(manifest: Manifest | None, run_folder: Path) -> str:
+    if manifest is None:
+        return "broken"
+    if manifest.status == "running" and not _is_locked(run_folder):
+        return "stopped"
+    return manifest.status
+
+
+def _new_manifest(
+    stage: str, recipe: Recipe, inputs: Mapping[str, Any], data: Mapping[str, Any]
+) -> Manifest:
+    return Manifest(
+        stage=stage,
+        inputs=_as_json(inputs),
+        recipe=recipe.tree(),
+        data=_as_json(data),
+        versions={name: _version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
+        seed=recipe.seed,
+        git=_git(),
+        started=_now(),
+    )
+
+
+def _write(stage_folder: Path, manifest: Manifest) -> None:
+    write_json(stage_folder / MANIFEST, manifest.model_dump())
+
+
+def _differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Lists the keys that differ, in the form `train.epochs: 3 → 5`."""
+    before, after = dict(_leaves(earlier)), dict(_leaves(_as_json(now)))
+    keys = [*before, *(key for key in after if key not in before)]
+    absent = object()
+    return [
+        f"{key}: {_shown(before, key)} → {_shown(after, key)}"
+        for key in keys
+        if before.get(key, absent) != after.get(key, absent)
+    ]
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _shown(leaves: Mapping[str, Any], key: str) -> str:
+    return shorten(leaves[key], 40) if key in leaves else "absent"
+
+
+def _as_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives what reading the written JSON back would give."""
+    tree: dict[str, Any] = json.loads(json.dumps(value))
+    return tree
+
+
+def _aside(stage_folder: Path) -> Path:
+    """Finds the first free name `STAGE.old-N`."""
+    names = (f"{stage_folder.name}.old-{number}" for number in itertools.count(1))
+    return next(path for path in map(stage_folder.with_name, names) if not path.exists())
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> Git | None:
+    commit = _git_says("rev-parse", "HEAD")
+    if not commit:
+        return None
+    return Git(
+        commit=commit, dirty=bool(_git_says("status", "--porcelain", "--untracked-files=no"))
+    )
+
+
+def _git_says(*words: str) -> str:
+    """Asks git; empty where there is no git, no repository or no commit."""
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,167 @@
+"""`relx`: finds the command, and turns what went wrong into a message and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from relx_cli.options import quiet_option
+
+# Name: where the command is, and its line in `relx --help`, which imports none of them.
+COMMANDS = {
+    "tapt": ("relx_cli.tapt:tapt", "Stage 1: the encoder reads the task's own sentences."),
+    "train": ("relx_cli.train:train", "Stage 2: fine-tune the relation model."),
+    "predict": ("relx_cli.predict:predict", "Write a submission, or predict one sentence."),
+    "score": ("relx_cli.score:score", "Score predictions against gold labels."),
+    "validate": ("relx_cli.validate:validate", "Check data and list every fault in it."),
+    "recipes": ("relx_cli.recipes:recipes", "List, show and copy the recipes that ship."),
+    "runs": ("relx_cli.runs:runs", "List and show the runs made so far."),
+}
+CARRIES_ON = {"tapt", "train"}
+SHOWN_FAULTS = 20
+# What the libraries would otherwise print; a value that the user set stays.
+SILENCE = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "GLOG_minloglevel": "3",
+    "GRPC_VERBOSITY": "ERROR",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, not when it is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Lists the commands in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports a command.
+
+        Raises:
+            NoSuchCommand: There is none of this name; the nearest is named.
+        """
+        if cmd_name.startswith("-"):
+            return None
+        if cmd_name not in COMMANDS:
+            raise click.NoSuchCommand(cmd_name, possibilities=COMMANDS, ctx=ctx)
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the commands' lines from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Example:
+  relx recipes copy roberta-base my.yaml
+  relx validate --recipe my.yaml
+  relx tapt     --recipe my.yaml
+  relx train    --recipe my.yaml --set train.epochs=3
+  relx predict  --out submission.csv
+  relx score    --gold dev.csv
+
+relx COMMAND --help explains each. A run that was stopped carries on with the same command.""",
+)
+@click.version_option(package_name="relx", message="%(prog)s %(version)s")
+@quiet_option
+def relx() -> None:
+    """Relation extraction, from a folder of CSV files to a submission, in Keras."""
+
+
+def main() -> NoReturn:
+    """Runs the command line of this process and ends it with the command's exit status."""
+    import logging
+    import warnings
+
+    for name, value in SILENCE.items():
+        os.environ.setdefault(name, value)
+    logging.disable(logging.WARNING)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    status = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and reports what went wrong on standard error.
+
+    Args:
+        arguments: The words after `relx`.
+
+    Returns:
+        0 where it went well, 1 after a fault of relx, 2 after one of the input, 130 after Ctrl-C.
+    """
+    try:
+        status = relx.main(list(arguments), prog_name="relx", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as error:
+        return _unexpected(error) if isinstance(error.__cause__, EOFError) else _stopped(arguments)
+    except Exception as error:
+        return _failed(error)
+    return status if isinstance(status, int) else 0
+
+
+def _stopped(arguments: Sequence[str]) -> int:
+    carries_on = not CARRIES_ON.isdisjoint(arguments)
+    click.echo("stopped; the same command carries on" if carries_on else "stopped", err=True)
+    return 130
+
+
+def _failed(error: Exception) -> int:
+    """Tells a fault of the input from one of relx."""
+    from relx.faults import Fault, InputError
+
+    if isinstance(error, InputError):
+        _show_faults(error.faults)
+        return 2
+    users = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+    if isinstance(error, OSError) and error.errno in users:
+        step = "" if error.errno in (errno.EACCES, errno.EPERM) else "free some space and try again"
+        what = os.strerror(error.errno).lower()
+        _show_faults([Fault(what, str(error.filename or ""), next_step=step)])
+        return 2
+    return _unexpected(error)
+
+
+def _show_faults(faults: Sequence[object]) -> None:
+    """Prints the first faults in full and counts the rest by kind."""
+    mark = click.style("error:", fg="red", bold=True)
+    for fault in faults[:SHOWN_FAULTS]:
+        click.echo(f"{mark} {fault}", err=True)
+    rest = faults[SHOWN_FAULTS:]
+    if rest:
+        kinds = Counter(getattr(fault, "kind", "") or "other" for fault in rest)
+        counts = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common())
+        click.echo(f"and {len(rest)} more: {counts}", err=True)
+
+
+def _unexpected(error: BaseException) -> int:
+    traceback.print_exception(error)
+    click.echo("this is a fault in relx: please report it with the lines above", err=True)
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from relx.recipe import Recipe
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _be_quiet(context: click.Context, parameter: click.Parameter, quiet: bool) -> None:
+    if quiet:
+        from relx.progress import configure
+
+        configure(quiet=True)
+
+
+def quiet_option(command: Command) -> Command:
+    """Adds -q/--quiet, which silences progress; the command does not see it.
+
+    Args:
+        command: A click command's function.
+
+    Returns:
+        The function with the option.
+    """
+    text = "No progress, no notes; warnings, errors and results stay."
+    return click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=_be_quiet, help=text
+    )(command)
+
+
+def runs_dir_option(command: Command) -> Command:
+    """Adds --runs-dir; the command receives `runs_dir: Path`.
+
+    Args:
+        command: A click command's function.
+
+    Returns:
+        The function with the option.
+    """
+    return click.option(
+        "--runs-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("runs"),
+        show_default=True,
+        help="The folder that holds all runs.",
+    )(command)
+
+
+def recipe_options(command: Command) -> Command:
+    """Adds --recipe, --set, --runs-dir and -q; pass `recipe` and `settings` on to `recipe_of`.
+
+    Args:
+        command: A click command's function; it receives `recipe: str | None`,
+            `settings: tuple[str, ...]` and `runs_dir: Path`.
+
+    Returns:
+        The function with the options.
+    """
+    command = runs_dir_option(quiet_option(command))
+    command = click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change a value of the recipe, such as train.epochs=1; may be repeated.",
+    )(command)
+    return click.option(
+        "-r", "--recipe", metavar="PATH", help="A recipe file, or the name of one that ships."
+    )(command)
+
+
+def recipe_of(recipe: str | None, settings: Sequence[str]) -> Recipe:
+    """Loads the recipe that the options name.
+
+    Args:
+        recipe: A path, or the bare name of a recipe that ships; a file of that name goes first.
+        settings: Texts of the form `train.epochs=1`.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        InputError: No recipe was named, there is none there, or it has faults.
+    """
+    from relx.faults import Fault, InputError, nearest
+    from relx.recipe import load_recipe
+    from relx_cli.recipes import shipped
+
+    step = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
+    if recipe is None:
+        raise InputError(Fault("no recipe was named", "--recipe", next_step=step))
+    path, ships = Path(recipe), shipped()
+    if path.is_file() or path.suffix or len(path.parts) != 1:
+        return load_recipe(path, settings)
+    if recipe not in ships:
+        guess = nearest(recipe, ships)
+        step = f"did you mean {guess}?" if guess else step
+        what = "no such file, and no recipe of this name ships"
+        raise InputError(Fault(what, "--recipe", recipe, ", ".join(ships), step))
+    return load_recipe(ships[recipe], settings)

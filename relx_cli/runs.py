@@ -1,0 +1,101 @@
+"""`relx runs`: what was made so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from relx.runs import StageRow, list_runs
+from relx_cli.options import runs_dir_option
+from relx_cli.tables import print_table
+
+FIGURES = {"micro-F1": "micro_f1", "AUPRC": "auprc", "pseudo-ppl": "pseudo_perplexity"}
+HEADINGS = ("name", "stage", "status", "finished (UTC)", "minutes", *FIGURES)
+
+
+@click.group(
+    epilog="""\b
+Example:
+  relx runs list
+  relx runs show roberta-base
+  relx runs list --json"""
+)
+def runs() -> None:
+    """List and show the runs made so far."""
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@runs.command("list", epilog="Example: relx runs list --runs-dir runs")
+@json_option
+@runs_dir_option
+def list_command(as_json: bool, runs_dir: Path) -> None:
+    """List every stage of every run with its state and its figures."""
+    rows = list_runs(runs_dir)
+    if as_json:
+        click.echo(json.dumps([_tree(row) for row in rows], ensure_ascii=False, indent=2))
+    else:
+        print_table(HEADINGS, (_cells(row) for row in rows), right=("minutes", *FIGURES))
+
+
+@runs.command("show", epilog="Example: relx runs show roberta-base")
+@click.argument("name")
+@json_option
+@runs_dir_option
+def show_command(name: str, as_json: bool, runs_dir: Path) -> None:
+    """Show a run's manifests and files, stage by stage."""
+    rows = list_runs(runs_dir, name)
+    if as_json:
+        click.echo(json.dumps([_tree(row) for row in rows], ensure_ascii=False, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row.folder}: {row.state}")
+        for line in _lines(row.manifest.model_dump() if row.manifest else {}):
+            click.echo(f"  {line}")
+        click.echo("  files:")
+        for file, size in _files(row.folder).items():
+            click.echo(f"    {file}  {size:,} bytes")
+
+
+def _tree(row: StageRow) -> dict[str, Any]:
+    """Gives a stage as JSON takes it."""
+    return {
+        "name": row.name,
+        "stage": row.stage,
+        "state": row.state,
+        "folder": str(row.folder),
+        "files": _files(row.folder),
+        "manifest": row.manifest.model_dump() if row.manifest else None,
+    }
+
+
+def _cells(row: StageRow) -> tuple[str, ...]:
+    if row.manifest is None:
+        return (row.name, row.stage, row.state, "", "", *("" for _ in FIGURES))
+    manifest = row.manifest
+    finished = (manifest.finished or "")[:16].replace("T", " ")
+    figures = (manifest.results.get(key) for key in FIGURES.values())
+    shown = [f"{figure:.2f}" if isinstance(figure, float | int) else "" for figure in figures]
+    return (row.name, row.stage, row.state, finished, f"{manifest.seconds / 60:.1f}", *shown)
+
+
+def _lines(tree: dict[str, Any], depth: int = 0) -> Iterator[str]:
+    """Writes nested dictionaries as indented lines."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield f"{'  ' * depth}{key}:"
+            yield from _lines(value, depth + 1)
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield f"{'  ' * depth}{key}: {text}"
+
+
+def _files(folder: Path) -> dict[str, int]:
+    """Lists a folder's files, with their sizes in bytes."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}

@@ -1,0 +1,52 @@
+"""What relx is called, what it needs, and the command it installs."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+README = Path(__file__).with_name("README.md")
+
+# Lower bounds are the versions that the tests have run with; the lock files pin them.
+RUN_TIME = [
+    "click>=8.5",
+    "huggingface_hub>=2.4",
+    "keras>=3.15",
+    "keras-nlp>=0.32",
+    "numpy>=2.4",
+    "pandas>=3.1",
+    "pydantic>=2.14",
+    "PyYAML>=6.0.3",
+    "rich>=15.0",
+    "safetensors>=0.8",
+    "scikit-learn>=1.9",
+    "tensorboard>=2.21",
+    "tensorflow>=2.21",
+    "tokenizers>=0.23.3",
+    "transformers>=5.23",
+]
+TEST = [
+    "hypothesis>=6.170",
+    "import-linter>=2.16",
+    "mypy>=2.4",
+    "pandas-stubs>=3.1",
+    "pytest>=9.2",
+    "ruff>=0.17",
+    "torch==2.13.0",
+    "types-PyYAML>=6.0",
+]
+
+setup(
+    name="relx",
+    version="0.1.0",
+    description="Relation extraction from CSV files to a submission, in Keras, with TAPT",
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=["relx", "relx.encoder", "relx_cli", "tapt", "recipes"],
+    package_data={"recipes": ["*.yaml"]},
+    install_requires=RUN_TIME,
+    extras_require={"test": TEST},
+    entry_points={"console_scripts": ["relx = relx_cli.main:main"]},
+)

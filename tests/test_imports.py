@@ -1,0 +1,60 @@
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FRAMEWORKS = {"keras", "keras_hub", "tensorflow", "torch", "jax"}
+HEAVY = FRAMEWORKS | {"transformers", "pandas", "sklearn"}
+NO_FRAMEWORK = [
+    *("relx.recipe", "relx.examples", "relx.labels", "relx.splits", "relx.markers", "relx.tokens"),
+    *("relx.metrics", "relx.submission", "relx.score", "relx.runs", "relx.logs", "relx.files"),
+    *("relx.validation", "relx.encoder.tokenizer", "tapt.corpus", "tapt.masking"),
+]
+NOTHING_HEAVY = ["relx.metrics", "relx.submission", "relx.score", "relx_cli.main"]
+
+
+def loaded(code: str, of: set[str]) -> set[str]:
+    """The modules, out of `of`, that a new process has loaded after `code`."""
+    report = f"import sys; print('loaded:', *sorted({of!r} & set(sys.modules)))"
+    script = f"import atexit\natexit.register(lambda: exec({report!r}))\n{code}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert "Traceback" not in done.stderr, done.stderr
+    return set(done.stdout.rpartition("loaded:")[2].split())
+
+
+def test_this_test_sees_a_heavy_import():
+    assert loaded("import pandas", HEAVY) == {"pandas"}
+
+
+@pytest.mark.parametrize("module", NO_FRAMEWORK)
+def test_no_framework_is_loaded_with(module):
+    assert importlib.util.find_spec(module)
+    assert loaded(f"import {module}", FRAMEWORKS) == set()
+
+
+@pytest.mark.parametrize("module", NOTHING_HEAVY)
+def test_nothing_heavy_is_loaded_with(module):
+    assert loaded(f"import {module}", HEAVY) == set()
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["score", "--help"], ["validate", "--help"], ["recipes", "list"]]
+)
+def test_nothing_heavy_is_loaded_by(words):
+    code = f"import sys; sys.argv = ['relx', *{words!r}]; from relx_cli.main import main; main()"
+    assert loaded(code, HEAVY) == set()
+
+
+@pytest.mark.parametrize("command", ["tapt", "train", "predict"])
+def test_no_framework_is_loaded_by_the_help_of(command):
+    words = [command, "--help"]
+    code = f"import sys; sys.argv = ['relx', *{words!r}]; from relx_cli.main import main; main()"
+    assert loaded(code, FRAMEWORKS) == set()
+
+
+def test_help_loads_neither_rich_nor_pydantic_nor_numpy():
+    code = "import sys; sys.argv = ['relx', '--help']; from relx_cli.main import main; main()"
+    assert loaded(code, {"rich", "pydantic", "numpy", "yaml", "relx.recipe"}) == set()
