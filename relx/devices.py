@@ -100,8 +100,8 @@ def open_device(section: DeviceSection, seed: int) -> Device:
         InputError: Keras runs on another backend in this process, or the strategy has no devices.
     """
     _choose_backend(section.backend)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
+    with _native_noise_silenced():
+        import keras
 
     gpus = _gpus()
     strategy, replicas = _strategy(section, len(gpus))
@@ -118,6 +118,21 @@ def open_device(section: DeviceSection, seed: int) -> Device:
         compiles=bool(gpus) and replicas == 1,
         strategy=strategy,
     )
+
+
+@contextlib.contextmanager
+def _native_noise_silenced() -> Iterator[None]:
+    """Silences what libraries print below Python while they are imported, whatever their settings."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
 
 
 def _choose_backend(backend: str) -> None:

@@ -1,0 +1,327 @@
+"""Stage 2: fine-tuning the relation model, from the data files to a finished run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from relx import progress
+from relx.batches import Feeder, ladder
+from relx.devices import Device, open_device
+from relx.examples import Example, read_examples
+from relx.files import digest, whole_folder, write_json
+from relx.labels import LabelList, read_labels
+from relx.metrics import Scores, scores
+from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, predict_logits, softmax
+from relx.recipe import Recipe
+from relx.runs import Start, begin, finish, locked, read_manifest
+from relx.splits import split
+
+
+@dataclass(frozen=True)
+class Task:
+    """What stage 2 reads: the labels, the rows to train on, and the rows to choose the epoch by.
+
+    Args:
+        labels: The labels in order.
+        train: The rows to train on.
+        dev: The rows to choose the epoch by; never trained on.
+        types: The entity types of all rows, those of the test included.
+        sentences: The sentences of the training and test files, for a fresh vocabulary.
+    """
+
+    labels: LabelList
+    train: list[Example]
+    dev: list[Example]
+    types: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+    def facts(self, recipe: Recipe) -> dict[str, Any]:
+        """Returns what the manifest says of the data."""
+        return {
+            "train": {"file": recipe.data.train, "rows": len(self.train)},
+            "dev": {"file": recipe.data.dev or "a fold of train", "rows": len(self.dev)},
+            "digests": {"train": examples_digest(self.train), "dev": examples_digest(self.dev)},
+        }
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The encoder that stage 2 starts from.
+
+    Args:
+        source: What `load_encoder` takes.
+        words: The same for people: where it comes from and why.
+        digest: What tells one TAPT result from another; empty for an encoder from elsewhere.
+    """
+
+    source: Any
+    words: str
+    digest: str = ""
+
+
+def examples_digest(examples: Sequence[Example]) -> str:
+    """Hashes rows, labels included.
+
+    Args:
+        examples: The rows.
+
+    Returns:
+        The SHA-256, 64 hexadecimal characters.
+    """
+    return digest(repr(example) for example in examples)
+
+
+def read_task(recipe: Recipe) -> Task:
+    """Reads the labelled rows of a recipe and sets the dev rows apart.
+
+    Args:
+        recipe: The recipe.
+
+    Returns:
+        The task.
+
+    Raises:
+        InputError: The faults of the files.
+    """
+    labels = read_labels(recipe.data)
+    rows = read_examples(Path(recipe.data.train), recipe.data, labels, require_labels=True)
+    if recipe.data.dev:
+        dev_path = Path(recipe.data.dev)
+        train, dev = rows, read_examples(dev_path, recipe.data, labels, require_labels=True)
+    else:
+        parts = split(rows, recipe.data.folds, recipe.train.fold, recipe.seed)
+        train, dev = ([rows[i] for i in part] for part in parts)
+    test = read_examples(Path(recipe.data.test), recipe.data, None) if recipe.data.test else []
+    sentences = dict.fromkeys(row.sentence for row in [*rows, *test])
+    return Task(labels, train, dev, _types_of([*rows, *dev, *test]), tuple(sentences))
+
+
+def read_types(recipe: Recipe) -> tuple[str, ...]:
+    """Reads the entity types of all of a recipe's files; labels are not looked at.
+
+    Args:
+        recipe: The recipe.
+
+    Returns:
+        The types, sorted.
+    """
+    files = [file for file in (recipe.data.train, recipe.data.dev, recipe.data.test) if file]
+    return _types_of([row for f in files for row in read_examples(Path(f), recipe.data, None)])
+
+
+def _types_of(examples: Sequence[Example]) -> tuple[str, ...]:
+    return tuple(sorted({e.type for row in examples for e in (row.subject, row.object)}))
+
+
+def stage_folder(recipe: Recipe, runs_dir: Path) -> Path:
+    """Returns `runs/NAME/train/fold-K`."""
+    return runs_dir / recipe.name / "train" / f"fold-{recipe.train.fold}"
+
+
+def finetune(recipe: Recipe, runs_dir: Path, origin: Origin, fresh: bool = False) -> dict[str, Any]:
+    """Trains the relation model of a recipe, or carries on where it was stopped.
+
+    Args:
+        recipe: The recipe.
+        runs_dir: The folder of all runs.
+        origin: The encoder to start from.
+        fresh: Set an earlier result aside and start anew.
+
+    Returns:
+        The results: the scores of the best epoch on dev, and where it is.
+
+    Raises:
+        InputError: The data, the encoder or the run folder cannot be used.
+    """
+    task = read_task(recipe)
+    folder = stage_folder(recipe, runs_dir)
+    with locked(runs_dir / recipe.name):
+        stage = f"train/fold-{recipe.train.fold}"
+        inputs = stage_inputs(recipe, task, origin)
+        start = begin(folder, stage, recipe, inputs, task.facts(recipe), fresh)
+        if start is Start.FINISHED:
+            progress.say(f"{folder} is finished already; --fresh would train it anew")
+            return read_manifest(folder).results
+        progress.say(f"{recipe.name}: {origin.words}")
+        progress.say(f"{len(task.train):,} rows to train on, {len(task.dev):,} to choose by")
+        device = open_device(recipe.device, recipe.seed)
+        progress.say(f"computing on {device}")
+        return _train(recipe, task, origin, folder, device)
+
+
+def stage_inputs(recipe: Recipe, task: Task, origin: Origin) -> dict[str, Any]:
+    """Returns what decides the result of stage 2: a run of other inputs is another run."""
+    tree = recipe.tree()
+    names = ("seed", "markers", "tokens", "train")
+    inputs: dict[str, Any] = {name: tree[name] for name in names}
+    inputs["encoder"] = {"from": tree["encoder"]["from"], "tapt": origin.digest}
+    inputs["labels"] = {"names": list(task.labels.names), "negative": task.labels.negative}
+    return inputs | {"data": task.facts(recipe)["digests"]}
+
+
+def _train(
+    recipe: Recipe, task: Task, origin: Origin, folder: Path, device: Device
+) -> dict[str, Any]:
+    """Builds the model, fits it, and closes the manifest."""
+    from relx.fit import FitState, fit
+
+    started = time.monotonic()
+    with device.scope():
+        model, loaded = _model(recipe, task, origin, device)
+    train, dev = _arrays(recipe, task, loaded, model)
+    feeder = Feeder(
+        train.lengths,
+        recipe.train.batch_size,
+        recipe.seed,
+        train.training,
+        rungs=ladder(train.lengths) if device.compiles else None,
+        multiple=device.replicas,
+    )
+    with device.scope():
+        _compile(recipe, model, device, feeder.steps)
+
+    def after_epoch(state: FitState) -> dict[str, float]:
+        logits = predict_logits(model, device, dev, recipe.predict.batch_size)
+        result = scores(dev.targets, softmax(logits), task.labels)
+        _report(state.epoch, result, task.labels)
+        if state.is_better(getattr(result, recipe.train.best_by)):
+            _save(folder, model, loaded, task, recipe, origin)
+        state.stopped = _has_patience_ended(state, recipe.train.patience)
+        return {"micro_f1": result.micro_f1, "auprc": result.auprc, "accuracy": result.accuracy}
+
+    epochs = recipe.train.epochs
+    state = fit(
+        model, feeder, device, epochs=epochs, folder=folder, title="train", after_epoch=after_epoch
+    )
+    results = _results(state, folder)
+    finish(folder, device.manifest(), results, time.monotonic() - started)
+    _say_end(results, epochs, len(state.history))
+    return results
+
+
+def _model(recipe: Recipe, task: Task, origin: Origin, device: Device) -> tuple[Any, Any]:
+    """Loads the encoder and puts the relation head on it: (model, loaded encoder)."""
+    from relx.encoder.load import load_encoder
+    from relx.markers import marker_tokens
+    from relx.relation_model import relation_model, spans_of
+
+    loaded = load_encoder(
+        origin.source,
+        sentences=lambda: task.sentences,
+        marker_tokens=marker_tokens(recipe.markers, task.types),
+        seed=recipe.seed,
+    )
+    for note in loaded.notes:
+        progress.say(f"encoder: {note}")
+    model = relation_model(
+        loaded.encoder,
+        classes=len(task.labels),
+        spans=spans_of(recipe.train.pooling),
+        dropout=recipe.train.dropout,
+        seed=recipe.seed,
+    )
+    return model, loaded
+
+
+def _arrays(recipe: Recipe, task: Task, loaded: Any, model: Any) -> list[Any]:
+    """Tokenises train and dev into `RelationArrays`."""
+    from relx.inputs import RelationArrays, tokenize_examples
+
+    window, segments = recipe.tokens.max_length, "segment_ids" in model.input
+    arrays = []
+    for examples in (task.train, task.dev):
+        rows = tokenize_examples(examples, recipe.markers, loaded.tokenizer, window)
+        targets = np.array([task.labels.index(row.label or "") for row in examples], np.int32)
+        pad = loaded.tokenizer.pad_token_id
+        arrays.append(RelationArrays(rows, recipe.train.pooling, pad, segments, targets))
+    return arrays
+
+
+def _compile(recipe: Recipe, model: Any, device: Device, steps: int) -> None:
+    from relx.fit import compile_for
+    from relx.losses import CrossEntropy
+    from relx.optimizer import make_optimizer
+
+    optimizer = make_optimizer(
+        model,
+        learning_rate=recipe.train.learning_rate,
+        weight_decay=recipe.train.weight_decay,
+        warmup=recipe.train.warmup,
+        clip_norm=recipe.train.clip_norm,
+        steps=steps * recipe.train.epochs,
+    )
+    compile_for(device, model, CrossEntropy(recipe.train.label_smoothing), optimizer)
+
+
+def _report(epoch: int, result: Scores, labels: LabelList) -> None:
+    """Says an epoch's scores, and says it loudly when a single class was predicted."""
+    progress.say(
+        f"epoch {epoch + 1}: dev micro-F1 {result.micro_f1:.2f}, AUPRC {result.auprc:.2f}, "
+        f"accuracy {result.accuracy:.2f}"
+    )
+    if result.predicted_classes == 1:
+        progress.warn(
+            f"every dev row was given one and the same of {len(labels)} classes: the model has not "
+            "learnt yet. A plateau at first is common; if it stays, give it more epochs, a lower "
+            "or higher learning rate, or smaller batches"
+        )
+
+
+def _has_patience_ended(state: Any, patience: int | None) -> bool:
+    best = state.best if state.best is not None else state.epoch
+    return patience is not None and state.epoch - best >= patience
+
+
+def _save(
+    folder: Path, model: Any, loaded: Any, task: Task, recipe: Recipe, origin: Origin
+) -> None:
+    """Writes the relation model: a Hugging Face folder with the head and the labels beside it."""
+    from safetensors.numpy import save_file
+
+    from relx.encoder.load import save_encoder
+    from relx.relation_model import head_weights
+
+    with whole_folder(folder / MODEL_FOLDER) as beside:
+        save_encoder(loaded, beside / "encoder", _card(recipe, origin))
+        for file in (beside / "encoder").iterdir():
+            file.rename(beside / file.name)
+        (beside / "encoder").rmdir()
+        save_file(head_weights(model), beside / HEAD_FILE)
+        labels = {"names": list(task.labels.names), "negative": task.labels.negative}
+        text = json.dumps(labels, ensure_ascii=False, indent=2)
+        (beside / LABELS_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _card(recipe: Recipe, origin: Origin) -> str:
+    return (
+        f"# {recipe.name}: encoder of a relation model\n\n"
+        f"Fine-tuned by relx for relation extraction; {origin.words}.\n"
+        f"The head's weights are in `{HEAD_FILE}`, the labels in `{LABELS_FILE}`.\n\n"
+        f"```yaml\n{recipe.yaml()}```\n"
+    )
+
+
+def _results(state: Any, folder: Path) -> dict[str, Any]:
+    best = state.history[state.best]
+    trained = sum(figures["seconds"] for figures in state.history)
+    sentences = sum(f["sentences_per_second"] * f["seconds"] for f in state.history)
+    results = {name: best[name] for name in ("micro_f1", "auprc", "accuracy")}
+    results |= {"best_epoch": state.best + 1, "epochs": len(state.history)}
+    results |= {"training_seconds": trained, "sentences_per_second": sentences / trained}
+    write_json(folder / "metrics.json", results | {"history": state.history})
+    return results
+
+
+def _say_end(results: dict[str, Any], epochs: int, done: int) -> None:
+    early = f", stopped early after {done} of {epochs}" if done < epochs else ""
+    progress.say(
+        f"best epoch {results['best_epoch']}{early}: dev micro-F1 {results['micro_f1']:.2f}, "
+        f"AUPRC {results['auprc']:.2f}; {results['sentences_per_second']:.1f} sentences/s"
+    )

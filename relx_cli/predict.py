@@ -1,0 +1,89 @@
+"""relx predict: a submission for a file, or the relations of one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from relx_cli.options import quiet_option, runs_dir_option
+
+TOP = 5
+
+
+@click.command()
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The CSV to write.")
+@click.option(
+    "--test",
+    type=click.Path(path_type=Path),
+    help="The rows to predict.  [default: the run's data.test]",
+)
+@click.option("--run", "run_name", help="Predict with this run.  [default: the latest finished]")
+@click.option("--batch-size", type=click.IntRange(1), help="Rows a batch.  [default: the run's]")
+@click.option("--sentence", help="Predict this sentence in place of a file.")
+@click.option("--subject", help="The subject as it stands in the sentence.")
+@click.option("--object", "object_", help="The object as it stands in the sentence.")
+@click.option("--subject-type", help="The subject's type.  [default: PER]")
+@click.option("--object-type", help="The object's type.  [default: PER]")
+@click.option("--subject-index", type=int, help="The subject's first character, from 0.")
+@click.option("--object-index", type=int, help="The object's first character, from 0.")
+@runs_dir_option
+@quiet_option
+def predict(
+    out: Path | None,
+    test: Path | None,
+    run_name: str | None,
+    batch_size: int | None,
+    sentence: str | None,
+    subject: str | None,
+    object_: str | None,
+    subject_type: str | None,
+    object_type: str | None,
+    subject_index: int | None,
+    object_index: int | None,
+    runs_dir: Path,
+) -> None:
+    """Predict the test rows as the competition wants them, or one sentence.
+
+    The CSV has the columns id, pred_label and probs, the probabilities in the order of the labels,
+    the ids in the order of the test file. A word that stands more than once in a sentence needs its
+    index. Types matter to the typed markers alone.
+
+    \b
+    Examples:
+      relx predict --out submission.csv
+      relx predict --out submission.csv --run roberta --test data/test_data.csv
+      relx predict --sentence "이순신은 조선의 장군이다." --subject 이순신 --object 장군 --object-type POH
+    """  # noqa: D301 - click reads the backspace
+    if sentence is not None:
+        if subject is None or object_ is None:
+            raise click.UsageError("--sentence needs --subject and --object.")
+        if out is not None or test is not None:
+            raise click.UsageError("--sentence prints a table; --out and --test go with a file.")
+        from relx.predict import open_run
+        from relx.sentence import example_of
+
+        example = example_of(
+            sentence,
+            (subject, subject_type or "PER", subject_index),
+            (object_, object_type or "PER", object_index),
+        )
+        run = open_run(runs_dir, run_name)
+        _print_top(run.labels.names, run.predict([example])[0])
+        return
+    if out is None:
+        raise click.UsageError("name the CSV to write with --out, or a sentence with --sentence.")
+    from relx.predict import predict_file
+
+    predict_file(runs_dir, run_name, test, out, batch_size)
+
+
+def _print_top(names: tuple[str, ...], probabilities: object) -> None:
+    import numpy as np
+
+    from relx_cli.tables import print_table
+
+    values = np.asarray(probabilities)
+    best = np.argsort(-values, kind="stable")[:TOP]
+    rows = [(names[i], f"{100 * values[i]:.2f}") for i in best]
+    print_table(("relation", "percent"), rows, right={"percent"})

@@ -1,0 +1,28 @@
+"""relx tapt: stage 1, masked-LM pretraining on the task's own sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from relx_cli.options import recipe_of, recipe_options
+
+
+@click.command()
+@recipe_options
+@click.option("--fresh", is_flag=True, help="Start anew; an earlier result is kept aside.")
+def tapt(recipe: str | None, settings: tuple[str, ...], runs_dir: Path, fresh: bool) -> None:
+    """Let the encoder read the train and test sentences, without their labels.
+
+    The adapted encoder is a Hugging Face folder, runs/NAME/tapt/encoder, and `relx train` with the
+    same recipe starts from it. A run that was stopped carries on with the same command.
+
+    \b
+    Examples:
+      relx tapt --recipe recipes/roberta.yaml
+      relx tapt --recipe recipes/roberta.yaml --set tapt.epochs=1 --set encoder.from=FOLDER
+    """  # noqa: D301 - click reads the backspace
+    from tapt.pretrain import pretrain
+
+    pretrain(recipe_of(recipe, settings), runs_dir, fresh)

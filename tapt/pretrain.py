@@ -1,0 +1,289 @@
+"""The stage: from the sentences of the data files to an encoder that has read them."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from relx import progress
+from relx.batches import Feeder, ladder
+from relx.devices import Device, open_device
+from relx.faults import Fault, InputError
+from relx.files import write_json
+from relx.finetune import Origin
+from relx.recipe import Recipe
+from relx.runs import MANIFEST, Start, begin, finish, locked, matches, read_manifest
+from tapt.corpus import CorpusText, corpus_digest, read_corpus, tokenize_corpus
+
+STAGE = "tapt"
+ENCODER_FOLDER = "encoder"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The texts of stage 1.
+
+    Args:
+        texts: Every text once.
+        digest: Their SHA-256.
+    """
+
+    texts: list[CorpusText]
+    digest: str
+
+
+def stage_corpus(recipe: Recipe) -> Corpus:
+    """Reads the corpus of a recipe.
+
+    Args:
+        recipe: The recipe.
+
+    Returns:
+        The corpus.
+    """
+    texts = read_corpus(recipe)
+    return Corpus(texts, corpus_digest(texts))
+
+
+def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
+    """Returns what decides the result of stage 1: a run of other inputs is another run."""
+    tree = recipe.tree()
+    names = ["seed", "encoder", "tokens", "tapt", *(["markers"] if recipe.tapt.markers else [])]
+    return {name: tree[name] for name in names} | {"corpus": corpus.digest}
+
+
+def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
+    """Chooses the encoder that stage 2 starts from: stage 1's where it belongs to this recipe.
+
+    Args:
+        recipe: The recipe; `train.start_from` decides.
+        runs_dir: The folder of all runs.
+
+    Returns:
+        The origin.
+
+    Raises:
+        InputError: `train.start_from` is tapt and there is none of this recipe and data.
+    """
+    plain = Origin(recipe.encoder.source, f"starting from {_words(recipe)}")
+    if recipe.train.start_from == "encoder":
+        return plain
+    folder = runs_dir / recipe.name / STAGE
+    matching, reasons = matches(folder, stage_inputs(recipe, stage_corpus(recipe)))
+    if matching:
+        encoder = folder / ENCODER_FOLDER
+        words = f"starting from the encoder that TAPT adapted, {encoder}"
+        return Origin(str(encoder), words, read_manifest(folder).results["encoder_digest"])
+    if recipe.train.start_from == "tapt":
+        step = f"relx tapt --recipe … makes it; train.start_from=encoder starts from {plain.source}"
+        what = "there is no TAPT result of this recipe and these data"
+        raise InputError(Fault(what, str(folder), "; ".join(reasons), next_step=step))
+    if (folder / MANIFEST).exists():
+        progress.warn(f"{folder} is not used: {'; '.join(reasons)}")
+    return plain
+
+
+def _words(recipe: Recipe) -> str:
+    source = recipe.encoder.source
+    return f"{source}, without TAPT" if isinstance(source, str) else "random weights, without TAPT"
+
+
+def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, Any]:
+    """Adapts a recipe's encoder to the task's sentences, or carries on where it was stopped.
+
+    Method: task-adaptive pretraining (Gururangan et al. 2020, arXiv 2004.10964).
+
+    Args:
+        recipe: The recipe.
+        runs_dir: The folder of all runs.
+        fresh: Set an earlier result aside and start anew.
+
+    Returns:
+        The results: the pseudo-perplexity of the held-out sentences before and after.
+
+    Raises:
+        InputError: The data, the encoder or the run folder cannot be used.
+    """
+    corpus = stage_corpus(recipe)
+    folder = runs_dir / recipe.name / STAGE
+    with locked(runs_dir / recipe.name):
+        inputs = stage_inputs(recipe, corpus)
+        start = begin(folder, STAGE, recipe, inputs, _facts(recipe, corpus), fresh)
+        if start is Start.FINISHED:
+            progress.say(f"{folder} is finished already; --fresh would make it anew")
+            return read_manifest(folder).results
+        device = open_device(recipe.device, recipe.seed)
+        progress.say(f"{recipe.name}: {len(corpus.texts):,} sentences, computing on {device}")
+        return _pretrain(recipe, corpus, folder, device)
+
+
+def _facts(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
+    files = [file for file in (recipe.data.train, recipe.data.test) if file]
+    return {"files": files, "sentences": len(corpus.texts), "digest": corpus.digest}
+
+
+def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> dict[str, Any]:
+    """Builds the model, fits it, writes the encoder, and closes the manifest."""
+    from relx.encoder.load import save_encoder
+    from relx.fit import FitState, fit
+    from tapt.masked_lm import masked_lm_model, pseudo_perplexity
+
+    started = time.monotonic()
+    section = recipe.tapt
+    with device.scope():
+        loaded = _load(recipe, corpus)
+        model = masked_lm_model(loaded)
+    train, held_out = _arrays(recipe, corpus, loaded)
+    feeder = Feeder(
+        train.lengths,
+        section.batch_size,
+        recipe.seed,
+        train.training,
+        rungs=ladder(train.lengths) if device.compiles else None,
+        multiple=device.replicas,
+    )
+    with device.scope():
+        _compile(recipe, model, device, feeder.steps)
+
+    def measure() -> dict[str, float]:
+        figure = pseudo_perplexity(model, device, held_out, section.batch_size, recipe.seed)
+        return {"pseudo_perplexity": figure}
+
+    def after_epoch(state: FitState) -> dict[str, float]:
+        figures = measure()
+        progress.say(
+            f"epoch {state.epoch + 1}: held-out pseudo-perplexity "
+            f"{figures['pseudo_perplexity']:.2f} (before: {state.before['pseudo_perplexity']:.2f})"
+        )
+        return figures
+
+    state = fit(
+        model,
+        feeder,
+        device,
+        epochs=section.epochs,
+        folder=folder,
+        title="tapt",
+        after_epoch=after_epoch,
+        before_first=measure,
+    )
+    save_encoder(loaded, folder / ENCODER_FOLDER, _card(recipe, corpus))
+    results = _results(state, folder, len(held_out.rows))
+    finish(folder, device.manifest(), results, time.monotonic() - started)
+    _say_end(results, folder)
+    return results
+
+
+def _load(recipe: Recipe, corpus: Corpus) -> Any:
+    """Loads the encoder with its masked-LM head."""
+    from relx.encoder.load import load_encoder
+    from relx.finetune import read_types
+    from relx.markers import marker_tokens
+
+    tokens = marker_tokens(recipe.markers, read_types(recipe)) if recipe.tapt.markers else ()
+    loaded = load_encoder(
+        recipe.encoder.source,
+        sentences=lambda: _sentences(recipe, corpus),
+        marker_tokens=tokens,
+        with_head=True,
+        seed=recipe.seed,
+    )
+    for note in loaded.notes:
+        progress.say(f"encoder: {note}")
+    if loaded.tokenizer.mask_token_id is None:
+        what = "this tokenizer has no mask token, and masked-LM pretraining needs one"
+        raise InputError(Fault(what, "encoder.from", str(recipe.encoder.source)))
+    return loaded
+
+
+def _sentences(recipe: Recipe, corpus: Corpus) -> Sequence[str]:
+    """Returns the sentences without markers, for a fresh vocabulary."""
+    if not recipe.tapt.markers:
+        return [text.text for text in corpus.texts]
+    unmarked = recipe.tapt.model_copy(update={"markers": False})
+    return [text.text for text in read_corpus(recipe.model_copy(update={"tapt": unmarked}))]
+
+
+def _arrays(recipe: Recipe, corpus: Corpus, loaded: Any) -> list[Any]:
+    """Sets the held-out texts apart and tokenises both parts into `CorpusArrays`."""
+    from tapt.arrays import CorpusArrays
+
+    order = np.random.default_rng((recipe.seed, 3)).permutation(len(corpus.texts))
+    held = max(1, round(recipe.tapt.held_out * len(order)))
+    tokenizer = loaded.tokenizer
+    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    random_ids = np.array([i for i in range(len(tokenizer)) if i not in special], np.int32)
+    arrays = []
+    for part in (np.sort(order[held:]), np.sort(order[:held])):
+        texts = [corpus.texts[i] for i in part]
+        rows = tokenize_corpus(texts, tokenizer, recipe.tokens.max_length, recipe.tapt.mask_unit)
+        arrays.append(
+            CorpusArrays(
+                rows,
+                rate=recipe.tapt.mask_rate,
+                pad_id=tokenizer.pad_token_id,
+                mask_id=tokenizer.mask_token_id,
+                random_ids=random_ids,
+                segments="segment_ids" in loaded.encoder.input,
+            )
+        )
+    return arrays
+
+
+def _compile(recipe: Recipe, model: Any, device: Device, steps: int) -> None:
+    from relx.fit import compile_for
+    from relx.losses import CrossEntropy
+    from relx.optimizer import make_optimizer
+
+    optimizer = make_optimizer(
+        model,
+        learning_rate=recipe.tapt.learning_rate,
+        weight_decay=recipe.tapt.weight_decay,
+        warmup=recipe.tapt.warmup,
+        clip_norm=recipe.tapt.clip_norm,
+        steps=steps * recipe.tapt.epochs,
+    )
+    compile_for(device, model, CrossEntropy(), optimizer)
+
+
+def _card(recipe: Recipe, corpus: Corpus) -> str:
+    return (
+        f"# {recipe.name}: an encoder adapted to a task's sentences\n\n"
+        f"Masked-LM pretraining by relx on {len(corpus.texts):,} sentences, without labels.\n"
+        f"SHA-256 of the sentences: `{corpus.digest}`\n\n```yaml\n{recipe.yaml()}```\n"
+    )
+
+
+def _results(state: Any, folder: Path, held_out: int) -> dict[str, Any]:
+    trained = sum(figures["seconds"] for figures in state.history)
+    sentences = sum(f["sentences_per_second"] * f["seconds"] for f in state.history)
+    results = {
+        "pseudo_perplexity_before": state.before["pseudo_perplexity"],
+        "pseudo_perplexity": state.history[-1]["pseudo_perplexity"],
+        "held_out_rows": held_out,
+        "epochs": len(state.history),
+        "training_seconds": trained,
+        "sentences_per_second": sentences / trained,
+        "encoder_digest": _file_digest(folder / ENCODER_FOLDER / "model.safetensors"),
+    }
+    write_json(folder / "metrics.json", results | {"history": state.history})
+    return results
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _say_end(results: dict[str, Any], folder: Path) -> None:
+    progress.say(
+        f"held-out pseudo-perplexity {results['pseudo_perplexity_before']:.2f} → "
+        f"{results['pseudo_perplexity']:.2f}; {results['sentences_per_second']:.1f} sentences/s; "
+        f"the encoder is in {folder / ENCODER_FOLDER}"
+    )
