@@ -122,7 +122,7 @@ def open_device(section: DeviceSection, seed: int) -> Device:
 
 @contextlib.contextmanager
 def _native_noise_silenced() -> Iterator[None]:
-    """Silences what libraries print below Python while they are imported, whatever their settings."""
+    """Silences what libraries print below Python while they are imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

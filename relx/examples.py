@@ -124,16 +124,16 @@ def read_examples(
     labels: LabelList | None,
     *,
     require_labels: bool = False,
-    skip_bad_rows: Path | None = None,
 ) -> list[Example]:
     """Reads a data file; one row with a fault refuses the file, unless it may be skipped.
 
     Args:
         path: The competition's CSV, KLUE's JSON, or JSON Lines.
-        data: How it is written: `ends` and `encoding`.
+        data: How it is written: `ends` and `encoding`; and `skip_bad_rows`, a CSV file that
+            receives the rows with faults, which are then left out: of `bad.csv` and a data file
+            `train.csv` it is `bad-train.csv`.
         labels: The labels that may stand there; None leaves the label column unread.
         require_labels: Whether a row without a label is a fault.
-        skip_bad_rows: A CSV file that receives the rows with faults, which are then left out.
 
     Returns:
         The examples, in the file's order.
@@ -142,12 +142,14 @@ def read_examples(
         InputError: Everything wrong with the file, at once.
     """
     reading = scan_examples(path, data, labels, require_labels=require_labels)
-    if reading.faults and (skip_bad_rows is None or not reading.examples):
+    if reading.faults and (data.skip_bad_rows is None or not reading.examples):
         raise InputError(*reading.faults)
-    if skip_bad_rows is not None and reading.bad_rows:
-        write_bad_rows(skip_bad_rows, reading.bad_rows)
+    if data.skip_bad_rows is not None and reading.bad_rows:
+        skipped = Path(data.skip_bad_rows)
+        skipped = skipped.with_stem(f"{skipped.stem}-{path.stem}")
+        write_bad_rows(skipped, reading.bad_rows)
         count = f"{len(reading.bad_rows)} of {reading.rows} rows"
-        warn(f"{count} of {path} are left out and written to {skip_bad_rows}")
+        warn(f"{count} of {path} are left out and written to {skipped}")
     return reading.examples
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from relx.labels import LabelList, read_labels
 from relx.metrics import Scores, scores
 from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, predict_logits, softmax
 from relx.recipe import Recipe
-from relx.runs import Start, begin, finish, locked, read_manifest
+from relx.runs import Sitting, Start, begin, finish, locked, nothing_left_behind, read_manifest
 from relx.splits import split
 
 
@@ -47,6 +46,7 @@ class Task:
         return {
             "train": {"file": recipe.data.train, "rows": len(self.train)},
             "dev": {"file": recipe.data.dev or "a fold of train", "rows": len(self.dev)},
+            "types": list(self.types),
             "digests": {"train": examples_digest(self.train), "dev": examples_digest(self.dev)},
         }
 
@@ -153,7 +153,8 @@ def finetune(recipe: Recipe, runs_dir: Path, origin: Origin, fresh: bool = False
         progress.say(f"{len(task.train):,} rows to train on, {len(task.dev):,} to choose by")
         device = open_device(recipe.device, recipe.seed)
         progress.say(f"computing on {device}")
-        return _train(recipe, task, origin, folder, device)
+        with nothing_left_behind(folder):
+            return _train(recipe, task, origin, folder, device)
 
 
 def stage_inputs(recipe: Recipe, task: Task, origin: Origin) -> dict[str, Any]:
@@ -172,7 +173,7 @@ def _train(
     """Builds the model, fits it, and closes the manifest."""
     from relx.fit import FitState, fit
 
-    started = time.monotonic()
+    sitting = Sitting(folder)
     with device.scope():
         model, loaded = _model(recipe, task, origin, device)
     train, dev = _arrays(recipe, task, loaded, model)
@@ -194,6 +195,7 @@ def _train(
         if state.is_better(getattr(result, recipe.train.best_by)):
             _save(folder, model, loaded, task, recipe, origin)
         state.stopped = _has_patience_ended(state, recipe.train.patience)
+        sitting.count()
         return {"micro_f1": result.micro_f1, "auprc": result.auprc, "accuracy": result.accuracy}
 
     epochs = recipe.train.epochs
@@ -201,7 +203,8 @@ def _train(
         model, feeder, device, epochs=epochs, folder=folder, title="train", after_epoch=after_epoch
     )
     results = _results(state, folder)
-    finish(folder, device.manifest(), results, time.monotonic() - started)
+    sitting.count()
+    finish(folder, device.manifest(), results)
     _say_end(results, epochs, len(state.history))
     return results
 
@@ -285,14 +288,11 @@ def _save(
     """Writes the relation model: a Hugging Face folder with the head and the labels beside it."""
     from safetensors.numpy import save_file
 
-    from relx.encoder.load import save_encoder
+    from relx.encoder.load import write_encoder
     from relx.relation_model import head_weights
 
     with whole_folder(folder / MODEL_FOLDER) as beside:
-        save_encoder(loaded, beside / "encoder", _card(recipe, origin))
-        for file in (beside / "encoder").iterdir():
-            file.rename(beside / file.name)
-        (beside / "encoder").rmdir()
+        write_encoder(loaded, beside, _card(recipe, origin))
         save_file(head_weights(model), beside / HEAD_FILE)
         labels = {"names": list(task.labels.names), "negative": task.labels.negative}
         text = json.dumps(labels, ensure_ascii=False, indent=2)

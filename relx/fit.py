@@ -18,8 +18,7 @@ from relx.checkpoint import load_checkpoint, save_checkpoint
 from relx.devices import Device
 from relx.faults import Fault, InputError
 from relx.logs import RunLog
-
-CHECKPOINT = "checkpoint.safetensors"
+from relx.runs import CHECKPOINT
 
 Figures = dict[str, float]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from relx.examples import Entity, Example
-from relx.faults import Fault, InputError, nearest
+from relx.query import fill_query
 from relx.recipe import MarkersSection
 from relx.spans import Span
 
@@ -20,8 +19,6 @@ KOREAN_TYPES: Mapping[str, str] = {
     "POH": "기타",
     "NOH": "수량",
 }
-PLACEHOLDERS = ("subject", "object", "subject_type", "object_type")
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 Role = Literal["subject", "object"]
 
@@ -88,9 +85,6 @@ def mark(example: Example, markers: MarkersSection, separator: str) -> MarkedTex
 
     Returns:
         The marked text.
-
-    Raises:
-        InputError: The query has an unknown placeholder.
     """
     if markers.style == "none":
         return _in_front(example, separator)
@@ -127,28 +121,10 @@ def marker_tokens(markers: MarkersSection, types: Iterable[str]) -> tuple[str, .
     return tuple(dict.fromkeys(piece.strip() for piece in pieces))
 
 
-def check_query(template: str) -> Fault | None:
-    """Checks that a query names only what can be filled in.
-
-    A template holds `{subject}`, `{object}`, `{subject_type}` and `{object_type}`, as in
-    `이 문장에서 {object}은 {subject}의 {object_type}이다.`; types are filled in as Korean words.
-
-    Args:
-        template: The query of a recipe.
-
-    Returns:
-        The fault, or None.
-    """
-    allowed = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    where, kind = "markers.query", "query"
-    for name in _PLACEHOLDER.findall(template):
-        if name not in PLACEHOLDERS:
-            guess = nearest(name, PLACEHOLDERS)
-            step = f"did you mean {{{guess}}}?" if guess else ""
-            return Fault("unknown placeholder", where, f"{{{name}}}", allowed, step, kind)
-    if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
-        return Fault("a brace that belongs to no placeholder", where, template, allowed, kind=kind)
-    return None
+def shows_types(markers: MarkersSection) -> bool:
+    """Tells whether a marked text depends on the entities' types."""
+    typed = "typed" in markers.style or markers.style == "entity_mask"
+    return typed or "_type}" in (markers.query or "")
 
 
 def _entity_marker(place: Place) -> Pair:
@@ -312,14 +288,11 @@ def _masked(example: Example, places: Sequence[Place]) -> MarkedText:
 
 
 def _fill(template: str, example: Example) -> str:
-    """Replaces placeholders by text, in one pass: nothing in an entity's word is looked at."""
-    fault = check_query(template)
-    if fault is not None:
-        raise InputError(fault)
+    """Writes the query of an example, its types as Korean words."""
     values = {
         "subject": example.subject.word,
         "object": example.object.word,
         "subject_type": _korean(example.subject.type),
         "object_type": _korean(example.object.type),
     }
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+    return fill_query(template, values)

@@ -16,8 +16,9 @@ from relx.examples import Example, read_examples
 from relx.faults import Fault, InputError
 from relx.files import read_json
 from relx.labels import LabelList
+from relx.markers import shows_types
 from relx.recipe import DataSection, DeviceSection, Recipe, recipe_from_tree
-from relx.runs import find_run
+from relx.runs import find_run, read_manifest
 from relx.submission import write_submission
 
 MODEL_FOLDER = "model"
@@ -68,10 +69,17 @@ class Run:
 
     def __init__(self, folder: Path, device: DeviceSection | None = None) -> None:
         self.folder = folder
-        self.recipe: Recipe = recipe_from_tree(read_json(folder / "manifest.json")["recipe"])
+        manifest = read_manifest(folder)
+        self.recipe: Recipe = recipe_from_tree(manifest.recipe)
+        self.types: tuple[str, ...] = tuple(manifest.data["types"])
+        if not (folder / MODEL_FOLDER / LABELS_FILE).exists():
+            step = "relx train --fresh with the run's recipe.yaml makes it again"
+            what = "the model of this run is gone"
+            raise InputError(Fault(what, str(folder / MODEL_FOLDER), next_step=step))
         content = read_json(folder / MODEL_FOLDER / LABELS_FILE)
         self.labels = LabelList(tuple(content["names"]), content["negative"])
-        self.data: DataSection = self.recipe.data
+        # Of rows to predict none may be left out.
+        self.data: DataSection = self.recipe.data.model_copy(update={"skip_bad_rows": None})
         self._section = device or self.recipe.device
         self._model: tuple[Any, Any, Device] | None = None
 
@@ -88,6 +96,7 @@ class Run:
         Raises:
             InputError: The entities of some rows cannot be found or do not fit the window.
         """
+        self._warn_of_new_types(examples)
         model, tokenizer, device = self._open()
         from relx.inputs import RelationArrays, tokenize_examples
 
@@ -97,6 +106,30 @@ class Run:
         arrays = RelationArrays(rows, self.recipe.train.pooling, tokenizer.pad_token_id, segments)
         size = batch_size or self.recipe.predict.batch_size
         return softmax(predict_logits(model, device, arrays, size))
+
+    def require_types(self, given: dict[str, str | None]) -> None:
+        """Checks that types are given where the run's markers show them.
+
+        Args:
+            given: The type by the name of its option; None where it was not given.
+
+        Raises:
+            InputError: A type is needed and missing.
+        """
+        missing = [option for option, type_ in given.items() if type_ is None]
+        if missing and shows_types(self.recipe.markers):
+            what = f"the run's markers ({self.recipe.markers.style}) show the entities' types"
+            allowed = ", ".join(self.types)
+            raise InputError(*(Fault(what, option, "no type", allowed) for option in missing))
+
+    def _warn_of_new_types(self, examples: Sequence[Example]) -> None:
+        types = {entity.type for row in examples for entity in (row.subject, row.object)}
+        new = sorted(types - set(self.types))
+        if new and shows_types(self.recipe.markers):
+            progress.warn(
+                f"the run never saw entities of type {', '.join(new)}; it knows "
+                f"{', '.join(self.types)}"
+            )
 
     def _open(self) -> tuple[Any, Any, Device]:
         """Loads the model on first use: (model, tokenizer, device)."""

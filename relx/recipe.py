@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from relx.faults import Fault, InputError, nearest, shorten
+from relx.query import check_query
 
 MarkerStyle = Literal[
     "none",
@@ -52,6 +53,7 @@ class DataSection(Section):
     ends: Literal["inclusive", "exclusive"] = "inclusive"
     encoding: Literal["auto", "utf-8", "cp949"] = "auto"
     folds: int = Field(10, ge=2)
+    skip_bad_rows: Path_ | None = None
 
 
 class FreshSizes(Section):
@@ -106,6 +108,9 @@ class MarkersSection(Section):
     def _one_first_segment(self) -> MarkersSection:
         if self.style == "none" and self.query is not None:
             raise ValueError("style none puts the entities in front and leaves no room for a query")
+        fault = check_query(self.query or "")
+        if fault is not None:
+            raise ValueError(f"query: {fault.what} {fault.received}, allowed are {fault.allowed}")
         return self
 
 

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from relx.recipe import Recipe
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 LOCK = ".lock"
+CHECKPOINT = "checkpoint.safetensors"
 PACKAGES = ("relx", "keras", "keras-hub", "tensorflow", "numpy", "tokenizers", "transformers")
 
 
@@ -163,47 +165,98 @@ def begin(
         How the stage begins.
 
     Raises:
-        InputError: The folder holds a result of other inputs, or its manifest is broken.
+        InputError: The folder holds work on other inputs, or its manifest is broken. Where there is
+            no checkpoint yet, nothing would be lost, and the stage starts anew.
     """
     if fresh and stage_folder.exists():
         aside = _aside(stage_folder)
         stage_folder.rename(aside)
         say(f"the earlier {stage} of {recipe.name} is kept as {aside}")
-    if not (stage_folder / MANIFEST).exists():
+    earlier = read_manifest(stage_folder) if (stage_folder / MANIFEST).exists() else None
+    if earlier is None or not _holds_work(stage_folder, earlier):
         write_text(stage_folder / RECIPE, recipe.yaml())
         _write(stage_folder, _new_manifest(stage, recipe, inputs, data))
         return Start.NEW
-    earlier = read_manifest(stage_folder)
     differing = _differences(earlier.inputs, inputs)
     if differing:
         raise InputError(_other_inputs(stage_folder, differing))
+    _sweep(stage_folder)
     return Start.FINISHED if earlier.status == "finished" else Start.CONTINUED
 
 
-def add_seconds(stage_folder: Path, seconds: float) -> None:
-    """Counts working time before the end, so that a killed sitting's time is not lost.
+def _holds_work(stage_folder: Path, manifest: Manifest) -> bool:
+    return manifest.status == "finished" or (stage_folder / CHECKPOINT).exists()
+
+
+@contextlib.contextmanager
+def nothing_left_behind(stage_folder: Path) -> Iterator[None]:
+    """Removes a stage's folder when its work ends in a fault before the first checkpoint.
 
     Args:
         stage_folder: The stage's folder.
-        seconds: The time since the last count.
     """
-    manifest = read_manifest(stage_folder)
-    _write(stage_folder, manifest.model_copy(update={"seconds": manifest.seconds + seconds}))
+    try:
+        yield
+    except InputError:
+        if not (stage_folder / CHECKPOINT).exists():
+            shutil.rmtree(stage_folder, ignore_errors=True)
+        raise
 
 
-def finish(stage_folder: Path, device: Any, results: Mapping[str, Any], seconds: float) -> None:
-    """Marks a stage as finished.
+def versions() -> dict[str, str | None]:
+    """Returns the versions of Python and of what results depend on, without importing any."""
+    return {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()}
+
+
+def git_state() -> Git | None:
+    """Returns the commit of the working folder's repository, None outside of one."""
+    commit = _git_says("rev-parse", "HEAD")
+    if not commit:
+        return None
+    changed = _git_says("status", "--porcelain", "--untracked-files=no")
+    return Git(commit=commit, dirty=bool(changed))
+
+
+def _sweep(stage_folder: Path) -> None:
+    """Removes what a killed process was still writing: it stands under hidden names."""
+    for leftover in stage_folder.glob(".*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+class Sitting:
+    """Counts the working time of one sitting into the manifest, so that a kill does not lose it.
+
+    Args:
+        stage_folder: The stage's folder.
+    """
+
+    def __init__(self, stage_folder: Path) -> None:
+        self.stage_folder = stage_folder
+        self._last = time.monotonic()
+
+    def count(self) -> None:
+        """Adds the time since the last count, or since the beginning, to the manifest."""
+        manifest = read_manifest(self.stage_folder)
+        seconds = manifest.seconds + time.monotonic() - self._last
+        self._last = time.monotonic()
+        _write(self.stage_folder, manifest.model_copy(update={"seconds": seconds}))
+
+
+def finish(stage_folder: Path, device: Any, results: Mapping[str, Any]) -> None:
+    """Marks a stage as finished, and removes the checkpoint, which is three times the model.
 
     Args:
         stage_folder: The stage's folder.
         device: What it computed on, as JSON takes it.
         results: The figures that came out, as JSON takes them.
-        seconds: The working time since the last count; added to what was counted before.
     """
     manifest = read_manifest(stage_folder)
     news: dict[str, Any] = {"status": "finished", "finished": _now(), "device": device}
-    news |= {"results": dict(results), "seconds": manifest.seconds + seconds}
-    _write(stage_folder, manifest.model_copy(update=news))
+    _write(stage_folder, manifest.model_copy(update=news | {"results": dict(results)}))
+    (stage_folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def matches(stage_folder: Path, inputs: Mapping[str, Any]) -> tuple[bool, list[str]]:
@@ -411,10 +464,9 @@ def _new_manifest(
         inputs=_as_json(inputs),
         recipe=recipe.tree(),
         data=_as_json(data),
-        versions={name: _version(name) for name in PACKAGES}
-        | {"python": platform.python_version()},
+        versions=versions(),
         seed=recipe.seed,
-        git=_git(),
+        git=git_state(),
         started=_now(),
     )
 
@@ -464,15 +516,6 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
-
-
-def _git() -> Git | None:
-    commit = _git_says("rev-parse", "HEAD")
-    if not commit:
-        return None
-    return Git(
-        commit=commit, dirty=bool(_git_says("status", "--porcelain", "--untracked-files=no"))
-    )
 
 
 def _git_says(*words: str) -> str:

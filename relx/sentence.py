@@ -21,7 +21,7 @@ def example_of(sentence: str, subject: Mention, object_: Mention) -> Example:
         The example, unlabelled.
 
     Raises:
-        InputError: A word is not there, stands more than once without an index, or not at its index.
+        InputError: A word is not there, is there more than once, or is not at its index.
     """
     found = [_find(sentence, *subject, "subject"), _find(sentence, *object_, "object")]
     faults = [one for one in found if isinstance(one, Fault)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,24 +50,21 @@ def _numbered(texts: Sequence[str]) -> np.ndarray:
 
 
 def _deal(sentences: np.ndarray, labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Deals the sentences to the folds, those with most rows first; (sentences,) the fold of each.
+    """Deals the sentences to the folds by the label of their first row; (sentences,) int64.
 
-    Each goes where its labels are rarest, and among such folds to the one with fewest rows. A
-    fold without rows is always such a one, so the first sentences fill every fold. The greedy
-    idea is that of scikit-learn's StratifiedGroupKFold, which takes ten seconds for KLUE's rows,
-    may leave a fold empty, and refuses labels that all have fewer rows than there are folds.
+    StratifiedGroupKFold would do the same row by row, in ten seconds for KLUE's 32,470 rows.
     """
-    rows_of = np.split(np.argsort(sentences, kind="stable"), np.cumsum(np.bincount(sentences))[:-1])
-    shuffled = np.random.default_rng(seed).permutation(len(rows_of))
-    order = sorted(shuffled, key=lambda sentence: -len(rows_of[sentence]))
-    row_share = 1 / np.bincount(labels)
-    shares = np.zeros((folds, len(row_share)))  # of each label's rows, the part in each fold
-    sizes = np.zeros(folds, dtype=np.int64)
-    dealt = np.zeros(len(rows_of), dtype=np.int64)
-    for sentence in order:
-        own = labels[rows_of[sentence]]
-        fold = np.lexsort((sizes, shares[:, own].sum(axis=1).round(9)))[0]
-        np.add.at(shares[fold], own, row_share[own])
-        sizes[fold] += len(own)
-        dealt[sentence] = fold
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    _, first_rows = np.unique(sentences, return_index=True)
+    first_labels = labels[first_rows]
+    stratified = np.bincount(first_labels).max() >= folds  # else scikit-learn refuses
+    kind = StratifiedKFold if stratified else KFold
+    dealt = np.zeros(len(first_labels), np.int64)
+    with warnings.catch_warnings():
+        # A label with fewer rows than folds cannot be in every fold; that is no news.
+        warnings.simplefilter("ignore", UserWarning)
+        parts = kind(folds, shuffle=True, random_state=seed).split(first_labels, first_labels)
+        for fold, (_, part) in enumerate(parts):
+            dealt[part] = fold
     return dealt

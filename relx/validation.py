@@ -241,12 +241,8 @@ def _check_window(readings: Sequence[Reading | None], recipe: Recipe, report: Re
     if not found:
         return
     from relx.encoder.tokenizer import add_marker_tokens, load_tokenizer
-    from relx.markers import check_query, marker_tokens
+    from relx.markers import marker_tokens
 
-    fault = check_query(recipe.markers.query or "")
-    if fault is not None:
-        report.faults.append(fault)
-        return
     examples = [row for reading in found for row in reading.examples]
     types = {entity.type for row in examples for entity in (row.subject, row.object)}
     try:

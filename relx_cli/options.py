@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -77,12 +78,36 @@ def recipe_options(command: Command) -> Command:
     )(command)
 
 
-def recipe_of(recipe: str | None, settings: Sequence[str]) -> Recipe:
+def stage_options(command: Command) -> Command:
+    """Adds what both stages take: --fresh and --skip-bad-rows, besides `recipe_options`.
+
+    Args:
+        command: A click command's function; it also receives `fresh: bool` and
+            `skip_bad_rows: str | None`, which goes on to `recipe_of`.
+
+    Returns:
+        The function with the options.
+    """
+    command = click.option(
+        "--skip-bad-rows",
+        metavar="FILE",
+        help="Leave out rows with faults, and write those of train.csv to FILE-train.csv.",
+    )(command)
+    command = click.option(
+        "--fresh", is_flag=True, help="Start anew; an earlier result is kept aside."
+    )(command)
+    return recipe_options(command)
+
+
+def recipe_of(
+    recipe: str | None, settings: Sequence[str], skip_bad_rows: str | None = None
+) -> Recipe:
     """Loads the recipe that the options name.
 
     Args:
         recipe: A path, or the bare name of a recipe that ships; a file of that name goes first.
         settings: Texts of the form `train.epochs=1`.
+        skip_bad_rows: Where to write rows that are left out; None leaves it to the recipe.
 
     Returns:
         The recipe.
@@ -97,6 +122,8 @@ def recipe_of(recipe: str | None, settings: Sequence[str]) -> Recipe:
     step = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
     if recipe is None:
         raise InputError(Fault("no recipe was named", "--recipe", next_step=step))
+    if skip_bad_rows is not None:
+        settings = [*settings, f"data.skip_bad_rows={json.dumps(skip_bad_rows)}"]
     path, ships = Path(recipe), shipped()
     if path.is_file() or path.suffix or len(path.parts) != 1:
         return load_recipe(path, settings)

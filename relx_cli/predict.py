@@ -23,8 +23,8 @@ TOP = 5
 @click.option("--sentence", help="Predict this sentence in place of a file.")
 @click.option("--subject", help="The subject as it stands in the sentence.")
 @click.option("--object", "object_", help="The object as it stands in the sentence.")
-@click.option("--subject-type", help="The subject's type.  [default: PER]")
-@click.option("--object-type", help="The object's type.  [default: PER]")
+@click.option("--subject-type", help="The subject's type, such as PER.")
+@click.option("--object-type", help="The object's type, such as ORG.")
 @click.option("--subject-index", type=int, help="The subject's first character, from 0.")
 @click.option("--object-index", type=int, help="The object's first character, from 0.")
 @runs_dir_option
@@ -47,13 +47,14 @@ def predict(
 
     The CSV has the columns id, pred_label and probs, the probabilities in the order of the labels,
     the ids in the order of the test file. A word that stands more than once in a sentence needs its
-    index. Types matter to the typed markers alone.
+    index; a run with typed markers needs the types.
 
     \b
     Examples:
       relx predict --out submission.csv
       relx predict --out submission.csv --run roberta --test data/test_data.csv
-      relx predict --sentence "이순신은 조선의 장군이다." --subject 이순신 --object 장군 --object-type POH
+      relx predict --sentence "이순신은 조선의 장군이다." --subject 이순신 --subject-type PER \\
+                   --object 장군 --object-type POH
     """  # noqa: D301 - click reads the backspace
     if sentence is not None:
         if subject is None or object_ is None:
@@ -65,10 +66,11 @@ def predict(
 
         example = example_of(
             sentence,
-            (subject, subject_type or "PER", subject_index),
-            (object_, object_type or "PER", object_index),
+            (subject, subject_type or "", subject_index),
+            (object_, object_type or "", object_index),
         )
         run = open_run(runs_dir, run_name)
+        run.require_types({"--subject-type": subject_type, "--object-type": object_type})
         _print_top(run.labels.names, run.predict([example])[0])
         return
     if out is None:

@@ -6,13 +6,18 @@ from pathlib import Path
 
 import click
 
-from relx_cli.options import recipe_of, recipe_options
+from relx_cli.options import recipe_of, stage_options
 
 
 @click.command()
-@recipe_options
-@click.option("--fresh", is_flag=True, help="Start anew; an earlier result is kept aside.")
-def tapt(recipe: str | None, settings: tuple[str, ...], runs_dir: Path, fresh: bool) -> None:
+@stage_options
+def tapt(
+    recipe: str | None,
+    settings: tuple[str, ...],
+    runs_dir: Path,
+    fresh: bool,
+    skip_bad_rows: str | None,
+) -> None:
     """Let the encoder read the train and test sentences, without their labels.
 
     The adapted encoder is a Hugging Face folder, runs/NAME/tapt/encoder, and `relx train` with the
@@ -25,4 +30,4 @@ def tapt(recipe: str | None, settings: tuple[str, ...], runs_dir: Path, fresh: b
     """  # noqa: D301 - click reads the backspace
     from tapt.pretrain import pretrain
 
-    pretrain(recipe_of(recipe, settings), runs_dir, fresh)
+    pretrain(recipe_of(recipe, settings, skip_bad_rows), runs_dir, fresh)

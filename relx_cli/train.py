@@ -6,13 +6,18 @@ from pathlib import Path
 
 import click
 
-from relx_cli.options import recipe_of, recipe_options
+from relx_cli.options import recipe_of, stage_options
 
 
 @click.command()
-@recipe_options
-@click.option("--fresh", is_flag=True, help="Start anew; an earlier result is kept aside.")
-def train(recipe: str | None, settings: tuple[str, ...], runs_dir: Path, fresh: bool) -> None:
+@stage_options
+def train(
+    recipe: str | None,
+    settings: tuple[str, ...],
+    runs_dir: Path,
+    fresh: bool,
+    skip_bad_rows: str | None,
+) -> None:
     """Fine-tune the relation model, and keep the epoch that is best on dev.
 
     It starts from the encoder that `relx tapt` adapted where that belongs to this recipe and these
@@ -27,5 +32,5 @@ def train(recipe: str | None, settings: tuple[str, ...], runs_dir: Path, fresh: 
     from relx.finetune import finetune
     from tapt.pretrain import adapted_origin
 
-    loaded = recipe_of(recipe, settings)
+    loaded = recipe_of(recipe, settings, skip_bad_rows)
     finetune(loaded, runs_dir, adapted_origin(loaded, runs_dir), fresh)

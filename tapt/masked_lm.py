@@ -24,6 +24,7 @@ def masked_lm_model(loaded: LoadedEncoder) -> keras.Model:
         slots, vocabulary).
     """
     positions = keras.Input((None,), dtype="int32", name="mask_positions")
+    assert loaded.head is not None, "the encoder was loaded without its head"
     logits = loaded.head(loaded.encoder.output, positions)
     inputs = {**loaded.encoder.input, "mask_positions": positions}
     return keras.Model(inputs, logits, name="masked_lm")

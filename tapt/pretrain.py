@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,17 @@ from relx.faults import Fault, InputError
 from relx.files import write_json
 from relx.finetune import Origin
 from relx.recipe import Recipe
-from relx.runs import MANIFEST, Start, begin, finish, locked, matches, read_manifest
+from relx.runs import (
+    MANIFEST,
+    Sitting,
+    Start,
+    begin,
+    finish,
+    locked,
+    matches,
+    nothing_left_behind,
+    read_manifest,
+)
 from tapt.corpus import CorpusText, corpus_digest, read_corpus, tokenize_corpus
 
 STAGE = "tapt"
@@ -120,7 +129,8 @@ def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, A
             return read_manifest(folder).results
         device = open_device(recipe.device, recipe.seed)
         progress.say(f"{recipe.name}: {len(corpus.texts):,} sentences, computing on {device}")
-        return _pretrain(recipe, corpus, folder, device)
+        with nothing_left_behind(folder):
+            return _pretrain(recipe, corpus, folder, device)
 
 
 def _facts(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
@@ -134,7 +144,7 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
     from relx.fit import FitState, fit
     from tapt.masked_lm import masked_lm_model, pseudo_perplexity
 
-    started = time.monotonic()
+    sitting = Sitting(folder)
     section = recipe.tapt
     with device.scope():
         loaded = _load(recipe, corpus)
@@ -161,6 +171,7 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
             f"epoch {state.epoch + 1}: held-out pseudo-perplexity "
             f"{figures['pseudo_perplexity']:.2f} (before: {state.before['pseudo_perplexity']:.2f})"
         )
+        sitting.count()
         return figures
 
     state = fit(
@@ -175,7 +186,8 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
     )
     save_encoder(loaded, folder / ENCODER_FOLDER, _card(recipe, corpus))
     results = _results(state, folder, len(held_out.rows))
-    finish(folder, device.manifest(), results, time.monotonic() - started)
+    sitting.count()
+    finish(folder, device.manifest(), results)
     _say_end(results, folder)
     return results
 
@@ -183,6 +195,7 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
 def _load(recipe: Recipe, corpus: Corpus) -> Any:
     """Loads the encoder with its masked-LM head."""
     from relx.encoder.load import load_encoder
+    from relx.encoder.tokenizer import require_mask_token
     from relx.finetune import read_types
     from relx.markers import marker_tokens
 
@@ -196,9 +209,7 @@ def _load(recipe: Recipe, corpus: Corpus) -> Any:
     )
     for note in loaded.notes:
         progress.say(f"encoder: {note}")
-    if loaded.tokenizer.mask_token_id is None:
-        what = "this tokenizer has no mask token, and masked-LM pretraining needs one"
-        raise InputError(Fault(what, "encoder.from", str(recipe.encoder.source)))
+    require_mask_token(loaded.tokenizer)
     return loaded
 
 

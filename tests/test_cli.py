@@ -1,17 +1,18 @@
 import errno
+import itertools
 import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
 import pytest
 
+from relx import runs
 from relx.faults import Fault, InputError
 from relx.recipe import load_recipe, recipe_from_tree
-from relx.runs import begin, finish
+from relx.runs import Sitting, begin, finish
 from relx_cli import main
 from relx_cli.main import COMMANDS, relx, run
 from relx_cli.options import recipe_of
@@ -37,15 +38,6 @@ def failing(monkeypatch):
 def relx_process(*words: str, **options) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "relx_cli.main", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
-
-
-def test_help_takes_less_than_a_third_of_a_second():
-    seconds = []
-    for _ in range(5):
-        before = time.perf_counter()
-        assert relx_process("--help").returncode == 0
-        seconds.append(time.perf_counter() - before)
-    assert min(seconds) < 0.3
 
 
 @pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS)])
@@ -192,7 +184,9 @@ def test_a_missing_recipe_is_a_message(name, said, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def two_runs(tmp_path) -> Path:
+def two_runs(tmp_path, monkeypatch) -> Path:
+    ticks = itertools.count(0, 90)
+    monkeypatch.setattr(runs.time, "monotonic", lambda: float(next(ticks)))
     for name, stage, results in (
         ("a", "tapt", {"pseudo_perplexity": 12.345}),
         ("a", "train/fold-0", {"micro_f1": 71.5, "auprc": 73.25}),
@@ -202,7 +196,9 @@ def two_runs(tmp_path) -> Path:
         folder = tmp_path / name / stage
         begin(folder, stage, recipe, {"seed": 1}, {})
         if results is not None:
-            finish(folder, "one CPU", results, 90.0)
+            sitting = Sitting(folder)
+            sitting.count()
+            finish(folder, "one CPU", results)
     return tmp_path
 
 

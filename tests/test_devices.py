@@ -1,4 +1,4 @@
-"""Devices: two replicas compute what one does, in every precision, and what cannot be is refused."""
+"""Devices: two replicas compute what one does, in every precision; the rest is refused."""
 
 import keras
 import numpy as np

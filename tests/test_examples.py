@@ -408,16 +408,20 @@ def test_a_file_that_is_not_there_names_the_nearest(tmp_path):
 # --- skipping
 
 
+def skipping(path):
+    return INCLUSIVE.model_copy(update={"skip_bad_rows": str(path)})
+
+
 def test_bad_rows_are_skipped_only_on_request_and_written_down(tmp_path, capsys):
     bad, rest = row(id="8", label="?"), row(id="9")
     path = write_csv(tmp_path / "train.csv", [ROW, bad, rest])
     with path.open("a", encoding="utf-8") as stream:
         stream.write("10,broken\n")
-    skipped = tmp_path / "bad.csv"
+    skipped = tmp_path / "bad-train.csv"
     with pytest.raises(InputError):
         read_examples(path, INCLUSIVE, KLUE)
     assert not skipped.exists()
-    examples = read_examples(path, INCLUSIVE, KLUE, skip_bad_rows=skipped)
+    examples = read_examples(path, skipping(tmp_path / "bad.csv"), KLUE)
     assert [example.id for example in examples] == ["7", "9"]
     assert "2 of 4 rows" in capsys.readouterr().err
     with skipped.open(encoding="utf-8", newline="") as stream:
@@ -430,8 +434,8 @@ def test_bad_rows_are_skipped_only_on_request_and_written_down(tmp_path, capsys)
 def test_a_file_of_bad_rows_alone_stays_a_fault(tmp_path):
     path = write_csv(tmp_path / "train.csv", [row(label="?")])
     with pytest.raises(InputError):
-        read_examples(path, INCLUSIVE, KLUE, skip_bad_rows=tmp_path / "bad.csv")
-    assert not (tmp_path / "bad.csv").exists()
+        read_examples(path, skipping(tmp_path / "bad.csv"), KLUE)
+    assert not (tmp_path / "bad-train.csv").exists()
 
 
 # --- real data

@@ -1,10 +1,11 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from relx.examples import Entity, Example
-from relx.faults import InputError
-from relx.markers import KOREAN_TYPES, MarkedText, check_query, mark, marker_tokens
+from relx.markers import KOREAN_TYPES, MarkedText, mark, marker_tokens
+from relx.query import check_query
 from relx.recipe import MarkersSection
 from relx.spans import Span
 
@@ -200,8 +201,8 @@ def test_an_entity_that_looks_like_a_placeholder_is_left_alone():
 )
 def test_a_query_that_cannot_be_filled_in_is_a_fault(query):
     assert check_query(query) is not None
-    with pytest.raises(InputError, match=r"markers\.query"):
-        marked("klue", query=query)
+    with pytest.raises(ValidationError, match="query"):
+        MarkersSection(style="klue", query=query)
 
 
 def test_a_misspelt_placeholder_names_the_nearest():

@@ -13,17 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relx import runs
-from relx.faults import InputError
+from relx.faults import Fault, InputError
 from relx.recipe import Recipe, load_recipe, recipe_from_tree
 from relx.runs import (
+    CHECKPOINT,
+    Sitting,
     Start,
-    add_seconds,
     begin,
     find_run,
     finish,
     list_runs,
     locked,
     matches,
+    nothing_left_behind,
     read_manifest,
 )
 
@@ -38,12 +40,13 @@ def recipe(name: str = "first") -> Recipe:
 def started(runs_dir: Path, name: str = "first", stage: str = "train/fold-0", **changes) -> Path:
     folder = runs_dir / name / stage
     begin(folder, stage, recipe(name), INPUTS | changes, {"train": {"rows": 3}})
+    (folder / CHECKPOINT).touch()
     return folder
 
 
 def finished(runs_dir: Path, name: str = "first", stage: str = "train/fold-0", **results) -> Path:
     folder = started(runs_dir, name, stage)
-    finish(folder, "one CPU", results, 90.0)
+    finish(folder, "one CPU", results)
     time.sleep(0.003)  # the order of finishing is told by milliseconds
     return folder
 
@@ -52,9 +55,32 @@ def test_a_stage_is_new_then_continued_then_finished(tmp_path):
     folder = tmp_path / "first" / "train" / "fold-0"
     words = (folder, "train/fold-0", recipe(), INPUTS, {})
     assert begin(*words) is Start.NEW
+    assert begin(*words) is Start.NEW
+    (folder / CHECKPOINT).touch()
     assert begin(*words) is Start.CONTINUED
-    finish(folder, {"backend": "tensorflow"}, {"micro_f1": 71.5}, 1.0)
+    finish(folder, {"backend": "tensorflow"}, {"micro_f1": 71.5})
     assert begin(*words) is Start.FINISHED
+    assert not (folder / CHECKPOINT).exists()
+
+
+def test_before_the_first_checkpoint_other_inputs_just_start_anew(tmp_path):
+    folder = tmp_path / "first" / "tapt"
+    assert begin(folder, "tapt", recipe(), INPUTS, {}) is Start.NEW
+    assert begin(folder, "tapt", recipe(), INPUTS | {"seed": 7}, {}) is Start.NEW
+    assert read_manifest(folder).inputs["seed"] == 7
+
+
+def test_a_fault_before_the_first_checkpoint_leaves_nothing(tmp_path):
+    folder = tmp_path / "first" / "tapt"
+    for _ in range(2):
+        begin(folder, "tapt", recipe(), INPUTS, {})
+        with pytest.raises(InputError), nothing_left_behind(folder):
+            raise InputError(Fault("wrong"))
+        assert not folder.exists()
+    folder = started(tmp_path)
+    with pytest.raises(InputError), nothing_left_behind(folder):
+        raise InputError(Fault("wrong"))
+    assert folder.exists()
 
 
 def test_the_manifest_traces_the_run(tmp_path):
@@ -73,13 +99,25 @@ def test_the_resolved_recipe_lies_beside_the_manifest(tmp_path):
     assert load_recipe(started(tmp_path) / "recipe.yaml") == recipe()
 
 
-def test_seconds_add_up_over_sittings(tmp_path):
+def test_seconds_add_up_over_sittings(tmp_path, monkeypatch):
     folder = started(tmp_path)
-    add_seconds(folder, 10.0)
-    assert started(tmp_path) == folder
-    add_seconds(folder, 5.5)
-    finish(folder, None, {}, 1.0)
-    assert read_manifest(folder).seconds == 16.5
+    clock = iter([100.0, 110.0, 110.0, 300.0, 305.5, 305.5])
+    monkeypatch.setattr(runs.time, "monotonic", lambda: next(clock))
+    for _ in range(2):
+        Sitting(folder).count()
+        assert started(tmp_path) == folder
+    finish(folder, None, {})
+    assert read_manifest(folder).seconds == 15.5
+
+
+def test_what_a_killed_process_was_writing_is_swept_away(tmp_path):
+    folder = started(tmp_path)
+    (folder / ".model.x1").mkdir()
+    (folder / ".model.x1" / "config.json").write_text("{}")
+    (folder / ".checkpoint.safetensors.x2").write_text("half")
+    started(tmp_path)
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == [CHECKPOINT, "manifest.json", "recipe.yaml"]
 
 
 def test_other_inputs_are_refused_and_each_difference_is_named(tmp_path):
@@ -117,7 +155,7 @@ def test_matches_wants_the_same_inputs_and_the_end(tmp_path):
     assert matches(folder, INPUTS) == (False, ["it was not run"])
     started(tmp_path, stage="tapt")
     assert matches(folder, INPUTS) == (False, ["it is not finished"])
-    finish(folder, None, {}, 1.0)
+    finish(folder, None, {})
     assert matches(folder, INPUTS) == (True, [])
     assert matches(folder, INPUTS | {"seed": 1}) == (False, ["seed: 42 → 1"])
 

@@ -120,22 +120,31 @@ def save_encoder(loaded: LoadedEncoder, folder: Path, card: str) -> None:
     Raises:
         InputError: The disk is full, or the place cannot be written.
     """
+    with whole_folder(folder) as beside:
+        write_encoder(loaded, beside, card)
+
+
+def write_encoder(loaded: LoadedEncoder, folder: Path, card: str) -> None:
+    """Writes the files of `save_encoder` into a folder that somebody else completes.
+
+    Args:
+        loaded: The encoder, its head if it has one, and its tokenizer.
+        folder: A folder that exists.
+        card: The model card, the content of README.md.
+    """
     encoder, head = loaded.encoder, loaded.head
     configuration = encoder.configuration
     family, rows = configuration.family, configuration.vocab_size
     weights = encoder_weights(encoder, rows, seed=0)
     if head is not None:
         weights += head_weights(head, configuration, rows, seed=0)
-    tensors = tensors_of(weights, family.prefix if head is not None else "")
     architecture = family.model if head is None else family.masked_lm
     values = configuration.to_dict() | {"architectures": [architecture], "dtype": "float32"}
-    with whole_folder(folder) as beside:
-        write_config(beside, values | _token_ids(loaded.tokenizer))
-        write_checkpoint(beside, tensors)
-        write_tokenizer(
-            loaded.tokenizer, beside, configuration.max_sequence_length, configuration.num_segments
-        )
-        (beside / "README.md").write_text(card, encoding="utf-8")
+    write_config(folder, values | _token_ids(loaded.tokenizer))
+    write_checkpoint(folder, tensors_of(weights, family.prefix if head is not None else ""))
+    length, segments = configuration.max_sequence_length, configuration.num_segments
+    write_tokenizer(loaded.tokenizer, folder, length, segments)
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def _start_fresh(
