@@ -4,6 +4,7 @@ import csv
 import filecmp
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from relx.examples import read_examples
 from relx.files import read_json
@@ -238,7 +240,37 @@ def test_a_killed_process_leaves_a_run_that_carries_on(data, tmp_path):
     assert epochs
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+def without_dropout(finished, folder):
+    """Copies the tiny run's encoder and takes its dropout away, so that replicas can agree."""
+    shutil.copytree(finished / "tiny/tapt/encoder", folder)
+    config = read_json(folder / "config.json")
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("stage", "result"),
+    [("tapt", "tapt/encoder/model.safetensors"), ("train", "train/fold-0/model/model.safetensors")],
+)
+def test_two_replicas_end_with_the_weights_of_one(stage, result, finished, data, tmp_path):
+    encoder = without_dropout(finished, tmp_path / "encoder")
+    weights = {}
+    for strategy, count in (("one", 1), ("mirrored", 2)):
+        more = [f"encoder.from={encoder}", "train.dropout=0", "train.start_from=encoder"]
+        more += [f"device.strategy={strategy}", f"device.virtual_devices={count}"]
+        more += ["tapt.batch_size=16", "train.epochs=1", "tapt.epochs=1"]
+        assert run([stage, *words(data, tmp_path / strategy, *more)]) == 0
+        weights[strategy] = load_file(tmp_path / strategy / "tiny" / result)
+    before = load_file(encoder / "model.safetensors")
+    for name, weight in weights["one"].items():
+        assert np.abs(weight - weights["mirrored"][name]).max() < 2e-5, name
+        if name.endswith("query.weight"):
+            old = before.get(name, before.get(f"bert.{name}"))
+            assert np.abs(weight - old).max() > 1e-4
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_both_stages_train_mirrored_in_every_precision(precision, data, tmp_path):
     device = [f"device.precision={precision}", "device.strategy=mirrored"]
     device += ["device.virtual_devices=2", "tapt.epochs=1", "train.epochs=1"]
