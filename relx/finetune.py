@@ -14,6 +14,7 @@ from relx import progress
 from relx.batches import Feeder, ladder
 from relx.devices import Device, open_device
 from relx.examples import Example, read_examples
+from relx.faults import Fault, InputError
 from relx.files import digest, whole_folder, write_json
 from relx.labels import LabelList, read_labels
 from relx.metrics import Scores, scores
@@ -221,8 +222,7 @@ def _model(recipe: Recipe, task: Task, origin: Origin, device: Device) -> tuple[
         marker_tokens=marker_tokens(recipe.markers, task.types),
         seed=recipe.seed,
     )
-    for note in loaded.notes:
-        progress.say(f"encoder: {note}")
+    introduce(loaded, recipe)
     model = relation_model(
         loaded.encoder,
         classes=len(task.labels),
@@ -231,6 +231,25 @@ def _model(recipe: Recipe, task: Task, origin: Origin, device: Device) -> tuple[
         seed=recipe.seed,
     )
     return model, loaded
+
+
+def introduce(loaded: Any, recipe: Recipe) -> None:
+    """Says what is worth knowing of a loaded encoder, and checks that it takes the window.
+
+    Args:
+        loaded: The `LoadedEncoder`.
+        recipe: The recipe; `tokens.max_length` is the window.
+
+    Raises:
+        InputError: The encoder has fewer positions than the window.
+    """
+    for note in loaded.notes:
+        progress.say(f"encoder: {note}")
+    positions, window = loaded.encoder.max_sequence_length, recipe.tokens.max_length
+    if positions < window:
+        what = f"this encoder takes texts of at most {positions} tokens"
+        step = f"--set tokens.max_length={positions}"
+        raise InputError(Fault(what, "tokens.max_length", str(window), next_step=step))
 
 
 def _arrays(recipe: Recipe, task: Task, loaded: Any, model: Any) -> list[Any]:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -126,13 +126,7 @@ def locked(run_folder: Path) -> Iterator[None]:
     Raises:
         InputError: Another process is at work there.
     """
-    with disk_faults(run_folder):
-        run_folder.mkdir(parents=True, exist_ok=True)
-        stream = (run_folder / LOCK).open("a+", encoding="utf-8")
-    with stream:
-        if not _take(stream.fileno()):
-            stream.seek(0)
-            raise InputError(_in_use(run_folder, stream.read()))
+    with _open_lock(run_folder) as stream:
         words = [f"process {os.getpid()} on {socket.gethostname()}", shlex.join(sys.argv), _now()]
         stream.truncate(0)
         stream.write("\n".join(words) + "\n")
@@ -141,6 +135,9 @@ def locked(run_folder: Path) -> Iterator[None]:
             yield
         finally:
             stream.truncate(0)
+            if [path.name for path in run_folder.iterdir()] == [LOCK]:
+                (run_folder / LOCK).unlink()
+                run_folder.rmdir()
 
 
 def begin(
@@ -200,6 +197,8 @@ def nothing_left_behind(stage_folder: Path) -> Iterator[None]:
     except InputError:
         if not (stage_folder / CHECKPOINT).exists():
             shutil.rmtree(stage_folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # `train` may hold other folds
+                stage_folder.parent.rmdir()
         raise
 
 
@@ -347,6 +346,22 @@ def list_runs(runs_dir: Path, name: str | None = None) -> list[StageRow]:
         InputError: There is no runs folder, or no run of this name.
     """
     return [row for run in _chosen(runs_dir, name) for row in _rows(run)]
+
+
+def _open_lock(run_folder: Path) -> TextIO:
+    """Opens and takes the lock file; the last one out may just have removed it."""
+    while True:
+        with disk_faults(run_folder):
+            run_folder.mkdir(parents=True, exist_ok=True)
+            stream = (run_folder / LOCK).open("a+", encoding="utf-8")
+        if not _take(stream.fileno()):
+            with stream:
+                stream.seek(0)
+                raise InputError(_in_use(run_folder, stream.read()))
+        path = run_folder / LOCK
+        if path.exists() and path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
+            return stream
+        stream.close()
 
 
 def _take(handle: int) -> bool:

@@ -104,7 +104,7 @@ def _score_with_run(
 
 
 def _print_tables(result: Scores, per_class: bool) -> None:
-    from relx_cli.tables import print_table
+    from relx_cli.tables import counted, print_table
 
     names = ("micro-F1", "AUPRC", "accuracy", "precision", "recall")
     figures = (result.micro_f1, result.auprc, result.accuracy, result.precision, result.recall)
@@ -115,7 +115,8 @@ def _print_tables(result: Scores, per_class: bool) -> None:
         headings = ("precision", "recall", "F1", "AUPRC", "gold", "predicted")
         print_table(("class", *headings), _class_rows(result), right=headings)
         click.echo()
-    click.echo(f"{result.rows} rows; {result.predicted_classes} classes predicted")
+    classes = counted(result.predicted_classes, "class", "classes")
+    click.echo(f"{counted(result.rows, 'row')}; {classes} predicted")
     absent = len(result.classes) - result.gold_classes
     if absent:
         click.echo(f"{absent} classes have no gold rows: by definition each counts 50 in AUPRC")

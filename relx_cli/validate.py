@@ -122,6 +122,8 @@ def _write_skipped(report: Report, path: Path) -> None:
 
 
 def _print(report: Report, most: int) -> None:
+    from relx_cli.tables import counted
+
     mark = click.style("fault:", fg="red", bold=True)
     for fault in report.faults[:most]:
         click.echo(f"{mark} {fault}")
@@ -131,13 +133,15 @@ def _print(report: Report, most: int) -> None:
     mark = click.style("warning:", fg="yellow")
     for finding in report.findings:
         places = [*finding.places, *["…"] * (finding.count > len(finding.places))]
-        click.echo("\n  ".join([f"{mark} {finding.message}", *places]))
+        lines = [", ".join(places)] if finding.kind == "labels without examples" else places
+        click.echo("\n  ".join([f"{mark} {finding.message}", *lines]))
     for check in report.left_out:
         click.echo(f"not checked: {check}")
     _print_counts(report)
     count = sum(file.rows for file in report.files)
     faults, warnings = len(report.faults), len(report.findings)
-    click.echo(f"{count} rows, {faults} faults, {warnings} kinds of warnings")
+    kinds = counted(warnings, "kind of warning", "kinds of warnings")
+    click.echo(f"{counted(count, 'row')}, {counted(faults, 'fault')}, {kinds}")
 
 
 def _print_kinds(report: Report) -> None:

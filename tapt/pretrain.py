@@ -15,7 +15,7 @@ from relx.batches import Feeder, ladder
 from relx.devices import Device, open_device
 from relx.faults import Fault, InputError
 from relx.files import write_json
-from relx.finetune import Origin
+from relx.finetune import Origin, introduce, read_types
 from relx.recipe import Recipe
 from relx.runs import (
     MANIFEST,
@@ -196,7 +196,6 @@ def _load(recipe: Recipe, corpus: Corpus) -> Any:
     """Loads the encoder with its masked-LM head."""
     from relx.encoder.load import load_encoder
     from relx.encoder.tokenizer import require_mask_token
-    from relx.finetune import read_types
     from relx.markers import marker_tokens
 
     tokens = marker_tokens(recipe.markers, read_types(recipe)) if recipe.tapt.markers else ()
@@ -207,8 +206,7 @@ def _load(recipe: Recipe, corpus: Corpus) -> Any:
         with_head=True,
         seed=recipe.seed,
     )
-    for note in loaded.notes:
-        progress.say(f"encoder: {note}")
+    introduce(loaded, recipe)
     require_mask_token(loaded.tokenizer)
     return loaded
 

@@ -120,14 +120,18 @@ def pickled_labels(data):
     return f"data.labels={path}"
 
 
-def folder_without_weights(data):
+def tiny_encoder(data):
     from relx.encoder.load import load_encoder, save_encoder
     from relx.recipe import FreshSizes, FreshSource
 
-    sizes = FreshSizes(layers=1, hidden=16, heads=2, intermediate=32, vocabulary=100)
+    sizes = FreshSizes(layers=1, hidden=16, heads=2, intermediate=32, vocabulary=100, positions=64)
     loaded = load_encoder(FreshSource(fresh=sizes), sentences=lambda: ["가나 다라"], seed=0)
     save_encoder(loaded, data / "encoder", "")
-    (data / "encoder/model.safetensors").unlink()
+    return data / "encoder"
+
+
+def folder_without_weights(data):
+    (tiny_encoder(data) / "model.safetensors").unlink()
     return f"encoder.from={data / 'encoder'}"
 
 
@@ -141,6 +145,10 @@ BAD_SETTINGS = {
         ["nowhere", "encoder.from=FOLDER"],
     ),
     "a label pickle with code": (pickled_labels, ["pickle would run code", "labels.pkl"]),
+    "a window that the encoder does not take": (
+        lambda data: f"encoder.from={tiny_encoder(data)}",
+        ["at most 64 tokens", "tokens.max_length=64"],
+    ),
     "too few rows to split": (lambda data: "data.folds=900", ["data.folds"]),
 }
 
@@ -153,7 +161,7 @@ def test_bad_settings_are_refused(name, data, tmp_path, capsys):
     message = capsys.readouterr().err
     assert all(word in message for word in said), message
     assert "Traceback" not in message
-    assert not (tmp_path / "runs/tiny/train/fold-0").exists()
+    assert not (tmp_path / "runs/tiny").exists()
     assert not Path("pwned").exists()
 
 

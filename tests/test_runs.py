@@ -260,6 +260,12 @@ def test_a_lock_is_given_back_also_after_an_error(tmp_path):
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), locked(tmp_path / "first"):
             raise ZeroDivisionError
+    assert not (tmp_path / "first").exists()  # an empty run leaves no trace
+
+
+def test_a_run_with_work_in_it_keeps_its_folder(tmp_path):
+    with locked(tmp_path / "first"):
+        started(tmp_path)
     assert (tmp_path / "first" / ".lock").read_text() == ""
 
 
