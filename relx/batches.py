@@ -98,6 +98,7 @@ def training_plan(
     """
     rng = np.random.default_rng((seed, epoch, 0))
     order = rng.permutation(len(lengths))
+    batch_size = min(batch_size, len(lengths))
     steps = -(-len(order) // batch_size)
     window = batch_size * max(1, min(WINDOW_BATCHES, steps // 4))
     batches = []
@@ -127,6 +128,7 @@ def reading_plan(
         The batches; `Batch.rows` says where each result belongs.
     """
     order = np.argsort(-np.asarray(lengths), kind="stable")
+    batch_size = min(batch_size, len(lengths))
     return _cut(order, np.asarray(lengths), batch_size, rungs, multiple)
 
 

@@ -11,6 +11,7 @@ from keras import ops
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from relx.faults import Fault, InputError
 from relx.files import whole_file
 
 
@@ -36,9 +37,18 @@ def load_checkpoint(path: Path, model: keras.Model) -> dict[str, Any]:
 
     Returns:
         The state of the run.
+
+    Raises:
+        InputError: The file is of another model, or of another precision; nothing is set then.
     """
     with safe_open(path, framework="np") as file:
-        for name, variable in _variables(model).items():
+        variables = _variables(model)
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        if shapes != {name: tuple(variable.shape) for name, variable in variables.items()}:
+            what = "this checkpoint is of another model or another precision"
+            step = "use the device.precision that it was made with, or start anew with --fresh"
+            raise InputError(Fault(what, str(path), next_step=step))
+        for name, variable in variables.items():
             variable.assign(file.get_tensor(name))
         state: dict[str, Any] = json.loads(file.metadata()["state"])
     return state

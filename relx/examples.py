@@ -195,7 +195,10 @@ def write_bad_rows(path: Path, bad_rows: Sequence[BadRow]) -> None:
     """
     columns = dict.fromkeys(column for bad in bad_rows for column in bad.row.cells if column)
     names = ["file", "line", "fault", *columns, "raw"]
-    with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+    with (
+        whole_file(path) as beside,
+        beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
         writer = csv.DictWriter(stream, names, extrasaction="ignore")
         writer.writeheader()
         for bad in bad_rows:
@@ -227,7 +230,7 @@ def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterato
         yield Fault("the file has no rows", path, "", "at least one row", kind="empty file")
         return
     for name in missing:
-        guess = nearest(name, columns)
+        guess = nearest(name, [column for column in columns if column not in wanted])
         step = f"rename {guess} to {name}" if guess else f"add the column {name}"
         received = f"the columns {', '.join(columns)}"
         yield Fault(
@@ -268,10 +271,18 @@ class _RowReader:
         label = None if self.labels is None else self._label(cells.get("label"), self.labels)
         if sentence is None or subject is None or object_ is None:
             return None
-        return Example(name, sentence, subject, object_, label, str(cells.get("source") or ""))
+        source = str(cells.get("source") or "")
+        texts = {"subject_entity": subject.type, "object_entity": object_.type, "source": source}
+        for column, text in texts.items():
+            if _HALF_CHARACTER.search(text):
+                self._half_character(column, ascii(text))
+        return Example(name, sentence, subject, object_, label, source)
 
     def _id(self, row: Row, value: Any) -> str:
         name = "" if value is None else str(value).strip()
+        if _HALF_CHARACTER.search(name):
+            name = ascii(name)
+            self._half_character("id", name)
         self._where = f"{self.path}:{row.line} (id {name})" if name else f"{self.path}:{row.line}"
         if not name:
             self._fault("id", "the id is empty", shorten(value), "a text or number", "", "empty id")
@@ -280,6 +291,10 @@ class _RowReader:
             self._fault("id", "the id stands twice", received, "each id once", "", "duplicate id")
         self._lines.setdefault(name, row.line)
         return name
+
+    def _half_character(self, column: str, received: str) -> None:
+        what, kind = "half a character stands in this text", "broken character"
+        self._fault(column, what, received, "whole characters", "", kind)
 
     def _sentence(self, value: Any) -> str | None:
         if isinstance(value, str) and value.strip():

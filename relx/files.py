@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -28,17 +29,28 @@ def disk_faults(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
+    except Exception as error:
+        number = _system_error(error)
         what = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
         what |= {errno.EACCES: "no permission to write here", errno.EROFS: "the disk is read-only"}
         what |= {errno.EISDIR: "this is a folder, not a file"}
+        what |= {errno.EFBIG: "the file is larger than this system allows"}
+        what |= {errno.ENAMETOOLONG: "this name is too long for the disk"}
         what |= dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a folder of this path is a file")
-        if error.errno not in what:
+        if number not in what:
             raise
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = number in (errno.ENOSPC, errno.EDQUOT)
         step = "free some space, then run the same again" if full else "name another place"
         step += "; nothing was half-written"
-        raise InputError(Fault(what[error.errno], str(path), next_step=step)) from error
+        raise InputError(Fault(what[number], str(path), next_step=step)) from error
+
+
+def _system_error(error: Exception) -> int | None:
+    """Returns the system's error number; safetensors gives it in the text of its own exception."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"os error (\d+)", str(error))
+    return int(found[1]) if type(error).__name__ == "SafetensorError" and found else None
 
 
 @contextlib.contextmanager
@@ -46,15 +58,20 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside `path` and renames it into place when the block succeeds.
 
     Args:
-        path: The file that shall exist afterwards; its folder is created.
+        path: The file that shall exist afterwards; its folder is created. Of a link, the file that
+            it points to is replaced.
 
     Yields:
         The path to write to. On an exception it is removed and `path` stays as it was.
 
     Raises:
-        InputError: The disk is full, or the place cannot be written.
+        InputError: The disk is full, or the place cannot be written or is no file.
     """
     with disk_faults(path):
+        path = path.resolve()
+        if path.exists() and not path.is_file() and not path.is_dir():
+            step = "name a file"
+            raise InputError(Fault("this is a device or a pipe", str(path), next_step=step))
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)

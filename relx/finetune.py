@@ -17,6 +17,7 @@ from relx.examples import Example, read_examples
 from relx.faults import Fault, InputError
 from relx.files import digest, whole_folder, write_json
 from relx.labels import LabelList, read_labels
+from relx.markers import marker_tokens
 from relx.metrics import Scores, scores
 from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, predict_logits, softmax
 from relx.recipe import Recipe
@@ -96,12 +97,25 @@ def read_task(recipe: Recipe) -> Task:
     if recipe.data.dev:
         dev_path = Path(recipe.data.dev)
         train, dev = rows, read_examples(dev_path, recipe.data, labels, require_labels=True)
+        _look_for_trained_rows(train, dev, recipe.data.dev)
     else:
         parts = split(rows, recipe.data.folds, recipe.train.fold, recipe.seed)
         train, dev = ([rows[i] for i in part] for part in parts)
     test = read_examples(Path(recipe.data.test), recipe.data, None) if recipe.data.test else []
     sentences = dict.fromkeys(row.sentence for row in [*rows, *test])
     return Task(labels, train, dev, _types_of([*rows, *dev, *test]), tuple(sentences))
+
+
+def _look_for_trained_rows(train: Sequence[Example], dev: Sequence[Example], file: str) -> None:
+    """Warns of dev rows that are trained on; a dev file of nothing else is a fault."""
+    keys = {(row.sentence, row.subject, row.object) for row in train}
+    shared = sum((row.sentence, row.subject, row.object) in keys for row in dev)
+    if shared == len(dev):
+        what = "every dev row is trained on too, and its scores would mean nothing"
+        step = "name other rows, or set data.dev to null, which takes a fold of train"
+        raise InputError(Fault(what, "data.dev", file, next_step=step))
+    if shared:
+        progress.warn(f"{shared} of {len(dev)} rows of {file} are trained on too")
 
 
 def read_types(recipe: Recipe) -> tuple[str, ...]:
@@ -146,15 +160,15 @@ def finetune(recipe: Recipe, runs_dir: Path, origin: Origin, fresh: bool = False
     with locked(runs_dir / recipe.name):
         stage = f"train/fold-{recipe.train.fold}"
         inputs = stage_inputs(recipe, task, origin)
-        start = begin(folder, stage, recipe, inputs, task.facts(recipe), fresh)
+        start = begin(folder, stage, recipe, inputs, task.facts(recipe), MODEL_FOLDER, fresh)
         if start is Start.FINISHED:
             progress.say(f"{folder} is finished already; --fresh would train it anew")
             return read_manifest(folder).results
         progress.say(f"{recipe.name}: {origin.words}")
         progress.say(f"{len(task.train):,} rows to train on, {len(task.dev):,} to choose by")
-        device = open_device(recipe.device, recipe.seed)
-        progress.say(f"computing on {device}")
-        with nothing_left_behind(folder):
+        with nothing_left_behind(folder, restore=fresh):
+            device = open_device(recipe.device, recipe.seed)
+            progress.say(f"computing on {device}")
             return _train(recipe, task, origin, folder, device)
 
 
@@ -164,6 +178,10 @@ def stage_inputs(recipe: Recipe, task: Task, origin: Origin) -> dict[str, Any]:
     names = ("seed", "markers", "tokens", "train")
     inputs: dict[str, Any] = {name: tree[name] for name in names}
     inputs["encoder"] = {"from": tree["encoder"]["from"], "tapt": origin.digest}
+    # Marker tokens and a fresh vocabulary depend on the test file too.
+    inputs["marker_tokens"] = list(marker_tokens(recipe.markers, task.types))
+    if not isinstance(recipe.encoder.source, str):
+        inputs["sentences"] = digest(task.sentences)
     inputs["labels"] = {"names": list(task.labels.names), "negative": task.labels.negative}
     return inputs | {"data": task.facts(recipe)["digests"]}
 
@@ -172,7 +190,7 @@ def _train(
     recipe: Recipe, task: Task, origin: Origin, folder: Path, device: Device
 ) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
-    from relx.fit import FitState, fit
+    from relx.fit import FitState, compile_for, fit, speed
 
     sitting = Sitting(folder)
     with device.scope():
@@ -186,14 +204,13 @@ def _train(
         rungs=ladder(train.lengths) if device.compiles else None,
         multiple=device.replicas,
     )
-    with device.scope():
-        _compile(recipe, model, device, feeder.steps)
+    compile_for(device, model, recipe.train, feeder.steps, recipe.train.label_smoothing)
 
     def after_epoch(state: FitState) -> dict[str, float]:
         logits = predict_logits(model, device, dev, recipe.predict.batch_size)
         result = scores(dev.targets, softmax(logits), task.labels)
         _report(state.epoch, result, task.labels)
-        if state.is_better(getattr(result, recipe.train.best_by)):
+        if state.is_better([getattr(result, recipe.train.best_by), result.auprc]):
             _save(folder, model, loaded, task, recipe, origin)
         state.stopped = _has_patience_ended(state, recipe.train.patience)
         sitting.count()
@@ -203,7 +220,8 @@ def _train(
     state = fit(
         model, feeder, device, epochs=epochs, folder=folder, title="train", after_epoch=after_epoch
     )
-    results = _results(state, folder)
+    results = _results(state) | speed(state.history)
+    write_json(folder / "metrics.json", results | {"history": state.history})
     sitting.count()
     finish(folder, device.manifest(), results)
     _say_end(results, epochs, len(state.history))
@@ -213,7 +231,6 @@ def _train(
 def _model(recipe: Recipe, task: Task, origin: Origin, device: Device) -> tuple[Any, Any]:
     """Loads the encoder and puts the relation head on it: (model, loaded encoder)."""
     from relx.encoder.load import load_encoder
-    from relx.markers import marker_tokens
     from relx.relation_model import relation_model, spans_of
 
     loaded = load_encoder(
@@ -266,29 +283,13 @@ def _arrays(recipe: Recipe, task: Task, loaded: Any, model: Any) -> list[Any]:
     return arrays
 
 
-def _compile(recipe: Recipe, model: Any, device: Device, steps: int) -> None:
-    from relx.fit import compile_for
-    from relx.losses import CrossEntropy
-    from relx.optimizer import make_optimizer
-
-    optimizer = make_optimizer(
-        model,
-        learning_rate=recipe.train.learning_rate,
-        weight_decay=recipe.train.weight_decay,
-        warmup=recipe.train.warmup,
-        clip_norm=recipe.train.clip_norm,
-        steps=steps * recipe.train.epochs,
-    )
-    compile_for(device, model, CrossEntropy(recipe.train.label_smoothing), optimizer)
-
-
 def _report(epoch: int, result: Scores, labels: LabelList) -> None:
     """Says an epoch's scores, and says it loudly when a single class was predicted."""
     progress.say(
         f"epoch {epoch + 1}: dev micro-F1 {result.micro_f1:.2f}, AUPRC {result.auprc:.2f}, "
         f"accuracy {result.accuracy:.2f}"
     )
-    if result.predicted_classes == 1:
+    if result.collapsed:
         progress.warn(
             f"every dev row was given one and the same of {len(labels)} classes: the model has not "
             "learnt yet. A plateau at first is common; if it stays, give it more epochs, a lower "
@@ -327,15 +328,10 @@ def _card(recipe: Recipe, origin: Origin) -> str:
     )
 
 
-def _results(state: Any, folder: Path) -> dict[str, Any]:
+def _results(state: Any) -> dict[str, Any]:
     best = state.history[state.best]
-    trained = sum(figures["seconds"] for figures in state.history)
-    sentences = sum(f["sentences_per_second"] * f["seconds"] for f in state.history)
     results = {name: best[name] for name in ("micro_f1", "auprc", "accuracy")}
-    results |= {"best_epoch": state.best + 1, "epochs": len(state.history)}
-    results |= {"training_seconds": trained, "sentences_per_second": sentences / trained}
-    write_json(folder / "metrics.json", results | {"history": state.history})
-    return results
+    return results | {"best_epoch": state.best + 1, "epochs": len(state.history)}
 
 
 def _say_end(results: dict[str, Any], epochs: int, done: int) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -18,6 +17,9 @@ from relx.checkpoint import load_checkpoint, save_checkpoint
 from relx.devices import Device
 from relx.faults import Fault, InputError
 from relx.logs import RunLog
+from relx.losses import CrossEntropy
+from relx.optimizer import make_optimizer
+from relx.recipe import TaptSection, TrainSection
 from relx.runs import CHECKPOINT
 
 Figures = dict[str, float]
@@ -32,7 +34,7 @@ class FitState:
         seconds: The time spent in training steps so far, over all sittings.
         history: One dictionary of figures an epoch.
         best: The best epoch, from 0, or None.
-        best_figure: Its figure.
+        best_figures: Its figures; later ones break ties.
         stopped: Whether an early stop ended the fit.
         before: Figures from before the first step.
     """
@@ -41,28 +43,52 @@ class FitState:
     seconds: float = 0.0
     history: list[Figures] = field(default_factory=list)
     best: int | None = None
-    best_figure: float = -math.inf
+    best_figures: list[float] = field(default_factory=list)
     stopped: bool = False
     before: Figures = field(default_factory=dict)
 
-    def is_better(self, figure: float) -> bool:
-        """Notes an epoch's figure and says whether it is the best so far (the first of equals)."""
-        better = figure > self.best_figure
+    def is_better(self, figures: list[float]) -> bool:
+        """Notes an epoch's figures and says whether they are the best so far (first of equals)."""
+        better = self.best is None or figures > self.best_figures
         if better:
-            self.best, self.best_figure = self.epoch, figure
+            self.best, self.best_figures = self.epoch, figures
         return better
 
 
-def compile_for(device: Device, model: keras.Model, loss: Any, optimizer: Any) -> None:
-    """Compiles a model for training on a device.
+def compile_for(
+    device: Device,
+    model: keras.Model,
+    section: TaptSection | TrainSection,
+    steps: int,
+    label_smoothing: float = 0.0,
+) -> None:
+    """Compiles a model for a stage: AdamW and cross-entropy, in XLA where the device says so.
 
     Args:
-        device: The device; XLA is used where it says so.
+        device: What the model was built on.
         model: The model.
-        loss: The loss.
-        optimizer: The optimizer, built, with its own loss scaling.
+        section: The stage's section of the recipe.
+        steps: Steps an epoch.
+        label_smoothing: See `CrossEntropy`.
     """
-    model.compile(optimizer, loss, jit_compile=device.compiles, auto_scale_loss=False)
+    with device.scope():
+        optimizer = make_optimizer(
+            model,
+            learning_rate=section.learning_rate,
+            weight_decay=section.weight_decay,
+            warmup=section.warmup,
+            clip_norm=section.clip_norm,
+            steps=steps * section.epochs,
+        )
+        loss = CrossEntropy(label_smoothing)
+        model.compile(optimizer, loss, jit_compile=device.compiles, auto_scale_loss=False)
+
+
+def speed(history: list[Figures]) -> Figures:
+    """Returns the time in training steps and the sentences a second, over all epochs."""
+    seconds = sum(figures["seconds"] for figures in history)
+    sentences = sum(figures["sentences_per_second"] * figures["seconds"] for figures in history)
+    return {"training_seconds": seconds, "sentences_per_second": sentences / seconds}
 
 
 def fit(
@@ -154,6 +180,6 @@ def _diverged(epoch: int) -> Fault:
     return Fault(
         "the loss is not a number any more: training has diverged",
         f"epoch {epoch + 1}",
-        next_step="lower the learning rate, raise warmup, or set device.precision=float32",
+        next_step="lower the learning rate or raise warmup; then start anew with --fresh",
         kind="diverged",
     )

@@ -10,24 +10,10 @@ from transformers import PreTrainedTokenizerFast
 
 from relx.batches import Arrays, Batch, padded
 from relx.examples import Example
-from relx.markers import mark, marker_tokens
-from relx.recipe import MarkersSection, Pooling, Recipe
+from relx.markers import mark
+from relx.recipe import MarkersSection, Pooling
 from relx.relation_model import pooled_spans
 from relx.tokens import TokenRow, tokenize
-
-
-def task_marker_tokens(recipe: Recipe, examples: Sequence[Example]) -> tuple[str, ...]:
-    """Names the marker tokens that a recipe needs for the entity types of these rows.
-
-    Args:
-        recipe: The recipe.
-        examples: The rows that are trained on, and those that will be predicted.
-
-    Returns:
-        The tokens, in a fixed order.
-    """
-    types = {entity.type for row in examples for entity in (row.subject, row.object)}
-    return marker_tokens(recipe.markers, sorted(types))
 
 
 def tokenize_examples(

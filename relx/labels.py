@@ -218,7 +218,8 @@ def _labels_of_train(data: DataSection) -> tuple[str, ...]:
         raise InputError(
             Fault("the column label is missing", str(path), received, "", step, "missing column")
         )
-    found = {str(row.cells.get("label") or "") for row in table.rows}
+    cells = (row.cells.get("label") for row in table.rows)
+    found = {"" if cell is None else str(cell) for cell in cells}
     # Sorting pairs puts the negative label first.
     return tuple(sorted(found - {"", UNLABELLED}, key=lambda name: (name != data.negative, name)))
 

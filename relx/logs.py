@@ -35,6 +35,7 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, from_epoch: int = 0) -> None:
+        self._folder = folder
         events = folder / EVENTS
         name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
         with disk_faults(folder):
@@ -56,10 +57,11 @@ class RunLog:
         """
         numbers = {tag: float(value) for tag, value in figures.items()}
         finite = {tag: value if math.isfinite(value) else None for tag, value in numbers.items()}
-        self._metrics.write(_line({"epoch": epoch, **finite}))
-        self._metrics.flush()
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in numbers.items()]
-        self._write_event(step=epoch, summary=Summary(value=values))
+        with disk_faults(self._folder):
+            self._metrics.write(_line({"epoch": epoch, **finite}))
+            self._metrics.flush()
+            self._write_event(step=epoch, summary=Summary(value=values))
 
     def close(self) -> None:
         """Closes both files."""

@@ -71,13 +71,12 @@ class Run:
         self.folder = folder
         manifest = read_manifest(folder)
         self.recipe: Recipe = recipe_from_tree(manifest.recipe)
-        self.types: tuple[str, ...] = tuple(manifest.data["types"])
+        self.types: tuple[str, ...] = tuple(manifest.data.get("types", ()))
         if not (folder / MODEL_FOLDER / LABELS_FILE).exists():
             step = "relx train --fresh with the run's recipe.yaml makes it again"
             what = "the model of this run is gone"
             raise InputError(Fault(what, str(folder / MODEL_FOLDER), next_step=step))
-        content = read_json(folder / MODEL_FOLDER / LABELS_FILE)
-        self.labels = LabelList(tuple(content["names"]), content["negative"])
+        self.labels = _read_label_list(folder / MODEL_FOLDER / LABELS_FILE)
         # Of rows to predict none may be left out.
         self.data: DataSection = self.recipe.data.model_copy(update={"skip_bad_rows": None})
         self._section = device or self.recipe.device
@@ -127,7 +126,7 @@ class Run:
         new = sorted(types - set(self.types))
         if new and shows_types(self.recipe.markers):
             progress.warn(
-                f"the run never saw entities of type {', '.join(new)}; it knows "
+                f"entities of type {', '.join(new)} are in none of the run's files; it knows "
                 f"{', '.join(self.types)}"
             )
 
@@ -136,23 +135,39 @@ class Run:
         if self._model is None:
             device = open_device(self._section, self.recipe.seed)
             with device.scope():
-                self._model = (*_load_model(self.folder / MODEL_FOLDER, self.recipe), device)
+                loaded = _load_model(self.folder / MODEL_FOLDER, self.labels, self.recipe)
+                self._model = (*loaded, device)
         return self._model
 
 
-def _load_model(folder: Path, recipe: Recipe) -> tuple[Any, Any]:
+def _read_label_list(path: Path) -> LabelList:
+    content = read_json(path)
+    try:
+        return LabelList(tuple(content["names"]), content["negative"])
+    except (KeyError, TypeError) as error:
+        raise InputError(Fault("this is no list of labels of a run", str(path))) from error
+
+
+def _load_model(folder: Path, labels: LabelList, recipe: Recipe) -> tuple[Any, Any]:
     from safetensors.numpy import load_file
 
     from relx.encoder.load import load_encoder
-    from relx.relation_model import assign_head, relation_model
+    from relx.relation_model import assign_head, relation_model, spans_of
 
+    if not (folder / HEAD_FILE).exists():
+        raise InputError(Fault("the relation head of this run is gone", str(folder / HEAD_FILE)))
     weights = load_file(folder / HEAD_FILE)
     loaded = load_encoder(str(folder), seed=recipe.seed)
-    hidden = loaded.encoder.hidden_dim
+    spans = spans_of(recipe.train.pooling)
+    shape = (spans * loaded.encoder.hidden_dim, len(labels))
+    found = (weights["relation_dense/kernel"].shape[0], weights["relation_logits/bias"].shape[0])
+    if found != shape:
+        what = "the relation head is not that of this run's labels, pooling and encoder"
+        raise InputError(Fault(what, str(folder / HEAD_FILE), str(found), str(shape)))
     model = relation_model(
         loaded.encoder,
-        classes=weights["relation_logits/bias"].shape[0],
-        spans=weights["relation_dense/kernel"].shape[0] // hidden,
+        classes=len(labels),
+        spans=spans,
         dropout=recipe.train.dropout,
         seed=recipe.seed,
     )
@@ -198,7 +213,12 @@ def predict_file(
     if test is None and run.data.test is None:
         fault = Fault("the run's recipe names no test file", "data.test", next_step="name --test")
         raise InputError(fault)
-    examples = read_examples(test or Path(run.data.test or ""), run.data, None)
+    rows = test or Path(run.data.test or "")
+    if out.exists() and rows.exists() and out.samefile(rows):
+        what = "the submission would replace the rows that are predicted"
+        raise InputError(Fault(what, "--out", str(out), next_step="name another file"))
+    progress.say(f"predicting the rows of {rows}")
+    examples = read_examples(rows, run.data, None)
     started = time.monotonic()
     probabilities = run.predict(examples, batch_size)
     seconds = time.monotonic() - started

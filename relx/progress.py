@@ -22,7 +22,7 @@ from rich.text import Text
 
 LOG_SECONDS = 30.0
 
-_console = Console(stderr=True, highlight=False, soft_wrap=True)
+_console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _quiet = False
 
 

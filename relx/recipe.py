@@ -55,6 +55,13 @@ class DataSection(Section):
     folds: int = Field(10, ge=2)
     skip_bad_rows: Path_ | None = None
 
+    @model_validator(mode="after")
+    def _skipped_rows_have_files_of_their_own(self) -> DataSection:
+        files = {file for file in (self.train, self.test, self.dev) if file}
+        if self.skip_bad_rows and len({Path(file).stem for file in files}) < len(files):
+            raise ValueError("with skip_bad_rows, train, test and dev need different file names")
+        return self
+
 
 class FreshSizes(Section):
     """The sizes of an encoder that starts from random weights."""
@@ -174,7 +181,7 @@ class Recipe(Section):
     name: Annotated[
         str, StringConstraints(pattern=r"^[A-Za-z0-9가-힣][A-Za-z0-9가-힣._-]*$", max_length=60)
     ]
-    seed: int = Field(42, ge=0)
+    seed: int = Field(42, ge=0, lt=2**32)
     data: DataSection = DataSection()
     encoder: EncoderSection
     markers: MarkersSection = MarkersSection()
@@ -228,7 +235,7 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         set_keys = {setting.partition("=")[0].strip() for setting in settings}
         for detail in error.errors():
             key = ".".join(_key_of(detail))
-            is_set = any(key == name or key.startswith(f"{name}.") for name in set_keys)
+            is_set = any(f"{key}.".startswith(f"{n}.") or n.startswith(f"{key}.") for n in set_keys)
             faults.append(_fault_of(detail, "--set" if is_set else str(path)))
     if faults:
         raise InputError(*faults)
@@ -259,6 +266,9 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                words = "a key is a word"
+                raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
             if key_node.value in seen:
                 words = f"the key {key_node.value!r} stands twice"
                 raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
@@ -287,7 +297,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(
             Fault("there is no such recipe file", str(path), next_step=step)
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         received = " ".join(str(error).split())
         raise InputError(Fault("this file is not YAML", str(path), received=received)) from error
     if not isinstance(tree, dict):
@@ -306,7 +316,7 @@ def _apply_settings(tree: dict[str, Any], settings: Sequence[str]) -> Iterator[F
             continue
         try:
             value = yaml.load(text, _Loader)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError):
             yield Fault("this value is not YAML", f"--set {key}", text)
             continue
         branch = tree

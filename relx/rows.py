@@ -112,6 +112,10 @@ def _read_bytes(path: Path) -> bytes:
     except PermissionError as error:
         fault = Fault("no permission to read this file", str(path), kind="no such file")
         raise InputError(fault) from error
+    except (OSError, ValueError) as error:  # a name that no disk takes
+        reason = getattr(error, "strerror", None) or str(error)
+        fault = Fault("this file cannot be read", shorten(str(path)), reason, kind="no such file")
+        raise InputError(fault) from error
 
 
 def _decode(path: Path, data: bytes, encoding: Encoding) -> str:

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import disk_faults, read_json, write_json, write_text
-from relx.progress import say
+from relx.progress import say, warn
 from relx.recipe import Recipe
 
 MANIFEST = "manifest.json"
@@ -146,6 +146,7 @@ def begin(
     recipe: Recipe,
     inputs: Mapping[str, Any],
     data: Mapping[str, Any],
+    result: str,
     fresh: bool = False,
 ) -> Start:
     """Opens a stage's folder and says whether its work is new, half done or done.
@@ -156,6 +157,7 @@ def begin(
         recipe: The resolved recipe; written beside the manifest.
         inputs: What decides the result, as JSON takes it.
         data: The files read, their rows and digests, as JSON takes it.
+        result: The name of the folder that the stage leaves; without it, it is not finished.
         fresh: Set an earlier result aside and start anew.
 
     Returns:
@@ -170,7 +172,7 @@ def begin(
         stage_folder.rename(aside)
         say(f"the earlier {stage} of {recipe.name} is kept as {aside}")
     earlier = read_manifest(stage_folder) if (stage_folder / MANIFEST).exists() else None
-    if earlier is None or not _holds_work(stage_folder, earlier):
+    if earlier is None or not _holds_work(stage_folder, earlier, result):
         write_text(stage_folder / RECIPE, recipe.yaml())
         _write(stage_folder, _new_manifest(stage, recipe, inputs, data))
         return Start.NEW
@@ -181,25 +183,37 @@ def begin(
     return Start.FINISHED if earlier.status == "finished" else Start.CONTINUED
 
 
-def _holds_work(stage_folder: Path, manifest: Manifest) -> bool:
-    return manifest.status == "finished" or (stage_folder / CHECKPOINT).exists()
+def _holds_work(stage_folder: Path, manifest: Manifest, result: str) -> bool:
+    finished = manifest.status == "finished" and (stage_folder / result).exists()
+    return finished or (stage_folder / CHECKPOINT).exists()
 
 
 @contextlib.contextmanager
-def nothing_left_behind(stage_folder: Path) -> Iterator[None]:
-    """Removes a stage's folder when its work ends in a fault before the first checkpoint.
+def nothing_left_behind(stage_folder: Path, restore: bool = False) -> Iterator[None]:
+    """Removes a stage's folder when its work fails before the first checkpoint.
 
     Args:
         stage_folder: The stage's folder.
+        restore: Put back what `begin` with `fresh` set aside.
     """
     try:
         yield
-    except InputError:
+    except Exception:
         if not (stage_folder / CHECKPOINT).exists():
             shutil.rmtree(stage_folder, ignore_errors=True)
+            aside = _last_aside(stage_folder) if restore else None
+            if aside is not None:
+                aside.rename(stage_folder)
+                say(f"the earlier result is back in {stage_folder}")
             with contextlib.suppress(OSError):  # `train` may hold other folds
                 stage_folder.parent.rmdir()
         raise
+
+
+def _last_aside(stage_folder: Path) -> Path | None:
+    """Finds what `--fresh` set aside last."""
+    asides = stage_folder.parent.glob(f"{stage_folder.name}.old-*")
+    return max(asides, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def versions() -> dict[str, str | None]:
@@ -258,12 +272,13 @@ def finish(stage_folder: Path, device: Any, results: Mapping[str, Any]) -> None:
     (stage_folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def matches(stage_folder: Path, inputs: Mapping[str, Any]) -> tuple[bool, list[str]]:
+def matches(stage_folder: Path, inputs: Mapping[str, Any], result: str) -> tuple[bool, list[str]]:
     """Tells whether a stage is finished and was made from these inputs.
 
     Args:
         stage_folder: The stage's folder.
         inputs: What decides the result, as JSON takes it.
+        result: The name of the folder that the stage leaves.
 
     Returns:
         Whether it is so, and the reasons why not, such as `tapt.epochs: 3 → 5`.
@@ -275,6 +290,8 @@ def matches(stage_folder: Path, inputs: Mapping[str, Any]) -> tuple[bool, list[s
         return False, ["it was not run"]
     manifest = read_manifest(stage_folder)
     unfinished = [] if manifest.status == "finished" else ["it is not finished"]
+    if not unfinished and not (stage_folder / result).exists():
+        unfinished = [f"its {result} folder is gone"]
     reasons = unfinished + _differences(manifest.inputs, inputs)
     return not reasons, reasons
 
@@ -325,11 +342,22 @@ def find_run(runs_dir: Path, name: str | None, stage: str = "train") -> Path:
         for folder in _stage_folders(run)
         if f"{folder.relative_to(run).as_posix()}/".startswith(f"{stage}/")
     ]
-    manifests = [(read_manifest(folder), folder) for folder in folders]
+    manifests = [(manifest, f) for f in folders if (manifest := _readable(f, name is None))]
     finished = [(manifest.finished, folder) for manifest, folder in manifests if manifest.finished]
     if finished:
         return max(finished)[1]
     raise InputError(_unfinished(runs_dir, name, stage, folders))
+
+
+def _readable(stage_folder: Path, skip_broken: bool) -> Manifest | None:
+    """Reads a manifest; of all runs, a broken one is left out with a warning."""
+    try:
+        return read_manifest(stage_folder)
+    except InputError as error:
+        if not skip_broken:
+            raise
+        warn(f"{stage_folder} is left out: {error.faults[0].what}")
+        return None
 
 
 def list_runs(runs_dir: Path, name: str | None = None) -> list[StageRow]:

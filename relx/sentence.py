@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from relx.examples import Entity, Example
 from relx.faults import Fault, InputError, shorten
 from relx.spans import Span
@@ -23,6 +25,10 @@ def example_of(sentence: str, subject: Mention, object_: Mention) -> Example:
     Raises:
         InputError: A word is not there, is there more than once, or is not at its index.
     """
+    if re.search("[\ud800-\udfff]", sentence):
+        received = shorten(ascii(sentence))
+        fault = Fault("the sentence is not UTF-8 text", "--sentence", received)
+        raise InputError(fault)
     found = [_find(sentence, *subject, "subject"), _find(sentence, *object_, "object")]
     faults = [one for one in found if isinstance(one, Fault)]
     if faults:

@@ -86,6 +86,13 @@ def relx() -> None:
 
 def main() -> NoReturn:
     """Runs the command line of this process and ends it with the command's exit status."""
+    try:
+        sys.exit(_main())
+    except KeyboardInterrupt:  # before a command was under way
+        sys.exit(_stopped(sys.argv[1:]))
+
+
+def _main() -> int:
     import logging
     import warnings
 
@@ -99,7 +106,7 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(status)
+    return status
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -76,7 +76,8 @@ def validate(
       relx validate --data my.csv --labels label2id.json --ends exclusive
       relx validate --data my.csv --skip-bad-rows bad.csv
     """  # noqa: D301 - click reads the backspace
-    given = {name: value for name, value in reading.items() if value is not None}
+    given = {name: value for name, value in reading.items() if value or name == "negative"}
+    given = {name: value for name, value in given.items() if value is not None}
     if data is None and given:
         names = ", ".join(f"--{name}" for name in given)
         raise click.UsageError(f"{names} goes with --data; a recipe says it in its data section.")

@@ -16,6 +16,7 @@ from relx.devices import Device, open_device
 from relx.faults import Fault, InputError
 from relx.files import write_json
 from relx.finetune import Origin, introduce, read_types
+from relx.markers import marker_tokens
 from relx.recipe import Recipe
 from relx.runs import (
     MANIFEST,
@@ -64,7 +65,10 @@ def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
     """Returns what decides the result of stage 1: a run of other inputs is another run."""
     tree = recipe.tree()
     names = ["seed", "encoder", "tokens", "tapt", *(["markers"] if recipe.tapt.markers else [])]
-    return {name: tree[name] for name in names} | {"corpus": corpus.digest}
+    inputs: dict[str, Any] = {name: tree[name] for name in names} | {"corpus": corpus.digest}
+    if recipe.tapt.markers:
+        inputs["marker_tokens"] = list(marker_tokens(recipe.markers, read_types(recipe)))
+    return inputs
 
 
 def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
@@ -84,7 +88,7 @@ def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
     if recipe.train.start_from == "encoder":
         return plain
     folder = runs_dir / recipe.name / STAGE
-    matching, reasons = matches(folder, stage_inputs(recipe, stage_corpus(recipe)))
+    matching, reasons = matches(folder, stage_inputs(recipe, stage_corpus(recipe)), ENCODER_FOLDER)
     if matching:
         encoder = folder / ENCODER_FOLDER
         words = f"starting from the encoder that TAPT adapted, {encoder}"
@@ -123,13 +127,13 @@ def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, A
     folder = runs_dir / recipe.name / STAGE
     with locked(runs_dir / recipe.name):
         inputs = stage_inputs(recipe, corpus)
-        start = begin(folder, STAGE, recipe, inputs, _facts(recipe, corpus), fresh)
+        start = begin(folder, STAGE, recipe, inputs, _facts(recipe, corpus), ENCODER_FOLDER, fresh)
         if start is Start.FINISHED:
             progress.say(f"{folder} is finished already; --fresh would make it anew")
             return read_manifest(folder).results
-        device = open_device(recipe.device, recipe.seed)
-        progress.say(f"{recipe.name}: {len(corpus.texts):,} sentences, computing on {device}")
-        with nothing_left_behind(folder):
+        with nothing_left_behind(folder, restore=fresh):
+            device = open_device(recipe.device, recipe.seed)
+            progress.say(f"{recipe.name}: {len(corpus.texts):,} sentences, computing on {device}")
             return _pretrain(recipe, corpus, folder, device)
 
 
@@ -141,7 +145,7 @@ def _facts(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
 def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> dict[str, Any]:
     """Builds the model, fits it, writes the encoder, and closes the manifest."""
     from relx.encoder.load import save_encoder
-    from relx.fit import FitState, fit
+    from relx.fit import FitState, compile_for, fit, speed
     from tapt.masked_lm import masked_lm_model, pseudo_perplexity
 
     sitting = Sitting(folder)
@@ -158,8 +162,7 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
         rungs=ladder(train.lengths) if device.compiles else None,
         multiple=device.replicas,
     )
-    with device.scope():
-        _compile(recipe, model, device, feeder.steps)
+    compile_for(device, model, section, feeder.steps)
 
     def measure() -> dict[str, float]:
         figure = pseudo_perplexity(model, device, held_out, section.batch_size, recipe.seed)
@@ -185,7 +188,8 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
         before_first=measure,
     )
     save_encoder(loaded, folder / ENCODER_FOLDER, _card(recipe, corpus))
-    results = _results(state, folder, len(held_out.rows))
+    results = _results(state, folder, len(held_out.rows)) | speed(state.history)
+    write_json(folder / "metrics.json", results | {"history": state.history})
     sitting.count()
     finish(folder, device.manifest(), results)
     _say_end(results, folder)
@@ -196,7 +200,6 @@ def _load(recipe: Recipe, corpus: Corpus) -> Any:
     """Loads the encoder with its masked-LM head."""
     from relx.encoder.load import load_encoder
     from relx.encoder.tokenizer import require_mask_token
-    from relx.markers import marker_tokens
 
     tokens = marker_tokens(recipe.markers, read_types(recipe)) if recipe.tapt.markers else ()
     loaded = load_encoder(
@@ -224,6 +227,9 @@ def _arrays(recipe: Recipe, corpus: Corpus, loaded: Any) -> list[Any]:
     from tapt.arrays import CorpusArrays
 
     order = np.random.default_rng((recipe.seed, 3)).permutation(len(corpus.texts))
+    if len(order) < 2:
+        what = "one sentence is too few: some are held out to measure on"
+        raise InputError(Fault(what, "data.train", f"{len(order)} sentence", "two or more"))
     held = max(1, round(recipe.tapt.held_out * len(order)))
     tokenizer = loaded.tokenizer
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
@@ -245,22 +251,6 @@ def _arrays(recipe: Recipe, corpus: Corpus, loaded: Any) -> list[Any]:
     return arrays
 
 
-def _compile(recipe: Recipe, model: Any, device: Device, steps: int) -> None:
-    from relx.fit import compile_for
-    from relx.losses import CrossEntropy
-    from relx.optimizer import make_optimizer
-
-    optimizer = make_optimizer(
-        model,
-        learning_rate=recipe.tapt.learning_rate,
-        weight_decay=recipe.tapt.weight_decay,
-        warmup=recipe.tapt.warmup,
-        clip_norm=recipe.tapt.clip_norm,
-        steps=steps * recipe.tapt.epochs,
-    )
-    compile_for(device, model, CrossEntropy(), optimizer)
-
-
 def _card(recipe: Recipe, corpus: Corpus) -> str:
     return (
         f"# {recipe.name}: an encoder adapted to a task's sentences\n\n"
@@ -270,19 +260,13 @@ def _card(recipe: Recipe, corpus: Corpus) -> str:
 
 
 def _results(state: Any, folder: Path, held_out: int) -> dict[str, Any]:
-    trained = sum(figures["seconds"] for figures in state.history)
-    sentences = sum(f["sentences_per_second"] * f["seconds"] for f in state.history)
-    results = {
+    return {
         "pseudo_perplexity_before": state.before["pseudo_perplexity"],
         "pseudo_perplexity": state.history[-1]["pseudo_perplexity"],
         "held_out_rows": held_out,
         "epochs": len(state.history),
-        "training_seconds": trained,
-        "sentences_per_second": sentences / trained,
         "encoder_digest": _file_digest(folder / ENCODER_FOLDER / "model.safetensors"),
     }
-    write_json(folder / "metrics.json", results | {"history": state.history})
-    return results
 
 
 def _file_digest(path: Path) -> str:

@@ -149,6 +149,7 @@ BAD_SETTINGS = {
         lambda data: f"encoder.from={tiny_encoder(data)}",
         ["at most 64 tokens", "tokens.max_length=64"],
     ),
+    "a seed that no generator takes": (lambda data: "seed=4294967296", ["seed", "4294967296"]),
     "too few rows to split": (lambda data: "data.folds=900", ["data.folds"]),
 }
 
@@ -221,6 +222,64 @@ def test_a_submission_on_a_full_disk_leaves_the_old_one(data, tmp_path, monkeypa
 def test_a_command_without_what_it_needs_says_so(arguments, said, capsys):
     assert run(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_submission_does_not_replace_the_rows_that_it_predicts(data, tmp_path, capsys):
+    runs, test = tmp_path / "runs", data / "test.csv"
+    assert run(["train", *words(data, runs, "train.epochs=1")]) == 0
+    before = test.read_text(encoding="utf-8")
+    assert run(["predict", "--runs-dir", str(runs), "--out", str(test)]) == 2
+    assert "would replace the rows" in capsys.readouterr().err
+    assert test.read_text(encoding="utf-8") == before
+
+
+def test_a_dev_file_that_is_trained_on_is_refused_and_a_shared_row_warned_of(
+    data, tmp_path, capsys
+):
+    options = words(data, tmp_path / "runs", f"data.dev={data / 'train.csv'}")
+    assert run(["train", *options]) == 2
+    assert "every dev row is trained on" in capsys.readouterr().err
+    train, dev = rows_of(data / "train.csv"), rows_of(data / "dev.csv")
+    write_rows(data / "dev.csv", [*dev, train[0] | {"id": "900"}])
+    assert run(["train", *words(data, tmp_path / "runs", "train.epochs=1")]) == 0
+    assert "1 of 11 rows" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_precision_is_a_message(data, tmp_path, monkeypatch, capsys):
+    from relx import fit
+
+    save = fit.save_checkpoint
+
+    def stop_after_saving(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    options = words(data, tmp_path / "runs")
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "save_checkpoint", stop_after_saving)
+        assert run(["train", *options]) == 130
+    assert run(["train", *options, "--set", "device.precision=mixed_float16"]) == 2
+    assert "another precision" in capsys.readouterr().err
+    assert run(["train", *options]) == 0
+
+
+def test_a_changed_test_file_is_another_run_where_the_vocabulary_is_fresh(
+    data, tmp_path, monkeypatch, capsys
+):
+    from relx import fit
+
+    save = fit.save_checkpoint
+
+    def stop_after_saving(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    options = words(data, tmp_path / "runs")
+    monkeypatch.setattr(fit, "save_checkpoint", stop_after_saving)
+    assert run(["train", *options]) == 130
+    write_rows(data / "test.csv", rows_of(data / "test.csv")[:5])
+    assert run(["train", *options]) == 2
+    assert "sentences: " in capsys.readouterr().err
 
 
 def test_a_run_without_its_model_is_a_message(data, tmp_path, capsys):

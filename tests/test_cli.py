@@ -194,7 +194,7 @@ def two_runs(tmp_path, monkeypatch) -> Path:
     ):
         recipe = recipe_from_tree({"name": name, "encoder": {"from": "klue/bert-base"}})
         folder = tmp_path / name / stage
-        begin(folder, stage, recipe, {"seed": 1}, {})
+        begin(folder, stage, recipe, {"seed": 1}, {}, "model")
         if results is not None:
             sitting = Sitting(folder)
             sitting.count()

@@ -10,9 +10,8 @@ from relx.checkpoint import load_checkpoint, save_checkpoint
 from relx.devices import open_device
 from relx.faults import InputError
 from relx.fit import compile_for
-from relx.losses import CrossEntropy
 from relx.optimizer import LossScaler, make_optimizer
-from relx.recipe import DeviceSection
+from relx.recipe import DeviceSection, TrainSection
 
 ROWS, CLASSES, WORDS = 22, 3, 40
 RNG = np.random.default_rng(0)
@@ -40,7 +39,7 @@ def toy_model():
     return keras.Model({"token_ids": tokens}, logits)
 
 
-def trained(strategy, precision, clip_norm=0.05, epochs=3, spoil=None):
+def trained(strategy, precision, epochs=3, spoil=None):
     devices = 2 if strategy == "mirrored" else 1
     section = DeviceSection(precision=precision, strategy=strategy, virtual_devices=devices)
     device = open_device(section, 0)
@@ -50,15 +49,10 @@ def trained(strategy, precision, clip_norm=0.05, epochs=3, spoil=None):
     )
     with device.scope():
         model = toy_model()
-        optimizer = make_optimizer(
-            model,
-            learning_rate=0.02,
-            weight_decay=0.05,
-            warmup=0.2,
-            clip_norm=clip_norm,
-            steps=feeder.steps * epochs,
-        )
-        compile_for(device, model, CrossEntropy(0.1), optimizer)
+    section = TrainSection(
+        learning_rate=0.02, weight_decay=0.05, warmup=0.2, clip_norm=0.05, epochs=epochs
+    )
+    compile_for(device, model, section, feeder.steps, label_smoothing=0.1)
     losses = []
     for epoch in range(epochs):
         data = device.dataset(feeder, epoch)

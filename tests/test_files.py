@@ -1,10 +1,12 @@
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 from relx import files
 from relx.faults import InputError
@@ -133,3 +135,35 @@ def test_equal_digests_mean_equal_texts(one, other):
 def test_a_digest_sees_where_one_text_ends():
     parts = [["ab", "c"], ["a", "bc"], ["abc"], ["abc", ""], ["", "abc"]]
     assert len({digest(texts) for texts in parts}) == len(parts)
+
+
+def test_a_full_disk_under_safetensors_is_a_message(tmp_path):
+    def full(path):
+        raise SafetensorError("Error while serializing: IoError: No space left (os error 28)")
+
+    with pytest.raises(InputError, match="disk is full"), whole_file(tmp_path / "a") as beside:
+        full(beside)
+    with pytest.raises(SafetensorError), whole_file(tmp_path / "a") as beside:
+        raise SafetensorError("header too small")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_keeps_pointing_and_its_file_is_replaced(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="a device or a pipe"):
+        write_text(tmp_path / "pipe", "new")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_name_that_is_too_long_is_a_message(tmp_path):
+    with pytest.raises(InputError, match="too long"):
+        write_text(tmp_path / ("a" * 300), "new")

@@ -10,9 +10,7 @@ from relx.batches import Batch, reading_plan
 from relx.devices import open_device
 from relx.encoder.load import load_encoder
 from relx.fit import compile_for
-from relx.losses import CrossEntropy
-from relx.optimizer import make_optimizer
-from relx.recipe import DeviceSection, FreshSizes, FreshSource
+from relx.recipe import DeviceSection, FreshSizes, FreshSource, TaptSection
 from tapt.arrays import CorpusArrays
 from tapt.corpus import CorpusText, tokenize_corpus
 from tapt.masked_lm import masked_lm_model, pseudo_perplexity
@@ -72,10 +70,7 @@ def test_masks_are_drawn_anew_for_another_batch_seed(arrays):
 
 def test_pseudo_perplexity_is_that_of_every_gap_counted_once(device, loaded, arrays):
     model = masked_lm_model(loaded)
-    optimizer = make_optimizer(
-        model, learning_rate=1e-3, weight_decay=0, warmup=0, clip_norm=None, steps=10
-    )
-    compile_for(device, model, CrossEntropy(), optimizer)
+    compile_for(device, model, TaptSection(), steps=10)
     plan = reading_plan(arrays.lengths, 4)
     losses = []
     for inputs, targets, weights in arrays.measuring(plan, seed=5):

@@ -317,9 +317,9 @@ def test_the_resolved_recipe_reads_back(path: Path, tmp_path: Path) -> None:
 @reuse_the_folder
 @given(
     learning_rate=st.floats(0, 1e300, exclude_min=True, allow_infinity=False),
-    seed=st.integers(0, 2**63),
+    seed=st.integers(0, 2**32 - 1),
     train=st.text(ANYTHING, min_size=1, max_size=30),
-    query=st.none() | st.text(ANYTHING, max_size=30),
+    query=st.none() | st.text(ANYTHING.filter(lambda c: c not in "{}"), max_size=30),
     negative=st.none() | st.sampled_from(["no", "null", "1.5", "관계 없음", "~"]),
 )
 def test_any_recipe_reads_back(

@@ -39,7 +39,7 @@ def recipe(name: str = "first") -> Recipe:
 
 def started(runs_dir: Path, name: str = "first", stage: str = "train/fold-0", **changes) -> Path:
     folder = runs_dir / name / stage
-    begin(folder, stage, recipe(name), INPUTS | changes, {"train": {"rows": 3}})
+    begin(folder, stage, recipe(name), INPUTS | changes, {"train": {"rows": 3}}, "model")
     (folder / CHECKPOINT).touch()
     return folder
 
@@ -53,27 +53,30 @@ def finished(runs_dir: Path, name: str = "first", stage: str = "train/fold-0", *
 
 def test_a_stage_is_new_then_continued_then_finished(tmp_path):
     folder = tmp_path / "first" / "train" / "fold-0"
-    words = (folder, "train/fold-0", recipe(), INPUTS, {})
+    words = (folder, "train/fold-0", recipe(), INPUTS, {}, "model")
     assert begin(*words) is Start.NEW
     assert begin(*words) is Start.NEW
     (folder / CHECKPOINT).touch()
     assert begin(*words) is Start.CONTINUED
     finish(folder, {"backend": "tensorflow"}, {"micro_f1": 71.5})
+    (folder / "model").mkdir()
     assert begin(*words) is Start.FINISHED
     assert not (folder / CHECKPOINT).exists()
+    (folder / "model").rmdir()
+    assert begin(*words) is Start.NEW  # what was finished is gone
 
 
 def test_before_the_first_checkpoint_other_inputs_just_start_anew(tmp_path):
     folder = tmp_path / "first" / "tapt"
-    assert begin(folder, "tapt", recipe(), INPUTS, {}) is Start.NEW
-    assert begin(folder, "tapt", recipe(), INPUTS | {"seed": 7}, {}) is Start.NEW
+    assert begin(folder, "tapt", recipe(), INPUTS, {}, "encoder") is Start.NEW
+    assert begin(folder, "tapt", recipe(), INPUTS | {"seed": 7}, {}, "encoder") is Start.NEW
     assert read_manifest(folder).inputs["seed"] == 7
 
 
 def test_a_fault_before_the_first_checkpoint_leaves_nothing(tmp_path):
     folder = tmp_path / "first" / "tapt"
     for _ in range(2):
-        begin(folder, "tapt", recipe(), INPUTS, {})
+        begin(folder, "tapt", recipe(), INPUTS, {}, "encoder")
         with pytest.raises(InputError), nothing_left_behind(folder):
             raise InputError(Fault("wrong"))
         assert not folder.exists()
@@ -136,7 +139,7 @@ def test_fresh_keeps_the_old_result_aside(tmp_path, capsys):
     folder = finished(tmp_path)
     for number in (1, 2):
         marks = {"seed": number}
-        start = begin(folder, "train/fold-0", recipe(), INPUTS | marks, {}, fresh=True)
+        start = begin(folder, "train/fold-0", recipe(), INPUTS | marks, {}, "model", fresh=True)
         assert start is Start.NEW
         assert f"fold-0.old-{number}" in capsys.readouterr().err.replace("\n", "")
     assert read_manifest(folder.with_name("fold-0.old-1")).status == "finished"
@@ -144,20 +147,41 @@ def test_fresh_keeps_the_old_result_aside(tmp_path, capsys):
     assert [row.stage for row in list_runs(tmp_path)] == ["train/fold-0"]
 
 
+def test_a_fresh_start_that_fails_gives_the_old_result_back(tmp_path, capsys):
+    folder = finished(tmp_path, micro_f1=71.5)
+    begin(folder, "train/fold-0", recipe(), INPUTS | {"seed": 7}, {}, "model", fresh=True)
+    with pytest.raises(InputError), nothing_left_behind(folder, restore=True):
+        raise InputError(Fault("wrong"))
+    assert read_manifest(folder).results == {"micro_f1": 71.5}
+    assert not folder.with_name("fold-0.old-1").exists()
+    assert "the earlier result is back" in capsys.readouterr().err
+
+
+def test_of_all_runs_a_broken_one_is_left_out(tmp_path, capsys):
+    good = finished(tmp_path, "good")
+    (started(tmp_path, "bad") / "manifest.json").write_text("{")
+    assert find_run(tmp_path, None) == good
+    assert "bad" in capsys.readouterr().err
+    with pytest.raises(InputError, match="manifest is broken"):
+        find_run(tmp_path, "bad")
+
+
 def test_fresh_with_nothing_there_is_new(tmp_path):
     folder = tmp_path / "first" / "tapt"
-    assert begin(folder, "tapt", recipe(), INPUTS, {}, fresh=True) is Start.NEW
+    assert begin(folder, "tapt", recipe(), INPUTS, {}, "encoder", fresh=True) is Start.NEW
     assert [path.name for path in folder.parent.iterdir()] == ["tapt"]
 
 
 def test_matches_wants_the_same_inputs_and_the_end(tmp_path):
     folder = tmp_path / "first" / "tapt"
-    assert matches(folder, INPUTS) == (False, ["it was not run"])
+    assert matches(folder, INPUTS, "encoder") == (False, ["it was not run"])
     started(tmp_path, stage="tapt")
-    assert matches(folder, INPUTS) == (False, ["it is not finished"])
+    assert matches(folder, INPUTS, "encoder") == (False, ["it is not finished"])
     finish(folder, None, {})
-    assert matches(folder, INPUTS) == (True, [])
-    assert matches(folder, INPUTS | {"seed": 1}) == (False, ["seed: 42 → 1"])
+    assert matches(folder, INPUTS, "encoder") == (False, ["its encoder folder is gone"])
+    (folder / "encoder").mkdir()
+    assert matches(folder, INPUTS, "encoder") == (True, [])
+    assert matches(folder, INPUTS | {"seed": 1}, "encoder") == (False, ["seed: 42 → 1"])
 
 
 trees = st.recursive(
@@ -181,7 +205,7 @@ def test_a_broken_manifest_is_a_message(tmp_path, content):
     assert "--fresh" in caught.value.faults[0].next_step
     assert [row.state for row in list_runs(tmp_path)] == ["broken"]
     with pytest.raises(InputError, match="manifest is broken"):
-        find_run(tmp_path, None)
+        find_run(tmp_path, "first")
 
 
 def test_the_latest_finished_run_is_found(tmp_path):

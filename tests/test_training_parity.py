@@ -11,9 +11,7 @@ from relx.devices import open_device
 from relx.encoder.load import load_encoder, save_encoder
 from relx.fit import compile_for
 from relx.inputs import RelationArrays
-from relx.losses import CrossEntropy
-from relx.optimizer import make_optimizer
-from relx.recipe import DeviceSection, FreshSizes, FreshSource
+from relx.recipe import DeviceSection, FreshSizes, FreshSource, TrainSection
 from relx.relation_model import head_weights, relation_model
 from relx.spans import Span
 from relx.tokens import TokenRow
@@ -81,10 +79,8 @@ def test_losses_follow_pytorch_step_by_step(encoder):
     groups = [{"params": decayed, "weight_decay": 0.01}, {"params": undecayed, "weight_decay": 0}]
     torch_adamw = torch.optim.AdamW(groups, lr=RATE, eps=1e-8)
 
-    optimizer = make_optimizer(
-        model, learning_rate=RATE, weight_decay=0.01, warmup=0.25, clip_norm=1.0, steps=STEPS
-    )
-    compile_for(device, model, CrossEntropy(SMOOTHING), optimizer)
+    section = TrainSection(learning_rate=RATE, warmup=0.25, epochs=1)
+    compile_for(device, model, section, STEPS, SMOOTHING)
     ours, others = [], []
     for step, (batch, (inputs, y, w)) in enumerate(
         zip(feeder.plan(0), feeder.arrays(0), strict=True)

@@ -43,8 +43,7 @@ def train_vocabulary(
         what = "there are no sentences to train a vocabulary on"
         raise InputError(Fault(what, "encoder.from.fresh", kind="no sentences"))
     counts = Counter(symbol for word in words for symbol in _symbols(word))
-    room = size - len(SPECIAL_TOKENS)
-    symbols = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))[:room]
+    symbols = _most_frequent(counts, size - len(SPECIAL_TOKENS))
     kept = set(symbols)
     trainer = trainers.WordPieceTrainer(
         vocab_size=size, special_tokens=[*SPECIAL_TOKENS, *symbols], show_progress=False
@@ -55,6 +54,16 @@ def train_vocabulary(
     tokenizer.train_from_iterator((w for w in words if kept.issuperset(_symbols(w))), trainer)
     vocabulary = tokenizer.get_vocab()
     return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def _most_frequent(counts: Counter[str], room: int) -> list[str]:
+    """Lists the most frequent symbols; with `##x` the trainer takes `x`, which needs room too."""
+    kept: dict[str, None] = {}
+    for symbol in sorted(counts, key=lambda symbol: (-counts[symbol], symbol)):
+        new = {form: None for form in (symbol, symbol.removeprefix("##")) if form not in kept}
+        if len(kept) + len(new) <= room:
+            kept |= new
+    return list(kept)
 
 
 def _symbols(word: str) -> list[str]:
