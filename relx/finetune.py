@@ -21,7 +21,17 @@ from relx.markers import marker_tokens
 from relx.metrics import Scores, scores
 from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, predict_logits, softmax
 from relx.recipe import Recipe
-from relx.runs import Sitting, Start, begin, finish, locked, nothing_left_behind, read_manifest
+from relx.runs import (
+    Sitting,
+    Start,
+    begin,
+    finish,
+    locked,
+    nothing_left_behind,
+    pinned_revision,
+    read_manifest,
+    record_encoder,
+)
 from relx.splits import split
 
 
@@ -61,11 +71,15 @@ class Origin:
         source: What `load_encoder` takes.
         words: The same for people: where it comes from and why.
         digest: What tells one TAPT result from another; empty for an encoder from elsewhere.
+        revision: The branch, tag or commit, where the source is a hub id.
+        allow_pickle: Whether weights that are there as a pickle only are read.
     """
 
     source: Any
     words: str
     digest: str = ""
+    revision: str | None = None
+    allow_pickle: bool = False
 
 
 def examples_digest(examples: Sequence[Example]) -> str:
@@ -177,7 +191,7 @@ def stage_inputs(recipe: Recipe, task: Task, origin: Origin) -> dict[str, Any]:
     tree = recipe.tree()
     names = ("seed", "markers", "tokens", "train")
     inputs: dict[str, Any] = {name: tree[name] for name in names}
-    inputs["encoder"] = {"from": tree["encoder"]["from"], "tapt": origin.digest}
+    inputs["encoder"] = recipe.encoder.inputs() | {"tapt": origin.digest}
     # Marker tokens and a fresh vocabulary depend on the test file too.
     inputs["marker_tokens"] = list(marker_tokens(recipe.markers, task.types))
     if not isinstance(recipe.encoder.source, str):
@@ -194,7 +208,7 @@ def _train(
 
     sitting = Sitting(folder)
     with device.scope():
-        model, loaded = _model(recipe, task, origin, device)
+        model, loaded = _model(recipe, task, origin, folder)
     train, dev = _arrays(recipe, task, loaded, model)
     feeder = Feeder(
         train.lengths,
@@ -228,8 +242,8 @@ def _train(
     return results
 
 
-def _model(recipe: Recipe, task: Task, origin: Origin, device: Device) -> tuple[Any, Any]:
-    """Loads the encoder and puts the relation head on it: (model, loaded encoder)."""
+def _model(recipe: Recipe, task: Task, origin: Origin, folder: Path) -> tuple[Any, Any]:
+    """Loads the encoder, records it, and puts the relation head on it: (model, loaded encoder)."""
     from relx.encoder.load import load_encoder
     from relx.relation_model import relation_model, spans_of
 
@@ -237,8 +251,11 @@ def _model(recipe: Recipe, task: Task, origin: Origin, device: Device) -> tuple[
         origin.source,
         sentences=lambda: task.sentences,
         marker_tokens=marker_tokens(recipe.markers, task.types),
+        revision=pinned_revision(folder, origin.revision),
+        allow_pickle=origin.allow_pickle,
         seed=recipe.seed,
     )
+    record_encoder(folder, loaded.source, loaded.revision, loaded.notes)
     introduce(loaded, recipe)
     model = relation_model(
         loaded.encoder,

@@ -98,9 +98,23 @@ EncoderSource = Annotated[
 
 
 class EncoderSection(Section):
-    """The encoder to start from."""
+    """The encoder to start from; a hub id may name a branch, tag or commit of it."""
 
     source: EncoderSource = Field(alias="from")
+    revision: Path_ | None = None
+    allow_pickle: bool = False
+
+    @model_validator(mode="after")
+    def _revisions_are_the_hubs(self) -> EncoderSection:
+        if self.revision is not None and isinstance(self.source, FreshSource):
+            raise ValueError("revision belongs to a hub id; a fresh encoder has none")
+        return self
+
+    def inputs(self) -> dict[str, Any]:
+        """Returns what decides which weights are loaded, as a run's manifest holds it."""
+        source: Any = self.model_dump(mode="json", by_alias=True)["from"]
+        # Left out where there is none, as in the manifests of runs from before there were any.
+        return {"from": source} | ({"revision": self.revision} if self.revision else {})
 
 
 class MarkersSection(Section):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from relx.encoder.architecture import Encoder
+from relx.encoder.architecture import EncoderBackbone
 from relx.recipe import Pooling
 from relx.spans import Span
 from relx.tokens import TokenRow
@@ -73,7 +73,7 @@ def spans_of(pooling: Pooling) -> int:
 
 
 def relation_model(
-    encoder: Encoder, *, classes: int, spans: int, dropout: float, seed: int
+    encoder: EncoderBackbone, *, classes: int, spans: int, dropout: float, seed: int
 ) -> keras.Model:
     """Builds the relation model on an encoder.
 

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +72,7 @@ class Manifest(BaseModel):
         seed: The recipe's seed.
         git: The repository's state, None outside of one.
         device: What the stage computed on, as `finish` was told.
+        encoder: The encoder started from: what was named, its hub commit, and notes on loading it.
         started: When the stage first began, ISO 8601 in UTC.
         finished: When it ended, likewise; None before.
         seconds: The working time of all sittings.
@@ -89,6 +90,7 @@ class Manifest(BaseModel):
     seed: int
     git: Git | None
     device: Any = None
+    encoder: dict[str, Any] = {}
     started: str
     finished: str | None = None
     seconds: float = 0.0
@@ -256,6 +258,34 @@ class Sitting:
         seconds = manifest.seconds + time.monotonic() - self._last
         self._last = time.monotonic()
         _write(self.stage_folder, manifest.model_copy(update={"seconds": seconds}))
+
+
+def pinned_revision(stage_folder: Path, revision: str | None) -> str | None:
+    """Returns the hub commit that an earlier sitting began with: a branch may have moved since.
+
+    Args:
+        stage_folder: The stage's folder.
+        revision: The revision that the recipe asks for.
+
+    Returns:
+        The commit; where nothing was loaded yet, the recipe's revision.
+    """
+    return read_manifest(stage_folder).encoder.get("revision") or revision
+
+
+def record_encoder(
+    stage_folder: Path, source: str, revision: str | None, notes: Sequence[str]
+) -> None:
+    """Puts the encoder that a stage starts from into its manifest.
+
+    Args:
+        stage_folder: The stage's folder.
+        source: What was named.
+        revision: The hub commit that was loaded, if it came from the hub.
+        notes: What is worth knowing about how it was loaded.
+    """
+    encoder = {"source": source, "revision": revision, "notes": list(notes)}
+    _write(stage_folder, read_manifest(stage_folder).model_copy(update={"encoder": encoder}))
 
 
 def finish(stage_folder: Path, device: Any, results: Mapping[str, Any]) -> None:

@@ -247,7 +247,9 @@ def _check_window(readings: Sequence[Reading | None], recipe: Recipe, report: Re
     types = {entity.type for row in examples for entity in (row.subject, row.object)}
     try:
         tokenizer = load_tokenizer(
-            recipe.encoder.source, lambda: (row.sentence for row in examples)
+            recipe.encoder.source,
+            lambda: (row.sentence for row in examples),
+            recipe.encoder.revision,
         )
     except InputError as error:
         reason = error.faults[0].what

@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": ("relx_cli.predict:predict", "Write a submission, or predict one sentence."),
     "score": ("relx_cli.score:score", "Score predictions against gold labels."),
     "validate": ("relx_cli.validate:validate", "Check data and list every fault in it."),
+    "encoder": ("relx_cli.encoder:encoder", "Show, convert and compare encoders."),
     "recipes": ("relx_cli.recipes:recipes", "List, show and copy the recipes that ship."),
     "runs": ("relx_cli.runs:runs", "List and show the runs made so far."),
 }

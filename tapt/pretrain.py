@@ -27,7 +27,9 @@ from relx.runs import (
     locked,
     matches,
     nothing_left_behind,
+    pinned_revision,
     read_manifest,
+    record_encoder,
 )
 from tapt.corpus import CorpusText, corpus_digest, read_corpus, tokenize_corpus
 
@@ -64,8 +66,9 @@ def stage_corpus(recipe: Recipe) -> Corpus:
 def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
     """Returns what decides the result of stage 1: a run of other inputs is another run."""
     tree = recipe.tree()
-    names = ["seed", "encoder", "tokens", "tapt", *(["markers"] if recipe.tapt.markers else [])]
-    inputs: dict[str, Any] = {name: tree[name] for name in names} | {"corpus": corpus.digest}
+    names = ["seed", "tokens", "tapt", *(["markers"] if recipe.tapt.markers else [])]
+    inputs: dict[str, Any] = {name: tree[name] for name in names}
+    inputs |= {"encoder": recipe.encoder.inputs(), "corpus": corpus.digest}
     if recipe.tapt.markers:
         inputs["marker_tokens"] = list(marker_tokens(recipe.markers, read_types(recipe)))
     return inputs
@@ -84,7 +87,13 @@ def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
     Raises:
         InputError: `train.start_from` is tapt and there is none of this recipe and data.
     """
-    plain = Origin(recipe.encoder.source, f"starting from {_words(recipe)}")
+    section = recipe.encoder
+    plain = Origin(
+        section.source,
+        f"starting from {_words(recipe)}",
+        revision=section.revision,
+        allow_pickle=section.allow_pickle,
+    )
     if recipe.train.start_from == "encoder":
         return plain
     folder = runs_dir / recipe.name / STAGE
@@ -103,8 +112,10 @@ def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
 
 
 def _words(recipe: Recipe) -> str:
-    source = recipe.encoder.source
-    return f"{source}, without TAPT" if isinstance(source, str) else "random weights, without TAPT"
+    source, revision = recipe.encoder.source, recipe.encoder.revision
+    if not isinstance(source, str):
+        return "random weights, without TAPT"
+    return f"{source}{f' at revision {revision}' if revision else ''}, without TAPT"
 
 
 def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, Any]:
@@ -151,7 +162,7 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
     sitting = Sitting(folder)
     section = recipe.tapt
     with device.scope():
-        loaded = _load(recipe, corpus)
+        loaded = _load(recipe, corpus, folder)
         model = masked_lm_model(loaded)
     train, held_out = _arrays(recipe, corpus, loaded)
     feeder = Feeder(
@@ -196,8 +207,8 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
     return results
 
 
-def _load(recipe: Recipe, corpus: Corpus) -> Any:
-    """Loads the encoder with its masked-LM head."""
+def _load(recipe: Recipe, corpus: Corpus, folder: Path) -> Any:
+    """Loads the encoder with its masked-LM head, and records it in the manifest."""
     from relx.encoder.load import load_encoder
     from relx.encoder.tokenizer import require_mask_token
 
@@ -207,8 +218,11 @@ def _load(recipe: Recipe, corpus: Corpus) -> Any:
         sentences=lambda: _sentences(recipe, corpus),
         marker_tokens=tokens,
         with_head=True,
+        revision=pinned_revision(folder, recipe.encoder.revision),
+        allow_pickle=recipe.encoder.allow_pickle,
         seed=recipe.seed,
     )
+    record_encoder(folder, loaded.source, loaded.revision, loaded.notes)
     introduce(loaded, recipe)
     require_mask_token(loaded.tokenizer)
     return loaded

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from relx.encoder.architecture import Encoder, build_encoder, build_head
+from relx.encoder.architecture import Encoder
+from relx.encoder.build import build_encoder, build_head
 from relx.encoder.configuration import EncoderConfig
 from relx.encoder.folder import INDEX, WEIGHTS
 from relx.encoder.load import FRESH_HEAD, LoadedEncoder, load_encoder, save_encoder

@@ -1,180 +1,162 @@
 """The encoder against transformers on PyTorch: hidden states and masked-LM logits, both ways."""
 
+import json
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-
-from relx.encoder.load import FRESH_HEAD, load_encoder, save_encoder
-from relx.encoder.tokenizer import fresh_tokenizer, write_tokenizer
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+import encoder_models as models  # noqa: E402
+from encoder_models import CASES, FAMILIES, batch, theirs, write  # noqa: E402
+
+from relx.encoder.deberta import distance_rows  # noqa: E402
+from relx.encoder.families import DebertaConfig  # noqa: E402
+from relx.encoder.load import FRESH_HEAD, load_encoder, save_encoder  # noqa: E402
+
 LIMIT = 1e-5
 SHARED = Path(__file__).parents[1] / ".." / "shared"
-SENTENCES = ["강감찬은 고려의 장군이다.", "세종은 조선의 왕이었다.", "한강은 서울을 지난다."]
-SIZES = {
-    "vocab_size": 97,
-    "hidden_size": 42,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 7,
-    "intermediate_size": 53,
-    "max_position_embeddings": 40,
-    "layer_norm_eps": 1e-3,
-}
-# Each case: the architecture, and what differs from SIZES.
-CASES = {
-    "bert": ("bert", {}),
-    "bert, one token type, tanh gelu": ("bert", {"type_vocab_size": 1, "hidden_act": "gelu_new"}),
-    "bert, relu": ("bert", {"hidden_act": "relu", "pad_token_id": 3}),
-    "roberta": ("roberta", {"type_vocab_size": 1}),
-    "roberta, two token types": ("roberta", {"type_vocab_size": 2}),
-    "roberta, tanh gelu, padding 3": (
-        "roberta",
-        {"type_vocab_size": 1, "hidden_act": "gelu_pytorch_tanh", "pad_token_id": 3},
-    ),
-    "xlm-roberta": ("xlm-roberta", {"type_vocab_size": 1}),
-}
 
 
-def theirs(model_type, settings, seed=0):
-    """A random model whose biases, layer norms and token-type rows are not at their start."""
-    torch.manual_seed(seed)
-    config = transformers.AutoConfig.for_model(model_type, **(SIZES | settings))
-    model = transformers.AutoModelForMaskedLM.from_config(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return model
+def load(folder, **options):
+    return load_encoder(str(folder), seed=1, **options)
 
 
-def write(model, folder):
-    model.save_pretrained(folder)
-    tokenizer = fresh_tokenizer(SENTENCES, 80)
-    write_tokenizer(tokenizer, folder, 36, model.config.type_vocab_size)
+def assert_hidden_close(loaded, model, inputs):
+    ours = models.our_hidden(loaded.encoder, inputs)
+    assert models.difference(ours, models.their_hidden(model, inputs), inputs) < LIMIT
 
 
-def batch(model, lengths=(21, 9, 14), seed=0):
-    rng = np.random.default_rng(seed)
-    shape = (len(lengths), max(lengths))
-    mask = (np.arange(shape[1]) < np.array(lengths)[:, None]).astype("int64")
-    pad = model.config.pad_token_id
-    ids = np.where(mask, rng.integers(5, model.config.vocab_size, shape), pad)
-    types = rng.integers(0, model.config.type_vocab_size, shape)
-    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-
-
-def their_outputs(model, inputs):
-    with torch.no_grad():
-        outputs = model(
-            **{k: torch.tensor(v) for k, v in inputs.items()}, output_hidden_states=True
-        )
-    return outputs.hidden_states[-1].numpy(), outputs.logits.numpy()
-
-
-def our_hidden(encoder, inputs):
-    names = {"token_ids": "input_ids", "padding_mask": "attention_mask"}
-    if encoder.num_segments > 1:
-        names["segment_ids"] = "token_type_ids"
-    return encoder({ours: inputs[name].astype("int32") for ours, name in names.items()})
-
-
-def our_outputs(loaded, inputs):
-    hidden = our_hidden(loaded.encoder, inputs)
-    rows, length = inputs["input_ids"].shape
-    everywhere = np.tile(np.arange(length, dtype="int32"), (rows, 1))
-    logits = loaded.head(hidden, everywhere)
-    return keras.ops.convert_to_numpy(hidden), keras.ops.convert_to_numpy(logits)
-
-
-def assert_close(ours, expected, inputs, limit=LIMIT):
-    """Compares tokens; what stands at padding is nobody's business."""
-    inside = inputs["attention_mask"].astype(bool)
+def assert_outputs_close(loaded, model, inputs):
+    ours, expected = models.our_outputs(loaded, inputs), models.their_outputs(model, inputs)
     for mine, other in zip(ours, expected, strict=True):
-        assert np.abs(mine[inside] - other[inside]).max() < limit
+        assert models.difference(mine, other, inputs) < LIMIT
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_hidden_states_and_logits_are_those_of_transformers(case, tmp_path):
-    model = theirs(*CASES[case])
-    write(model, tmp_path)
-    loaded = load_encoder(str(tmp_path), with_head=True, seed=1)
+def test_hidden_states_and_logits_are_those_of_transformers_both_ways(case, tmp_path):
+    numbers = models.parity(case, tmp_path)
+    assert len(numbers) == 4 and max(numbers.values()) < LIMIT, numbers
+
+
+def test_the_batch_tells_models_apart_and_padding_does_not():
+    model = theirs("bert")
     inputs = batch(model)
-    assert loaded.notes == []
-    assert_close(our_outputs(loaded, inputs), their_outputs(model, inputs), inputs)
+    hidden, _ = models.their_outputs(model, inputs)
+    others = inputs | {"input_ids": np.where(inputs["attention_mask"], inputs["input_ids"], 7)}
+    assert models.difference(hidden, models.their_outputs(model, others)[0], inputs) < LIMIT
+    shifted = models.their_outputs(models.shaken(model, seed=1), inputs)[0]
+    assert models.difference(hidden, shifted, inputs) > 0.1
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_transformers_loads_what_is_written_with_every_key(case, tmp_path):
-    write(theirs(*CASES[case]), tmp_path / "theirs")
-    loaded = load_encoder(str(tmp_path / "theirs"), marker_tokens=["[E1]"], with_head=True, seed=1)
+@pytest.mark.parametrize("case", FAMILIES)
+def test_transformers_loads_what_is_written_with_every_key_and_new_tokens(case, tmp_path):
+    write(theirs(case), tmp_path / "theirs")
+    loaded = load(tmp_path / "theirs", marker_tokens=[f"[E{i}]" for i in range(60)], with_head=True)
     save_encoder(loaded, tmp_path / "ours", "")
-    model, report = transformers.AutoModelForMaskedLM.from_pretrained(
-        tmp_path / "ours", output_loading_info=True
-    )
-    assert all(not names for names in report.values()), report
-    inputs = batch(model.eval())
-    assert_close(our_outputs(loaded, inputs), their_outputs(model, inputs), inputs)
+    model = models.reloaded(transformers.AutoModelForMaskedLM, tmp_path / "ours")
+    assert_outputs_close(loaded, model, batch(model))
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "ours")
     text = "[E1]강감찬[E1]은 고려의 장군"
     assert tokenizer(text)["input_ids"] == loaded.tokenizer(text)["input_ids"]
-    assert model.config.vocab_size == 97 and len(tokenizer) == len(loaded.tokenizer)
+    assert model.config.vocab_size == len(tokenizer) == len(loaded.tokenizer) > 97
 
 
-@pytest.mark.parametrize("case", ["bert", "roberta"])
+@pytest.mark.parametrize("case", FAMILIES)
 def test_transformers_loads_an_encoder_without_head(case, tmp_path):
-    write(theirs(*CASES[case]), tmp_path / "theirs")
-    loaded = load_encoder(str(tmp_path / "theirs"), seed=1)
+    write(theirs(case), tmp_path / "theirs")
+    loaded = load(tmp_path / "theirs")
     save_encoder(loaded, tmp_path / "ours", "")
-    model, report = transformers.AutoModel.from_pretrained(
-        tmp_path / "ours", add_pooling_layer=False, output_loading_info=True
-    )
-    assert all(not names for names in report.values()), report
-    inputs = batch(model.eval())
-    with torch.no_grad():
-        expected = model(**{k: torch.tensor(v) for k, v in inputs.items()}).last_hidden_state
-    hidden = keras.ops.convert_to_numpy(our_hidden(loaded.encoder, inputs))
-    assert_close([hidden], [expected.numpy()], inputs)
+    pooled = case in ("bert", "roberta", "xlm-roberta", "albert")
+    options = {"add_pooling_layer": False} if pooled else {}
+    model = models.reloaded(transformers.AutoModel, tmp_path / "ours", **options)
+    assert_hidden_close(loaded, model, batch(model))
 
 
-def test_an_encoder_saved_alone_by_transformers_loads_with_its_pooler_left_out(tmp_path):
-    model = theirs("bert", {})
-    write(model, tmp_path)
-    alone = transformers.BertModel(model.config).eval()
-    alone.save_pretrained(tmp_path)
-    loaded = load_encoder(str(tmp_path), with_head=True, seed=1)
+@pytest.mark.parametrize("case", ["bert", "electra", "albert", "deberta-v3", "modernbert"])
+def test_an_encoder_saved_alone_by_transformers_loads_and_its_head_starts_fresh(case, tmp_path):
+    write(theirs(case), tmp_path)
+    model = models.shaken(transformers.AutoModel.from_config(models.configured(case)))
+    model.save_pretrained(tmp_path)
+    loaded = load(tmp_path, with_head=True)
     assert loaded.notes == [FRESH_HEAD]
-    inputs = batch(model)
-    with torch.no_grad():
-        expected = alone(**{k: torch.tensor(v) for k, v in inputs.items()}).last_hidden_state
-    hidden = keras.ops.convert_to_numpy(our_hidden(loaded.encoder, inputs))
-    assert_close([hidden], [expected.numpy()], inputs)
+    assert_hidden_close(loaded, model, batch(model))
 
 
-def test_pretraining_checkpoints_load_with_their_head(tmp_path):
-    model = transformers.BertForPreTraining(transformers.BertConfig(**SIZES)).eval()
-    write(model, tmp_path)
-    loaded = load_encoder(str(tmp_path), with_head=True, seed=1)
+@pytest.mark.parametrize("case", ["bert", "albert"])
+def test_pretraining_checkpoints_load_with_their_head(case, tmp_path):
+    model = transformers.AutoModelForPreTraining.from_config(models.configured(case))
+    write(models.shaken(model), tmp_path)
+    loaded = load(tmp_path, with_head=True)
     inputs = batch(model)
     with torch.no_grad():
         outputs = model(**{k: torch.tensor(v) for k, v in inputs.items()})
-    expected = outputs.prediction_logits.numpy()
+    _, logits = models.our_outputs(loaded, inputs)
     assert loaded.notes == []
-    assert_close(our_outputs(loaded, inputs)[1:], [expected], inputs)
+    assert models.difference(logits, outputs.prediction_logits.numpy(), inputs) < LIMIT
+
+
+def test_an_electra_discriminator_loads_and_its_own_head_is_left_out_by_name(tmp_path):
+    model = transformers.ElectraForPreTraining(models.configured("electra"))
+    write(models.shaken(model), tmp_path)
+    loaded = load(tmp_path, with_head=True)
+    left_out, fresh = loaded.notes
+    assert "discriminator_predictions.dense_prediction.weight" in left_out
+    assert fresh == FRESH_HEAD
+    assert_hidden_close(loaded, model.electra, batch(model))
+
+
+def test_a_deberta_whose_config_is_silent_has_the_head_that_its_file_holds(tmp_path):
+    """Published DeBERTa-v3 folders say nothing of `legacy`, and transformers loses their head."""
+    model = theirs("deberta-v3")
+    write(model, tmp_path / "theirs")
+    path = tmp_path / "theirs" / "config.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in values.items() if k != "legacy"}))
+    loaded = load(tmp_path / "theirs", with_head=True)
+    assert loaded.notes == []
+    assert_outputs_close(loaded, model, batch(model))
+    save_encoder(loaded, tmp_path / "ours", "")
+    again = models.reloaded(transformers.AutoModelForMaskedLM, tmp_path / "ours")
+    assert_outputs_close(loaded, again, batch(model))
+
+
+@pytest.mark.parametrize(
+    ("buckets", "longest"), [(256, 512), (256, -1), (9, 40), (32, 777), (5, 7)]
+)
+def test_distances_fall_into_the_buckets_of_transformers(buckets, longest):
+    from transformers.models.deberta_v2 import modeling_deberta_v2 as reference
+
+    settings = {"position_buckets": buckets, "max_relative_positions": longest}
+    configuration = DebertaConfig(
+        "deberta-v2", 9, 6, 1, 1, 6, 512, pos_att_type=("c2p",), **settings
+    )
+    rows = distance_rows(configuration)
+    reach = len(rows) // 2
+    distances = torch.arange(-reach, reach + 1)
+    last = configuration.longest_distance
+    expected = reference.make_log_bucket_position(distances, buckets, last).long()
+    assert reach >= 512
+    np.testing.assert_array_equal(rows, torch.clamp(expected + buckets, 0, 2 * buckets - 1))
+
+
+def test_a_deberta_reads_texts_longer_than_its_largest_distance(tmp_path):
+    case = "deberta-v2, own positions, two token types"
+    model = theirs(case)
+    write(model, tmp_path)
+    assert_outputs_close(load(tmp_path, with_head=True), model, batch(model, lengths=(40, 1, 33)))
 
 
 def test_shards_written_by_transformers_load(tmp_path):
-    model = theirs("roberta", {"type_vocab_size": 1})
+    model = theirs("roberta")
     write(model, tmp_path)
     (tmp_path / "model.safetensors").unlink()
     model.save_pretrained(tmp_path, max_shard_size="50KB")
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
-    loaded = load_encoder(str(tmp_path), with_head=True, seed=1)
-    inputs = batch(model)
-    assert_close(our_outputs(loaded, inputs), their_outputs(model, inputs), inputs)
+    assert_outputs_close(load(tmp_path, with_head=True), model, batch(model))
 
 
 @pytest.mark.slow
@@ -187,15 +169,13 @@ def test_the_true_shape_of_klue_roberta_small_agrees(tmp_path):
     model.save_pretrained(tmp_path)
     for name in ("vocab.txt", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((shape / name).read_bytes())
-    loaded = load_encoder(str(tmp_path), with_head=True, seed=1)
-    inputs = batch(model, lengths=(48, 17))
-    assert_close(our_outputs(loaded, inputs), their_outputs(model, inputs), inputs)
+    assert_outputs_close(load(tmp_path, with_head=True), model, batch(model, lengths=(48, 17)))
 
 
 @pytest.mark.skipif(not (SHARED / "models").is_dir(), reason="../shared is absent")
 def test_a_bert_with_sentencepiece_in_half_precision_and_without_head_agrees():
     folder = SHARED / "models" / "e5-small-ko24k"
-    loaded = load_encoder(str(folder), with_head=True, seed=1)
+    loaded = load(folder, with_head=True)
     assert loaded.notes == [FRESH_HEAD]
     model = transformers.AutoModel.from_pretrained(
         folder, add_pooling_layer=False, dtype=torch.float32
@@ -206,7 +186,4 @@ def test_a_bert_with_sentencepiece_in_half_precision_and_without_head_agrees():
     )
     inputs = {name: np.array(encoded[name]) for name in ("input_ids", "attention_mask")}
     inputs["token_type_ids"] = np.zeros_like(inputs["input_ids"])
-    with torch.no_grad():
-        expected = model(**{k: torch.tensor(v) for k, v in inputs.items()}).last_hidden_state
-    hidden = keras.ops.convert_to_numpy(our_hidden(loaded.encoder, inputs))
-    assert_close([hidden], [expected.numpy()], inputs)
+    assert_hidden_close(loaded, model, inputs)

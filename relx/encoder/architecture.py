@@ -1,4 +1,4 @@
-"""The encoder and its masked-LM head, built of KerasHub's layers."""
+"""The encoder that BERT and its kin share, built of KerasHub's layers, and the masked-LM head."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 import keras_hub
 from keras import ops
 
-from relx.encoder.configuration import EncoderConfig
+from relx.encoder.families import FAMILIES, EncoderConfig
 
 PACKAGE = "relx"
 
@@ -32,16 +32,73 @@ def activation_named(name: str) -> str | Callable[[Any], Any]:
     return gelu_approximate if name.startswith("gelu_") else name
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
-class Encoder(keras_hub.models.Backbone):
-    """A Transformer encoder with layer norms after each block, as in BERT and RoBERTa.
+def configuration_of(settings: EncoderConfig | Mapping[str, Any]) -> Any:
+    """Returns a configuration of its family's class.
+
+    Args:
+        settings: The configuration, or what its `to_dict` returned.
+
+    Returns:
+        The configuration.
+    """
+    if isinstance(settings, EncoderConfig):
+        return settings
+    return FAMILIES[settings["model_type"]].configuration(**settings)
+
+
+def starts(name: str | None, configuration: EncoderConfig) -> Any:
+    """Returns an initializer for one layer; two layers with one object would start alike.
+
+    Args:
+        name: An initializer's name; truncated normal of `initializer_range` unless given.
+        configuration: The configuration.
+
+    Returns:
+        What a Keras layer takes as an initializer.
+    """
+    return name or keras.initializers.TruncatedNormal(stddev=configuration.initializer_range)
+
+
+class EncoderBackbone(keras_hub.models.Backbone):
+    """What every encoder here is: tokens to hidden states, with its configuration.
 
     Inputs are `token_ids` and `padding_mask` (1 for a token, 0 for padding) and, where the
     configuration has more than one token type, `segment_ids`: each `(batch, length)`, int32. The
     output is the last hidden states, `(batch, length, hidden)`.
 
+    Attributes:
+        token_embedding: The token table, which the masked-LM head projects with.
+        transformer_layers: The layers, in the order of a file.
+        configuration: The sizes and settings.
+        hidden_dim: Width of the hidden states.
+        num_segments: Token types.
+        max_sequence_length: The longest text, in tokens.
+    """
+
+    token_embedding: Any
+    transformer_layers: list[Any]
+
+    def __init__(self, configuration: EncoderConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.configuration = configuration
+        self.hidden_dim = configuration.hidden_size
+        self.num_segments = configuration.num_segments
+        self.max_sequence_length = configuration.max_sequence_length
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what `from_config` builds an equal encoder from, without its weights."""
+        return {**super().get_config(), "configuration": self.configuration.to_dict()}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Encoder(EncoderBackbone):
+    """A Transformer encoder with layer norms after each block.
+
+    It holds BERT, RoBERTa, XLM-R and DistilBERT; with embeddings of another width than the hidden
+    states ELECTRA; and with layers that share weights ALBERT.
+
     Args:
-        configuration: The sizes and settings, or what `EncoderConfig.to_dict` returns.
+        configuration: The sizes and settings, or what `to_dict` of them returns.
         initializer: The name of how matrices start; truncated normal of `initializer_range` unless
             given. A loader says `zeros`, which costs nothing, and assigns every weight.
         dtype: The precision; the global policy unless said otherwise. Variables stay float32.
@@ -61,75 +118,74 @@ class Encoder(keras_hub.models.Backbone):
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(configuration, EncoderConfig):
-            configuration = EncoderConfig(**configuration)
+        settings: EncoderConfig = configuration_of(configuration)
 
         # === Layers ===
         self.token_embedding = keras_hub.layers.ReversibleEmbedding(
-            configuration.vocab_size,
-            configuration.hidden_size,
-            embeddings_initializer=_initializer(initializer, configuration),
+            settings.vocab_size,
+            settings.embedding_width,
+            embeddings_initializer=starts(initializer, settings),
             dtype=dtype,
             name="token_embedding",
         )
         self.position_embedding = keras_hub.layers.PositionEmbedding(
-            configuration.max_sequence_length,
-            initializer=_initializer(initializer, configuration),
+            settings.max_sequence_length,
+            initializer=starts(initializer, settings),
             dtype=dtype,
             name="position_embedding",
         )
         self.segment_embedding = None
-        if configuration.num_segments > 1:
+        if settings.num_segments > 1:
             self.segment_embedding = keras.layers.Embedding(
-                configuration.num_segments,
-                configuration.hidden_size,
-                embeddings_initializer=_initializer(initializer, configuration),
+                settings.num_segments,
+                settings.embedding_width,
+                embeddings_initializer=starts(initializer, settings),
                 dtype=dtype,
                 name="segment_embedding",
             )
         self.embeddings_layer_norm = keras.layers.LayerNormalization(
-            epsilon=configuration.layer_norm_eps, dtype=dtype, name="embeddings_layer_norm"
+            epsilon=settings.layer_norm_eps, dtype=dtype, name="embeddings_layer_norm"
         )
         self.embeddings_dropout = keras.layers.Dropout(
-            configuration.hidden_dropout_prob, dtype=dtype, name="embeddings_dropout"
+            settings.hidden_dropout_prob, dtype=dtype, name="embeddings_dropout"
         )
+        self.embeddings_projection = None
+        if settings.has_projection:
+            self.embeddings_projection = keras.layers.Dense(
+                settings.hidden_size,
+                kernel_initializer=starts(initializer, settings),
+                dtype=dtype,
+                name="embeddings_projection",
+            )
         self.transformer_layers = [
             keras_hub.layers.TransformerEncoder(
-                num_heads=configuration.num_attention_heads,
-                intermediate_dim=configuration.intermediate_size,
-                activation=activation_named(configuration.hidden_act),
-                dropout=configuration.hidden_dropout_prob,
-                layer_norm_epsilon=configuration.layer_norm_eps,
-                kernel_initializer=_initializer(initializer, configuration),
+                num_heads=settings.num_attention_heads,
+                intermediate_dim=settings.intermediate_size,
+                activation=activation_named(settings.hidden_act),
+                dropout=settings.hidden_dropout_prob,
+                layer_norm_epsilon=settings.layer_norm_eps,
+                kernel_initializer=starts(initializer, settings),
                 dtype=dtype,
                 name=f"transformer_layer_{index}",
             )
-            for index in range(configuration.num_hidden_layers)
+            for index in range(max(settings.layer_sequence) + 1)
         ]
 
         # === Functional model ===
         token_ids = keras.Input((None,), dtype="int32", name="token_ids")
         padding_mask = keras.Input((None,), dtype="int32", name="padding_mask")
         inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
-        tokens = self.token_embedding(token_ids)  # (batch, length, hidden)
+        tokens = self.token_embedding(token_ids)  # (batch, length, embedding)
         x = tokens + self.position_embedding(tokens)
         if self.segment_embedding is not None:
             inputs["segment_ids"] = keras.Input((None,), dtype="int32", name="segment_ids")
             x = x + self.segment_embedding(inputs["segment_ids"])
         x = self.embeddings_dropout(self.embeddings_layer_norm(x))
-        for layer in self.transformer_layers:
-            x = layer(x, padding_mask=padding_mask)
-        super().__init__(inputs=inputs, outputs=x, dtype=dtype, **kwargs)
-
-        # === Configuration ===
-        self.configuration = configuration
-        self.hidden_dim = configuration.hidden_size
-        self.num_segments = configuration.num_segments
-        self.max_sequence_length = configuration.max_sequence_length
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` builds an equal encoder from, without its weights."""
-        return {**super().get_config(), "configuration": self.configuration.to_dict()}
+        if self.embeddings_projection is not None:
+            x = self.embeddings_projection(x)
+        for index in settings.layer_sequence:
+            x = self.transformer_layers[index](x, padding_mask=padding_mask)
+        super().__init__(settings, inputs=inputs, outputs=x, dtype=dtype, **kwargs)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -142,6 +198,9 @@ class MaskedLMHead(keras.layers.Layer):
         token_embedding: The encoder's token embedding; its table is the projection.
         activation: A `hidden_act`.
         layer_norm_epsilon: Epsilon of the layer norm.
+        dense_bias: Whether the dense layer has a bias.
+        norm_bias: Whether the layer norm has one.
+        output_bias: Whether the projection has one.
         initializer: How the dense matrix starts.
     """
 
@@ -150,6 +209,9 @@ class MaskedLMHead(keras.layers.Layer):
         token_embedding: Any,
         activation: str = "gelu",
         layer_norm_epsilon: float = 1e-12,
+        dense_bias: bool = True,
+        norm_bias: bool = True,
+        output_bias: bool = True,
         initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
@@ -158,24 +220,31 @@ class MaskedLMHead(keras.layers.Layer):
         self.token_embedding = token_embedding
         self.activation = activation
         self.layer_norm_epsilon = layer_norm_epsilon
+        self.dense_bias, self.norm_bias, self.output_bias = dense_bias, norm_bias, output_bias
         self.dense = keras.layers.Dense(
             token_embedding.output_dim,
             activation=activation_named(activation),
+            use_bias=dense_bias,
             kernel_initializer=initializer,
             dtype=self.dtype_policy,
             name="dense",
         )
         self.layer_norm = keras.layers.LayerNormalization(
-            epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="layer_norm"
+            epsilon=layer_norm_epsilon,
+            center=norm_bias,
+            dtype=self.dtype_policy,
+            name="layer_norm",
         )
 
     def build(self, hidden_shape: Any, positions_shape: Any = None) -> None:
         """Creates the weights for hidden states of shape `(batch, length, hidden)`."""
         self.dense.build(hidden_shape)
         self.layer_norm.build((None, None, self.token_embedding.output_dim))
-        self.bias = self.add_weight(
-            name="bias", shape=(self.token_embedding.input_dim,), initializer="zeros"
-        )
+        self.bias = None
+        if self.output_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=(self.token_embedding.input_dim,), initializer="zeros"
+            )
         self.built = True
 
     def call(self, hidden: Any, positions: Any) -> Any:
@@ -193,7 +262,8 @@ class MaskedLMHead(keras.layers.Layer):
         rows = ops.reshape(hidden, (-1, width))  # (batch * length, hidden)
         masked = ops.take(rows, ops.cast(positions, "int32") + starts, axis=0)
         logits = self.token_embedding(self.layer_norm(self.dense(masked)), reverse=True)
-        return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
+        logits = ops.cast(logits, "float32")
+        return logits if self.bias is None else logits + ops.cast(self.bias, "float32")
 
     def compute_output_shape(self, hidden_shape: Any, positions_shape: Any) -> tuple[Any, ...]:
         """Returns `(batch, slots, vocabulary)`."""
@@ -211,6 +281,9 @@ class MaskedLMHead(keras.layers.Layer):
             "token_embedding": keras.layers.serialize(self.token_embedding),
             "activation": self.activation,
             "layer_norm_epsilon": self.layer_norm_epsilon,
+            "dense_bias": self.dense_bias,
+            "norm_bias": self.norm_bias,
+            "output_bias": self.output_bias,
         }
 
     @classmethod
@@ -219,43 +292,3 @@ class MaskedLMHead(keras.layers.Layer):
         config.pop("autocast", None)
         embedding = keras.layers.deserialize(config.pop("token_embedding"))
         return cls(token_embedding=embedding, **config)
-
-
-def build_encoder(configuration: EncoderConfig, initializer: str | None = None) -> Encoder:
-    """Builds an encoder under the global precision policy.
-
-    Args:
-        configuration: The sizes and settings.
-        initializer: How matrices start; see `Encoder`.
-
-    Returns:
-        The encoder, every variable created.
-    """
-    return Encoder(configuration, initializer=initializer, name="encoder")
-
-
-def build_head(encoder: Encoder, initializer: str | None = None) -> MaskedLMHead:
-    """Builds the masked-LM head of an encoder.
-
-    Args:
-        encoder: The encoder, whose token embedding the head projects with.
-        initializer: How the dense matrix starts; see `Encoder`.
-
-    Returns:
-        The head, every variable created.
-    """
-    configuration = encoder.configuration
-    head = MaskedLMHead(
-        encoder.token_embedding,
-        activation=configuration.head_activation,
-        layer_norm_epsilon=configuration.layer_norm_eps,
-        initializer=_initializer(initializer, configuration),
-        name="masked_lm_head",
-    )
-    head.build((None, None, configuration.hidden_size))
-    return head
-
-
-def _initializer(name: str | None, configuration: EncoderConfig) -> Any:
-    """Returns an initializer for one layer; two layers with one object would start alike."""
-    return name or keras.initializers.TruncatedNormal(stddev=configuration.initializer_range)

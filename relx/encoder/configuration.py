@@ -1,134 +1,42 @@
-"""What an encoder is: the part of a Hugging Face config.json that decides what it computes."""
+"""Reading config.json: every setting honoured, or all that cannot be named at once."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from relx.encoder.families import (
+    FAMILIES,
+    AlbertConfig,
+    DebertaConfig,
+    EncoderConfig,
+    Family,
+    ModernBertConfig,
+)
+from relx.encoder.rules import RULES, is_number
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import read_json
 
+__all__ = [
+    "FAMILIES",
+    "AlbertConfig",
+    "DebertaConfig",
+    "EncoderConfig",
+    "Family",
+    "ModernBertConfig",
+    "configuration_from_dict",
+    "read_configuration",
+]
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """What the checkpoints of one `model_type` share.
-
-    Args:
-        prefix: What stands before an encoder's keys in a file that also holds a head.
-        model: The transformers class of the encoder alone.
-        masked_lm: The transformers class of the encoder with its masked-LM head.
-        positions_after_padding: Whether positions count from the padding id + 1.
-        pad_token_id: The padding id where config.json is silent.
-        head_activation: The head's activation; None where it is the encoder's.
-    """
-
-    prefix: str
-    model: str
-    masked_lm: str
-    positions_after_padding: bool = False
-    pad_token_id: int = 0
-    head_activation: str | None = None
-
-
-FAMILIES = {
-    "bert": Family("bert.", "BertModel", "BertForMaskedLM"),
-    "roberta": Family("roberta.", "RobertaModel", "RobertaForMaskedLM", True, 1, "gelu"),
-    "xlm-roberta": Family("roberta.", "XLMRobertaModel", "XLMRobertaForMaskedLM", True, 1, "gelu"),
+_ASKS: Mapping[str, tuple[Any, str]] = {
+    "position_embedding_type": ("absolute", "positions are added to the tokens here"),
+    "is_decoder": (False, "this is an encoder: every token sees every other"),
+    "add_cross_attention": (False, "there is no cross-attention here"),
+    "pruned_heads": ({}, "every layer has all of its heads here"),
+    "quantization_config": (None, "weights are floating-point numbers here"),
 }
-
-# gelu is the exact one (erf); the others named gelu are its tanh approximation.
-ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "silu")
-
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-)
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """An encoder's sizes and settings, under the names that config.json uses.
-
-    Args:
-        model_type: `bert`, `roberta` or `xlm-roberta`.
-        vocab_size: Rows of the token embedding.
-        hidden_size: Width of the hidden states.
-        num_hidden_layers: Transformer layers.
-        num_attention_heads: Attention heads a layer; they divide `hidden_size`.
-        intermediate_size: Width of the feed-forward layers.
-        max_position_embeddings: Rows of the position table on disk, unused ones included.
-        type_vocab_size: Token types; a single one is folded into the positions.
-        layer_norm_eps: Epsilon of every layer norm.
-        hidden_act: Activation of the feed-forward layers.
-        hidden_dropout_prob: Dropout rate everywhere; see `notes`.
-        attention_probs_dropout_prob: The rate that config.json names for attention weights.
-        initializer_range: Standard deviation of fresh weights.
-        pad_token_id: The padding id, from which RoBERTa's positions count.
-        tie_word_embeddings: Whether the masked-LM head projects with the token embedding.
-    """
-
-    model_type: str
-    vocab_size: int
-    hidden_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    intermediate_size: int
-    max_position_embeddings: int
-    type_vocab_size: int = 2
-    layer_norm_eps: float = 1e-12
-    hidden_act: str = "gelu"
-    hidden_dropout_prob: float = 0.1
-    attention_probs_dropout_prob: float = 0.1
-    initializer_range: float = 0.02
-    pad_token_id: int = 0
-    tie_word_embeddings: bool = True
-
-    @property
-    def family(self) -> Family:
-        """What the checkpoints of this `model_type` share."""
-        return FAMILIES[self.model_type]
-
-    @property
-    def position_offset(self) -> int:
-        """Rows at the top of the position table that no token uses."""
-        return self.pad_token_id + 1 if self.family.positions_after_padding else 0
-
-    @property
-    def max_sequence_length(self) -> int:
-        """The longest text, in tokens."""
-        return self.max_position_embeddings - self.position_offset
-
-    @property
-    def num_segments(self) -> int:
-        """Token types; with more than one the encoder takes `segment_ids`."""
-        return self.type_vocab_size
-
-    @property
-    def head_activation(self) -> str:
-        """The activation of the masked-LM head."""
-        return self.family.head_activation or self.hidden_act
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the settings as config.json holds them."""
-        return dataclasses.asdict(self)
-
-    def notes(self) -> list[str]:
-        """Says what is done otherwise than config.json asks; computing hidden states is not."""
-        hidden, attention = self.hidden_dropout_prob, self.attention_probs_dropout_prob
-        if hidden == attention:
-            return []
-        return [
-            f"config.json asks for dropout {hidden} on hidden states and {attention} on attention "
-            f"weights; training uses {hidden} for both"
-        ]
 
 
 def read_configuration(folder: Path) -> EncoderConfig:
@@ -166,23 +74,35 @@ def configuration_from_dict(values: Mapping[str, Any], where: str) -> EncoderCon
     model_type = str(values.get("model_type") or "")
     if model_type not in FAMILIES:
         raise InputError(_unknown_model_type(model_type, where))
-    defaults: dict[str, Any] = {
-        "model_type": model_type,
-        "pad_token_id": FAMILIES[model_type].pad_token_id,
-    }
-    fields = dataclasses.fields(EncoderConfig)
-    given = {f.name: values[f.name] for f in fields if values.get(f.name) is not None}
-    settings = defaults | given
-    required = [f.name for f in fields if f.default is dataclasses.MISSING]
+    family = FAMILIES[model_type]
+    settings = _settings(values, family)
     faults = [
-        Fault("this key is required", f"{where}: {name}", kind="missing key")
-        for name in required
-        if name not in settings
+        Fault("this key is required", f"{where}: {_named(field.name, family)}", kind="missing key")
+        for field in dataclasses.fields(family.configuration)
+        if field.default is dataclasses.MISSING and field.name not in settings
     ]
-    faults += [*_wrong_values(settings, where), *_unsupported(values, where)]
+    faults += _wrong_values(settings, family, where)
+    faults += _wrong_relations(settings, values, family, where)
+    faults += _unsupported(values, family, where)
     if faults:
         raise InputError(*faults)
-    return EncoderConfig(**settings)
+    return family.configuration(**settings)
+
+
+def _settings(values: Mapping[str, Any], family: Family) -> dict[str, Any]:
+    """Collects the settings: fixed ones, then config.json's, then those of transformers."""
+    own = family.read(values)
+    given = {
+        field.name: values[_named(field.name, family)]
+        for field in dataclasses.fields(family.configuration)
+        if values.get(_named(field.name, family)) is not None
+    }
+    defaults = {"pad_token_id": family.pad_token_id, **family.defaults}
+    return {**defaults, **given, **own, **family.fixed}
+
+
+def _named(name: str, family: Family) -> str:
+    return family.names.get(name, name)
 
 
 def _unknown_model_type(model_type: str, where: str) -> Fault:
@@ -193,60 +113,41 @@ def _unknown_model_type(model_type: str, where: str) -> Fault:
     return Fault(what, f"{where}: model_type", model_type, allowed, step, "unknown model_type")
 
 
-def _wrong_values(settings: Mapping[str, Any], where: str) -> Iterator[Fault]:
-    def wrong(name: str, allowed: str) -> Fault:
-        what = "the encoder cannot be built with this value"
-        return Fault(what, f"{where}: {name}", shorten(settings[name]), allowed, kind="value")
-
-    for name in _SIZES:
-        if name in settings and not _is_number(settings[name], int, 1):
-            yield wrong(name, "a whole number from 1")
-    if not _is_number(settings["pad_token_id"], int, 0):
-        yield wrong("pad_token_id", "a whole number from 0")
-    for name in ("layer_norm_eps", "initializer_range"):
-        if name in settings and not _is_number(settings[name], (int, float), 0):
-            yield wrong(name, "a number from 0")
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-        if name in settings and not (
-            _is_number(settings[name], (int, float), 0) and settings[name] < 1
-        ):
-            yield wrong(name, "a number from 0 up to, not including, 1")
-    if settings.get("hidden_act", "gelu") not in ACTIVATIONS:
-        yield wrong("hidden_act", ", ".join(ACTIVATIONS))
-    yield from _wrong_relations(settings, where)
+def _wrong_values(settings: Mapping[str, Any], family: Family, where: str) -> Iterator[Fault]:
+    what = "the encoder cannot be built with this value"
+    rules = {**RULES, **family.rules}
+    for name, value in settings.items():
+        if name in rules and name not in family.fixed and not rules[name].holds(value):
+            place, received = f"{where}: {_named(name, family)}", shorten(value)
+            yield Fault(what, place, received, rules[name].allowed, kind="value")
 
 
-def _is_number(value: Any, kind: type | tuple[type, ...], least: float) -> bool:
-    of_kind = isinstance(value, kind) and not isinstance(value, bool)
-    return of_kind and float(value) >= least
-
-
-def _wrong_relations(settings: Mapping[str, Any], where: str) -> Iterator[Fault]:
+def _wrong_relations(
+    settings: Mapping[str, Any], values: Mapping[str, Any], family: Family, where: str
+) -> Iterator[Fault]:
     """Yields sizes that do not fit each other; wrong values by themselves are told elsewhere."""
     hidden, heads = settings.get("hidden_size", 0), settings.get("num_attention_heads", 0)
-    if _is_number(hidden, int, 1) and _is_number(heads, int, 1) and hidden % heads:
+    if is_number(hidden, int, 1) and is_number(heads, int, 1) and hidden % heads:
         what = "the attention heads do not divide the hidden size"
-        yield Fault(what, f"{where}: num_attention_heads", f"{heads} heads, hidden size {hidden}")
-    family = FAMILIES[settings["model_type"]]
-    if not family.positions_after_padding or "max_position_embeddings" not in settings:
+        place = f"{where}: {_named('num_attention_heads', family)}"
+        yield Fault(what, place, f"{heads} heads, hidden size {hidden}")
+    for name, what, received in family.relations(settings, values):
+        yield Fault(what, f"{where}: {_named(name, family)}", received)
+    positions, pad = settings.get("max_position_embeddings", 0), settings["pad_token_id"]
+    if not family.positions_after_padding or not is_number(positions, int, 1):
         return
-    positions, pad = settings["max_position_embeddings"], settings["pad_token_id"]
-    if _is_number(positions, int, 1) and _is_number(pad, int, 0) and positions < pad + 2:
+    if is_number(pad, int, 0) and positions < pad + 2:
         what = "no position is left after the padding id"
         received = f"{positions} positions, pad_token_id {pad}"
         yield Fault(what, f"{where}: max_position_embeddings", received)
 
 
-def _unsupported(values: Mapping[str, Any], where: str) -> Iterator[Fault]:
+def _unsupported(values: Mapping[str, Any], family: Family, where: str) -> Iterator[Fault]:
     """Yields what would change the computation in a way that this encoder does not have."""
-    asks = {
-        "position_embedding_type": ("absolute", "positions are absolute here"),
-        "is_decoder": (False, "this is an encoder: every token sees every other"),
-        "add_cross_attention": (False, "there is no cross-attention here"),
-        "embedding_size": (values.get("hidden_size"), "embeddings have the hidden size here"),
-        "pruned_heads": ({}, "every layer has all of its heads here"),
-        "quantization_config": (None, "weights are floating-point numbers here"),
-    }
+    asks = {**_ASKS, **family.asks}
+    if "embedding_size" in family.fixed:
+        size = values.get(_named("hidden_size", family))
+        asks["embedding_size"] = (size, "embeddings have the hidden size here")
     for name, (allowed, what) in asks.items():
         value = values.get(name)
         if value is not None and value != allowed:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from relx.encoder.architecture import Encoder, MaskedLMHead, build_encoder, build_head
+from relx.encoder.architecture import EncoderBackbone, MaskedLMHead
+from relx.encoder.build import build_encoder, build_head, weights_of
 from relx.encoder.configuration import EncoderConfig, read_configuration
-from relx.encoder.folder import open_checkpoint, write_checkpoint, write_config
+from relx.encoder.folder import listed, open_checkpoint, write_checkpoint, write_config
 from relx.encoder.fresh import draw_head, draw_weights, fresh_configuration
 from relx.encoder.presets import read_preset
-from relx.encoder.source import find_source
+from relx.encoder.source import Found, find_source
 from relx.encoder.tokenizer import (
     add_marker_tokens,
     load_tokenizer,
@@ -25,11 +26,12 @@ from relx.encoder.tokenizer import (
 )
 from relx.encoder.weights import (
     canonical_names,
-    encoder_weights,
     fill,
     grown,
     has_head,
     head_weights,
+    left_out,
+    shapes_of,
     tensors_of,
 )
 from relx.faults import Fault, InputError
@@ -52,13 +54,15 @@ class LoadedEncoder:
         tokenizer: Its tokenizer, with the marker tokens.
         source: What was named.
         notes: Sentences that the caller says aloud and puts in the manifest.
+        revision: The hub commit that was loaded; None for a source that is not on the hub.
     """
 
-    encoder: Encoder
+    encoder: EncoderBackbone
     head: MaskedLMHead | None
     tokenizer: PreTrainedTokenizerFast
     source: str
     notes: list[str] = field(default_factory=list)
+    revision: str | None = None
 
 
 def _no_sentences() -> Iterable[str]:
@@ -72,6 +76,8 @@ def load_encoder(
     sentences: Callable[[], Iterable[str]] = _no_sentences,
     marker_tokens: Sequence[str] = (),
     with_head: bool = False,
+    revision: str | None = None,
+    allow_pickle: bool = False,
     seed: int,
 ) -> LoadedEncoder:
     """Loads an encoder; every weight of the checkpoint and of the encoder is accounted for.
@@ -85,6 +91,8 @@ def load_encoder(
         sentences: Gives the texts that a fresh encoder's vocabulary is trained on.
         marker_tokens: Markers that must be single tokens; the embedding grows where they are new.
         with_head: Whether to load the masked-LM head; one that is not there starts fresh.
+        revision: The branch, tag or commit of a hub id; the main branch unless given.
+        allow_pickle: Whether weights that are there as a pickle only are read, as weights only.
         seed: The seed of whatever starts random.
 
     Returns:
@@ -95,15 +103,15 @@ def load_encoder(
             exactly; or the tokenizer has more tokens than the embedding has rows.
     """
     if tokenizer is None:
-        tokenizer = load_tokenizer(source, sentences)
+        tokenizer = load_tokenizer(source, sentences, revision)
     add_marker_tokens(tokenizer, marker_tokens)
     if isinstance(source, FreshSource):
         encoder, head = _start_fresh(source, tokenizer, with_head, seed)
         return LoadedEncoder(encoder, head, tokenizer, "fresh")
-    found = find_source(source)
+    found = find_source(source, revision, allow_pickle)
     load = _load_preset if found.kind == "keras" else _load_folder
-    encoder, head, notes = load(found.folder, tokenizer, marker_tokens, with_head, seed)
-    return LoadedEncoder(encoder, head, tokenizer, source, notes)
+    encoder, head, notes = load(found, tokenizer, marker_tokens, with_head, seed)
+    return LoadedEncoder(encoder, head, tokenizer, source, notes, found.revision)
 
 
 def save_encoder(loaded: LoadedEncoder, folder: Path, card: str) -> None:
@@ -135,13 +143,14 @@ def write_encoder(loaded: LoadedEncoder, folder: Path, card: str) -> None:
     encoder, head = loaded.encoder, loaded.head
     configuration = encoder.configuration
     family, rows = configuration.family, configuration.vocab_size
-    weights = encoder_weights(encoder, rows, seed=0)
+    weights = weights_of(encoder, rows, seed=0)
     if head is not None:
         weights += head_weights(head, configuration, rows, seed=0)
     architecture = family.model if head is None else family.masked_lm
-    values = configuration.to_dict() | {"architectures": [architecture], "dtype": "float32"}
-    write_config(folder, values | _token_ids(loaded.tokenizer))
-    write_checkpoint(folder, tensors_of(weights, family.prefix if head is not None else ""))
+    values = configuration.to_json() | {"architectures": [architecture], "dtype": "float32"}
+    write_config(folder, values | _token_ids(loaded.tokenizer, family.token_ids))
+    file = (weights, configuration, head is not None)
+    write_checkpoint(folder, shapes_of(*file), tensors_of(*file))
     length, segments = configuration.max_sequence_length, configuration.num_segments
     write_tokenizer(loaded.tokenizer, folder, length, segments)
     (folder / "README.md").write_text(card, encoding="utf-8")
@@ -149,7 +158,7 @@ def write_encoder(loaded: LoadedEncoder, folder: Path, card: str) -> None:
 
 def _start_fresh(
     source: FreshSource, tokenizer: PreTrainedTokenizerFast, with_head: bool, seed: int
-) -> tuple[Encoder, MaskedLMHead | None]:
+) -> tuple[EncoderBackbone, MaskedLMHead | None]:
     rows = vocabulary_rows(tokenizer)
     configuration = fresh_configuration(source.fresh, rows, tokenizer.pad_token_id)
     encoder = build_encoder(configuration, "zeros")
@@ -157,32 +166,35 @@ def _start_fresh(
     return encoder, _fresh_head(encoder, seed) if with_head else None
 
 
-def _fresh_head(encoder: Encoder, seed: int) -> MaskedLMHead:
+def _fresh_head(encoder: EncoderBackbone, seed: int) -> MaskedLMHead:
     head = build_head(encoder, "zeros")
     draw_head(head, encoder.configuration.initializer_range, seed)
     return head
 
 
 def _load_folder(
-    folder: Path,
+    found: Found,
     tokenizer: PreTrainedTokenizerFast,
     marker_tokens: Sequence[str],
     with_head: bool,
     seed: int,
-) -> tuple[Encoder, MaskedLMHead | None, list[str]]:
-    configuration = read_configuration(folder)
-    with open_checkpoint(folder) as checkpoint:
-        names = canonical_names(checkpoint, configuration)
-        found_head = has_head(names, configuration)
-        wide, notes = _widened(configuration, tokenizer, marker_tokens, folder)
-        encoder = build_encoder(wide, "zeros")
-        rows = configuration.vocab_size
-        weights = encoder_weights(encoder, rows, seed)
-        head = build_head(encoder, "zeros") if with_head and found_head else None
-        if head is not None:
-            weights += head_weights(head, wide, rows, seed)
-        fill(weights, checkpoint, configuration)
+) -> tuple[EncoderBackbone, MaskedLMHead | None, list[str]]:
+    folder = found.folder
+    checkpoint = open_checkpoint(folder, found.allow_pickle)
+    configuration = read_configuration(folder).fitted(checkpoint)
+    names = canonical_names(checkpoint, configuration)
+    found_head = has_head(names, configuration)
+    wide, notes = _widened(configuration, tokenizer, marker_tokens, folder)
+    encoder = build_encoder(wide, "zeros")
+    rows = configuration.vocab_size
+    weights = weights_of(encoder, rows, seed)
+    head = build_head(encoder, "zeros") if with_head and found_head else None
+    if head is not None:
+        weights += head_weights(head, wide, rows, seed)
+    fill(weights, checkpoint, configuration)
     notes = configuration.notes() + notes
+    if left := left_out(names, configuration):
+        notes.append(f"no encoder uses these tensors, and they are left out: {listed(left)}")
     if with_head and head is None:
         head = _fresh_head(encoder, seed)
         notes.append(FRESH_HEAD)
@@ -190,14 +202,14 @@ def _load_folder(
 
 
 def _load_preset(
-    folder: Path,
+    found: Found,
     tokenizer: PreTrainedTokenizerFast,
     marker_tokens: Sequence[str],
     with_head: bool,
     seed: int,
-) -> tuple[Encoder, MaskedLMHead | None, list[str]]:
-    configuration, arrays = read_preset(folder)
-    wide, notes = _widened(configuration, tokenizer, marker_tokens, folder)
+) -> tuple[EncoderBackbone, MaskedLMHead | None, list[str]]:
+    configuration, arrays = read_preset(found.folder)
+    wide, notes = _widened(configuration, tokenizer, marker_tokens, found.folder)
     encoder = build_encoder(wide, "zeros")
     arrays[0] = grown(np.asarray(arrays[0], np.float32), wide.vocab_size, seed)
     for variable, array in zip(encoder.weights, arrays, strict=True):
@@ -231,6 +243,8 @@ def _widened(
     return wide, [new] if beyond else []
 
 
-def _token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def _token_ids(tokenizer: PreTrainedTokenizerFast, names: Sequence[str]) -> dict[str, Any]:
     """Returns the ids that config.json names besides the padding id, which positions count from."""
-    return {"bos_token_id": tokenizer.cls_token_id, "eos_token_id": tokenizer.sep_token_id}
+    start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
+    ids = {"bos": start, "cls": start, "eos": end, "sep": end}
+    return {f"{name}_token_id": ids[name] for name in names}

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,27 @@ def read_preset(folder: Path) -> tuple[EncoderConfig, list[np.ndarray[Any, Any]]
         raise InputError(Fault(what, str(folder), received=shorten(str(error), 200))) from error
     configuration = _configuration(backbone, kind)
     return configuration, [ops.convert_to_numpy(v) for v in _variables(backbone)]
+
+
+def preset_configuration(folder: Path) -> EncoderConfig:
+    """Reads a preset's configuration, without Keras.
+
+    Args:
+        folder: The preset's folder.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        InputError: It is no preset of BERT, RoBERTa or XLM-R, or its config.json lacks a size.
+    """
+    kind, path = _kind(folder), folder / "config.json"
+    sizes = SimpleNamespace(**read_json(path).get("config", {}))
+    try:
+        return _configuration(sizes, kind)
+    except AttributeError as error:
+        what = f"this preset's configuration lacks {error.name}"
+        raise InputError(Fault(what, str(path), kind="missing key")) from error
 
 
 def _kind(folder: Path) -> _Kind:

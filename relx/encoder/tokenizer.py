@@ -28,6 +28,12 @@ _ROLES: dict[str, tuple[str, ...]] = {
     "eos_token": (),
 }
 _NEEDED = ("pad_token", "cls_token", "sep_token")
+# SentencePiece models by file, and the class of transformers that knows their ids and normalising.
+_SENTENCEPIECE = {
+    "sentencepiece.bpe.model": "XLMRobertaTokenizer",
+    "spm.model": "DebertaV2Tokenizer",
+    "spiece.model": "AlbertTokenizer",
+}
 _WORDPIECE_KEYS = {
     "do_lower_case": "lowercase",
     "strip_accents": "strip_accents",
@@ -36,7 +42,9 @@ _WORDPIECE_KEYS = {
 
 
 def load_tokenizer(
-    source: str | FreshSource, sentences: Callable[[], Iterable[str]]
+    source: str | FreshSource,
+    sentences: Callable[[], Iterable[str]],
+    revision: str | None = None,
 ) -> PreTrainedTokenizerFast:
     """Loads the tokenizer of an encoder.
 
@@ -44,6 +52,7 @@ def load_tokenizer(
         source: A folder, hub id or preset as `encoder.from` names it, or a fresh encoder's sizes.
         sentences: Gives the texts that a fresh encoder's vocabulary is trained on; called for a
             fresh encoder only.
+        revision: The branch, tag or commit of a hub id; the main branch unless given.
 
     Returns:
         A fast tokenizer, whose offsets are characters of the text.
@@ -53,7 +62,7 @@ def load_tokenizer(
     """
     if isinstance(source, FreshSource):
         return fresh_tokenizer(sentences(), source.fresh.vocabulary)
-    found = find_source(source)
+    found = find_source(source, revision)
     if found.kind == "keras":
         from relx.encoder.presets import read_preset_tokenizer
 
@@ -85,8 +94,8 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     WordPiece, as klue/roberta has, and a BERT encoder SentencePiece.
 
     Args:
-        folder: A folder with tokenizer.json, vocab.txt, vocab.json and merges.txt, or
-            sentencepiece.bpe.model.
+        folder: A folder with tokenizer.json, vocab.txt, vocab.json and merges.txt, or the
+            SentencePiece model of XLM-R, DeBERTa or ALBERT.
 
     Returns:
         The tokenizer.
@@ -103,10 +112,11 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         spaced = bool(settings.get("add_prefix_space", False))
         backend = byte_level_bpe(folder / "vocab.json", folder / "merges.txt", spaced)
-    elif (folder / "sentencepiece.bpe.model").is_file():
+    elif any((folder / name).is_file() for name in _SENTENCEPIECE):
         backend = sentencepiece(folder)
     else:
-        allowed = "tokenizer.json; vocab.txt; vocab.json and merges.txt; sentencepiece.bpe.model"
+        models = "; ".join(_SENTENCEPIECE)
+        allowed = f"tokenizer.json; vocab.txt; vocab.json and merges.txt; {models}"
         step = "copy the checkpoint's tokenizer files into the folder"
         raise InputError(
             Fault("this folder has no tokenizer", str(folder), "", allowed, step, "no tokenizer")
@@ -297,22 +307,25 @@ def byte_level_bpe(vocabulary: Path, merges: Path, add_prefix_space: bool = Fals
 
 
 def sentencepiece(folder: Path) -> Tokenizer:
-    """Builds XLM-R's tokenizer from a folder with `sentencepiece.bpe.model`.
+    """Builds a tokenizer from a SentencePiece model, as its name says whose it is.
 
     Args:
-        folder: The folder.
+        folder: A folder with `sentencepiece.bpe.model` (XLM-R, with fairseq's ids: <s> 0, <pad> 1,
+            </s> 2, <unk> 3, <mask> last), `spm.model` (DeBERTa) or `spiece.model` (ALBERT).
 
     Returns:
-        The tokenizer, with fairseq's ids: <s> 0, <pad> 1, </s> 2, <unk> 3, <mask> last.
+        The tokenizer.
 
     Raises:
         InputError: The file cannot be read here.
     """
-    from transformers import XLMRobertaTokenizer
+    import transformers
 
-    path = folder / "sentencepiece.bpe.model"
+    name = next(name for name in _SENTENCEPIECE if (folder / name).is_file())
+    path = folder / name
     try:
-        tokenizer = XLMRobertaTokenizer.from_pretrained(folder, local_files_only=True)
+        kind = getattr(transformers, _SENTENCEPIECE[name])
+        tokenizer = kind.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         what = "this SentencePiece model cannot be read"
         step = "pip install sentencepiece protobuf, or add the checkpoint's tokenizer.json"

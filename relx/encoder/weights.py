@@ -11,59 +11,83 @@ import numpy as np
 from keras import ops
 
 from relx.encoder.architecture import Encoder, MaskedLMHead
-from relx.encoder.configuration import EncoderConfig
+from relx.encoder.families import FAMILIES, EncoderConfig
 from relx.encoder.folder import Array, Checkpoint, listed
 from relx.faults import Fault, InputError
 
 NEW_ROW_NOISE = 0.02
 
-WORDS = "embeddings.word_embeddings.weight"
 POSITIONS = "embeddings.position_embeddings.weight"
 TOKEN_TYPES = "embeddings.token_type_embeddings.weight"
 
+# Files of older versions hold these, which are no weights.
+_BUFFERS = frozenset({"embeddings.position_ids", "embeddings.token_type_ids"})
+
 
 @dataclass(frozen=True, slots=True)
-class HeadKeys:
-    """Where a family keeps its masked-LM head."""
+class LayerKeys:
+    """How a file names the weights of an encoder of BERT's build.
 
-    dense: str
-    layer_norm: str
-    bias: str
-    decoder: str
+    Args:
+        path: A layer, with `{index}`, or with `{group}` and `{inner}` where groups share weights.
+        query: The query's projection, inside the layer; so the next ones.
+        key: The key's.
+        value: The value's.
+        attention_output: The projection behind attention.
+        attention_norm: The layer norm behind it.
+        intermediate: The first layer of the feed-forward block.
+        output: The second.
+        output_norm: The layer norm behind it.
+        projection: The dense layer from the embeddings to the hidden states.
+    """
+
+    path: str
+    query: str
+    key: str
+    value: str
+    attention_output: str
+    attention_norm: str
+    intermediate: str
+    output: str
+    output_norm: str
+    projection: str = ""
 
 
-_BERT_HEAD = HeadKeys(
-    "cls.predictions.transform.dense",
-    "cls.predictions.transform.LayerNorm",
-    "cls.predictions.bias",
-    "cls.predictions.decoder",
+BERT_KEYS = LayerKeys(
+    "encoder.layer.{index}",
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    "attention.output.LayerNorm",
+    "intermediate.dense",
+    "output.dense",
+    "output.LayerNorm",
+    "embeddings_project",
 )
-_ROBERTA_HEAD = HeadKeys("lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder")
-HEADS = {"bert": _BERT_HEAD, "roberta": _ROBERTA_HEAD, "xlm-roberta": _ROBERTA_HEAD}
-
-# What a file may hold besides, and no masked LM uses: the pooler, next-sentence scores, buffers.
-UNUSED = frozenset(
-    {
-        "pooler.dense.weight",
-        "pooler.dense.bias",
-        "cls.seq_relationship.weight",
-        "cls.seq_relationship.bias",
-        "embeddings.position_ids",
-        "embeddings.token_type_ids",
-    }
+DISTILBERT_KEYS = LayerKeys(
+    "transformer.layer.{index}",
+    "attention.q_lin",
+    "attention.k_lin",
+    "attention.v_lin",
+    "attention.out_lin",
+    "sa_layer_norm",
+    "ffn.lin1",
+    "ffn.lin2",
+    "output_layer_norm",
 )
-
-# By these a file shows what it is, whatever config.json says.
-_SIGNS = {
-    "bert.": "bert",
-    "cls.predictions.": "bert",
-    "roberta.": "roberta",
-    "lm_head.": "roberta",
-    "electra.": "electra",
-    "distilbert.": "distilbert",
-    "deberta.": "deberta-v2",
-    "albert.": "albert",
-}
+ALBERT_KEYS = LayerKeys(
+    "encoder.albert_layer_groups.{group}.albert_layers.{inner}",
+    "attention.query",
+    "attention.key",
+    "attention.value",
+    "attention.dense",
+    "attention.LayerNorm",
+    "ffn",
+    "ffn_output",
+    "full_layer_layer_norm",
+    "encoder.embedding_hidden_mapping_in",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +109,30 @@ class Weight:
     write: Callable[[Array], tuple[Array, ...]]
 
 
-def encoder_weights(encoder: Encoder, rows: int, seed: int) -> list[Weight]:
-    """Lists the weights of an encoder.
+def encoder_weights(encoder: Encoder, rows: int, seed: int, keys: LayerKeys) -> list[Weight]:
+    """Lists the weights of an encoder of BERT's build.
 
     Args:
         encoder: The encoder.
         rows: Rows of the token embedding on disk; the encoder's may have more.
         seed: The seed of the noise on rows that the disk does not have.
+        keys: How its family names them.
 
     Returns:
         Every variable of the encoder, once.
     """
+    configuration = encoder.configuration
     weights = [
-        _vocabulary(encoder.token_embedding.embeddings, WORDS, rows, seed),
-        *_position_weights(encoder),
-        *_layer_norm(encoder.embeddings_layer_norm, "embeddings.LayerNorm"),
+        vocabulary(encoder.token_embedding.embeddings, configuration.family.words, rows, seed),
+        *position_weights(encoder),
+        *layer_norm(encoder.embeddings_layer_norm, "embeddings.LayerNorm"),
     ]
+    if encoder.embeddings_projection is not None:
+        weights += dense(encoder.embeddings_projection, keys.projection)
+    inner = getattr(configuration, "inner_group_num", 1)
     for index, layer in enumerate(encoder.transformer_layers):
-        weights += _layer_weights(layer, f"encoder.layer.{index}")
+        path = keys.path.format(index=index, group=index // inner, inner=index % inner)
+        weights += _layer_weights(layer, path, keys)
     return weights
 
 
@@ -120,12 +150,11 @@ def head_weights(
     Returns:
         Every variable that the head has besides the token embedding.
     """
-    keys = HEADS[configuration.model_type]
-    return [
-        *_dense(head.dense, keys.dense),
-        *_layer_norm(head.layer_norm, keys.layer_norm),
-        _vocabulary(head.bias, keys.bias, rows, seed),
-    ]
+    keys = configuration.head_keys
+    weights = [*dense(head.dense, keys.dense), *layer_norm(head.layer_norm, keys.layer_norm)]
+    if head.bias is not None:
+        weights.append(vocabulary(head.bias, keys.bias, rows, seed))
+    return weights
 
 
 def canonical_names(names: Iterable[str], configuration: EncoderConfig) -> dict[str, str]:
@@ -151,9 +180,9 @@ def canonical_names(names: Iterable[str], configuration: EncoderConfig) -> dict[
             received = f"{found[canonical]}, {name}"
             raise InputError(Fault("two tensors are one weight", received=received))
         found[canonical] = name
-    decoder_bias, bias = _decoder_bias(configuration)
-    if bias not in found and decoder_bias in found:
-        found[bias] = found.pop(decoder_bias)
+    keys = configuration.head_keys
+    if keys.bias not in found and f"{keys.decoder}.bias" in found:
+        found[keys.bias] = found.pop(f"{keys.decoder}.bias")
     return found
 
 
@@ -167,7 +196,20 @@ def has_head(names: Iterable[str], configuration: EncoderConfig) -> bool:
     Returns:
         True where any weight of the head is there.
     """
-    return any(name.startswith(_head_prefix(configuration)) for name in names)
+    return any(name.startswith(configuration.head_keys.prefixes) for name in names)
+
+
+def left_out(names: Iterable[str], configuration: EncoderConfig) -> list[str]:
+    """Names the tensors that no masked LM uses and whose absence is worth a note.
+
+    Args:
+        names: Canonical names.
+        configuration: The encoder's configuration.
+
+    Returns:
+        The names, such as those of ELECTRA's discriminator.
+    """
+    return sorted(name for name in names if name.startswith(configuration.family.announced))
 
 
 def fill(weights: Sequence[Weight], checkpoint: Checkpoint, configuration: EncoderConfig) -> None:
@@ -199,23 +241,49 @@ def fill(weights: Sequence[Weight], checkpoint: Checkpoint, configuration: Encod
         weight.variable.assign(weight.read(*tensors))
 
 
-def tensors_of(weights: Sequence[Weight], prefix: str) -> dict[str, Array]:
-    """Returns the tensors that a Hugging Face file holds.
+def tensors_of(
+    weights: Sequence[Weight], configuration: EncoderConfig, with_head: bool
+) -> Iterator[tuple[str, Array]]:
+    """Yields the tensors that a Hugging Face file holds, so that one at a time is in memory.
 
     Args:
         weights: The weights of the encoder, and of its head where there is one.
-        prefix: What stands before the encoder's names.
+        configuration: The encoder's configuration.
+        with_head: Whether the file is one of an encoder with its head.
 
-    Returns:
-        Name to tensor, float32.
+    Yields:
+        Each tensor's name, and the tensor in float32.
     """
-    tensors = {}
     for weight in weights:
         value = np.asarray(ops.convert_to_numpy(weight.variable), np.float32)
         for key, tensor in zip(weight.keys, weight.write(value), strict=True):
-            inside = key.startswith(("embeddings.", "encoder."))
-            tensors[prefix + key if inside else key] = tensor
-    return tensors
+            yield _file_name(key, configuration, with_head), tensor
+
+
+def shapes_of(
+    weights: Sequence[Weight], configuration: EncoderConfig, with_head: bool
+) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of what `tensors_of` yields.
+
+    Args:
+        weights: The weights of the encoder, and of its head where there is one.
+        configuration: The encoder's configuration.
+        with_head: Whether the file is one of an encoder with its head.
+
+    Returns:
+        Name to shape.
+    """
+    return {
+        _file_name(key, configuration, with_head): shape
+        for weight in weights
+        for key, shape in zip(weight.keys, weight.shapes, strict=True)
+    }
+
+
+def _file_name(key: str, configuration: EncoderConfig, with_head: bool) -> str:
+    """The encoder's names have a prefix where a head stands beside it."""
+    bare = not with_head or key.startswith(configuration.head_keys.prefixes)
+    return key if bare else configuration.family.prefix + key
 
 
 def grown(table: Array, rows: int, seed: int) -> Array:
@@ -240,7 +308,16 @@ def grown(table: Array, rows: int, seed: int) -> Array:
     return np.concatenate([table, (mean + deviation * noise).astype(np.float32)])
 
 
-def _plain(variable: Any, key: str) -> Weight:
+def plain(variable: Any, key: str) -> Weight:
+    """A weight that lies on disk as it is here; a bias may be split into heads.
+
+    Args:
+        variable: The variable.
+        key: The tensor's name.
+
+    Returns:
+        The weight.
+    """
     shape = tuple(variable.shape)
     size = (int(np.prod(shape)),) if key.endswith(".bias") else shape
     return Weight(
@@ -248,21 +325,25 @@ def _plain(variable: Any, key: str) -> Weight:
     )
 
 
-def _vocabulary(variable: Any, key: str, rows: int, seed: int) -> Weight:
-    """A weight with a row for each token; rows that the disk does not have are made."""
+def vocabulary(variable: Any, key: str, rows: int, seed: int) -> Weight:
+    """A weight with a row for each token; rows that the disk does not have are made.
+
+    Args:
+        variable: `(vocabulary, width)` or `(vocabulary,)`.
+        key: The tensor's name.
+        rows: Rows on disk.
+        seed: See `grown`.
+
+    Returns:
+        The weight.
+    """
     size = variable.shape[0]
     shape = (rows, *variable.shape[1:])
     return Weight(variable, (key,), (shape,), lambda x: grown(x, size, seed), lambda x: (x,))
 
 
-def _kernel(variable: Any, key: str, inputs: int = 1) -> Weight:
-    """A matrix: (outputs, inputs) on disk, here inputs first and split into heads.
-
-    Args:
-        variable: `(in, out)`, `(in, heads, head size)` or `(heads, head size, out)`.
-        key: The tensor's name.
-        inputs: How many of the variable's axes are inputs.
-    """
+def _kernel(variable: Any, key: str, inputs: int) -> Weight:
+    """A matrix: (outputs, inputs) on disk, here inputs first and split into heads."""
     shape = tuple(variable.shape)
     width = int(np.prod(shape[:inputs]))
     disk = (int(np.prod(shape[inputs:])), width)
@@ -275,76 +356,105 @@ def _kernel(variable: Any, key: str, inputs: int = 1) -> Weight:
     )
 
 
-def _dense(layer: Any, key: str, inputs: int = 1) -> list[Weight]:
+def dense(layer: Any, key: str, inputs: int = 1) -> list[Weight]:
+    """The weights of a dense layer.
+
+    Args:
+        layer: A layer with a kernel such as `(in, out)`, `(in, heads, head size)` or `(heads, head
+            size, out)`, and a bias or none.
+        key: The layer's name on disk.
+        inputs: How many of the kernel's axes are inputs.
+
+    Returns:
+        Kernel and bias.
+    """
     kernel = _kernel(layer.kernel, f"{key}.weight", inputs)
-    return [kernel, _plain(layer.bias, f"{key}.bias")]
+    return [kernel] if layer.bias is None else [kernel, plain(layer.bias, f"{key}.bias")]
 
 
-def _layer_norm(layer: Any, key: str) -> list[Weight]:
-    return [_plain(layer.gamma, f"{key}.weight"), _plain(layer.beta, f"{key}.bias")]
+def layer_norm(layer: Any, key: str) -> list[Weight]:
+    """The weights of a layer norm.
+
+    Args:
+        layer: The layer norm, with a bias or without.
+        key: Its name on disk.
+
+    Returns:
+        Scale and bias.
+    """
+    scale = plain(layer.gamma, f"{key}.weight")
+    return [scale] if layer.beta is None else [scale, plain(layer.beta, f"{key}.bias")]
 
 
-def _position_weights(encoder: Encoder) -> list[Weight]:
+def position_weights(encoder: Any) -> list[Weight]:
     """Positions and token types; a single type is the same for every token: part of its position.
 
     It must not go into the token table, which the masked-LM head projects with.
+
+    Args:
+        encoder: An encoder with absolute positions.
+
+    Returns:
+        The weights of the position table, and of the token types where there are several.
     """
-    offset = encoder.configuration.position_offset
+    configuration = encoder.configuration
+    offset = configuration.position_offset
     variable = encoder.position_embedding.position_embeddings
     length, width = variable.shape
+    shape = (length + offset, width)
     unused = np.zeros((offset, width), np.float32)
 
     def write(positions: Array) -> Array:
         return np.concatenate([unused, positions])
 
-    if encoder.segment_embedding is not None:
-        shape = (length + offset, width)
-        positions = Weight(
-            variable, (POSITIONS,), (shape,), lambda x: x[offset:], lambda x: (write(x),)
-        )
-        return [positions, _plain(encoder.segment_embedding.embeddings, TOKEN_TYPES)]
-    return [
-        Weight(
-            variable,
-            (POSITIONS, TOKEN_TYPES),
-            ((length + offset, width), (1, width)),
-            lambda x, types: x[offset:] + types[0],
-            lambda x: (write(x), np.zeros((1, width), np.float32)),
-        )
-    ]
+    if configuration.type_vocab_size == 1:
+        no_type = np.zeros((1, width), np.float32)
+        return [
+            Weight(
+                variable,
+                (POSITIONS, TOKEN_TYPES),
+                (shape, (1, width)),
+                lambda x, types: x[offset:] + types[0],
+                lambda x: (write(x), no_type),
+            )
+        ]
+    positions = Weight(
+        variable, (POSITIONS,), (shape,), lambda x: x[offset:], lambda x: (write(x),)
+    )
+    types = encoder.segment_embedding
+    return [positions] if types is None else [positions, plain(types.embeddings, TOKEN_TYPES)]
 
 
-def _layer_weights(layer: Any, key: str) -> list[Weight]:
+def _layer_weights(layer: Any, path: str, keys: LayerKeys) -> list[Weight]:
     attention = layer._self_attention_layer
     return [
-        *_dense(attention.query_dense, f"{key}.attention.self.query"),
-        *_dense(attention.key_dense, f"{key}.attention.self.key"),
-        *_dense(attention.value_dense, f"{key}.attention.self.value"),
-        *_dense(attention.output_dense, f"{key}.attention.output.dense", inputs=2),
-        *_layer_norm(layer._self_attention_layer_norm, f"{key}.attention.output.LayerNorm"),
-        *_dense(layer._feedforward_intermediate_dense, f"{key}.intermediate.dense"),
-        *_dense(layer._feedforward_output_dense, f"{key}.output.dense"),
-        *_layer_norm(layer._feedforward_layer_norm, f"{key}.output.LayerNorm"),
+        *dense(attention.query_dense, f"{path}.{keys.query}"),
+        *dense(attention.key_dense, f"{path}.{keys.key}"),
+        *dense(attention.value_dense, f"{path}.{keys.value}"),
+        *dense(attention.output_dense, f"{path}.{keys.attention_output}", inputs=2),
+        *layer_norm(layer._self_attention_layer_norm, f"{path}.{keys.attention_norm}"),
+        *dense(layer._feedforward_intermediate_dense, f"{path}.{keys.intermediate}"),
+        *dense(layer._feedforward_output_dense, f"{path}.{keys.output}"),
+        *layer_norm(layer._feedforward_layer_norm, f"{path}.{keys.output_norm}"),
     ]
-
-
-def _head_prefix(configuration: EncoderConfig) -> str:
-    return "cls.predictions." if configuration.model_type == "bert" else "lm_head."
-
-
-def _decoder_bias(configuration: EncoderConfig) -> tuple[str, str]:
-    keys = HEADS[configuration.model_type]
-    return f"{keys.decoder}.bias", keys.bias
 
 
 def _another_family(names: Iterable[str], configuration: EncoderConfig) -> Iterator[Fault]:
     """A RoBERTa file under a BERT configuration would leave the encoder random."""
-    signs = {sign for sign in _SIGNS if any(name.startswith(sign) for name in names)}
-    kinds = {_SIGNS[sign] for sign in signs}
-    own = {_SIGNS[configuration.family.prefix]}
-    if kinds and not kinds & own:
+    names = list(names)
+    prefixed = {
+        kind
+        for kind, family in FAMILIES.items()
+        if any(name.startswith(family.signs[0]) for name in names)
+    }
+    kinds = prefixed or {
+        kind
+        for kind, family in FAMILIES.items()
+        if any(name.startswith(family.signs) for name in names)
+    }
+    if kinds and configuration.model_type not in kinds:
         what = "the weights are of another architecture than config.json says"
-        received = f"weights of {', '.join(sorted(kinds))}; model_type {configuration.model_type}"
+        received = f"weights of {' or '.join(sorted(kinds))}; model_type {configuration.model_type}"
         step = "correct model_type in config.json, or fetch the config.json of these weights"
         yield Fault(what, "", received, "", step, "architecture")
 
@@ -359,17 +469,17 @@ def _absent(weights: Sequence[Weight], names: dict[str, str]) -> Iterator[Fault]
 def _superfluous(
     weights: Sequence[Weight], names: dict[str, str], configuration: EncoderConfig
 ) -> Iterator[Fault]:
+    family, head = configuration.family, configuration.head_keys
     used = {key for weight in weights for key in weight.keys}
-    head = _head_prefix(configuration)
+    passed_over = family.unused + family.announced
+    copies = {f"{head.decoder}.weight", f"{head.decoder}.bias"} - {head.bias}
+    if f"{head.dense}.weight" not in used:
+        passed_over += head.prefixes  # the head is not asked for
     left = [
         name
         for canonical, name in names.items()
-        if canonical not in used | UNUSED and not canonical.startswith(head)
+        if canonical not in used | _BUFFERS | copies and not canonical.startswith(passed_over)
     ]
-    keys = HEADS[configuration.model_type]
-    known = {key for key in names if key.startswith(head)} - used
-    if keys.bias in used:
-        left += sorted(known - {f"{keys.decoder}.weight", f"{keys.decoder}.bias"})
     if left:
         what = "tensors of this checkpoint have no place in the encoder that config.json describes"
         yield Fault(what, "", listed(left), kind="unknown weights")
@@ -397,14 +507,18 @@ def _untied(
     configuration: EncoderConfig,
 ) -> Iterator[Fault]:
     """A head with a projection of its own cannot be loaded into a tied one."""
-    keys = HEADS[configuration.model_type]
-    if not any(keys.bias in weight.keys for weight in weights):
+    keys = configuration.head_keys
+    if not any(f"{keys.dense}.weight" in weight.keys for weight in weights):
         return
-    copies = {f"{keys.decoder}.weight": WORDS, f"{keys.decoder}.bias": keys.bias}
+    copies = {
+        f"{keys.decoder}.weight": configuration.family.words,
+        f"{keys.decoder}.bias": keys.bias,
+    }
     untied = [
         names[copy]
         for copy, original in copies.items()
-        if copy in names
+        if copy != original
+        and copy in names
         and original in names
         and not np.array_equal(checkpoint.read(names[copy]), checkpoint.read(names[original]))
     ]
