@@ -329,17 +329,18 @@ def _save(
     from relx.relation_model import head_weights
 
     with whole_folder(folder / MODEL_FOLDER) as beside:
-        write_encoder(loaded, beside, _card(recipe, origin))
+        write_encoder(loaded, beside, _card(recipe, task, origin))
         save_file(head_weights(model), beside / HEAD_FILE)
         labels = {"names": list(task.labels.names), "negative": task.labels.negative}
         text = json.dumps(labels, ensure_ascii=False, indent=2)
         (beside / LABELS_FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def _card(recipe: Recipe, origin: Origin) -> str:
+def _card(recipe: Recipe, task: Task, origin: Origin) -> str:
     return (
         f"# {recipe.name}: encoder of a relation model\n\n"
         f"Fine-tuned by relx for relation extraction; {origin.words}.\n"
+        f"SHA-256 of the {len(task.train):,} training rows: `{examples_digest(task.train)}`\n\n"
         f"The head's weights are in `{HEAD_FILE}`, the labels in `{LABELS_FILE}`.\n\n"
         f"```yaml\n{recipe.yaml()}```\n"
     )

@@ -55,7 +55,9 @@ def show_command(name: str, as_json: bool, runs_dir: Path) -> None:
         return
     for row in rows:
         click.echo(f"{row.folder}: {row.state}")
-        for line in _lines(row.manifest.model_dump() if row.manifest else {}):
+        # The inputs repeat the recipe; they are in the JSON.
+        manifest = row.manifest.model_dump(exclude={"inputs"}) if row.manifest else {}
+        for line in _lines(manifest):
             click.echo(f"  {line}")
         click.echo("  files:")
         for file, size in _files(row.folder).items():
