@@ -109,7 +109,7 @@ def http(kind, monkeypatch):
     ("kind", "name", "step"),
     [
         (errors.RepositoryNotFoundError, "no repository", "hf auth login"),
-        (errors.GatedRepoError, "gated", f"https://huggingface.co/{HUB_ID}"),
+        (errors.GatedRepoError, "gated", f"page of {HUB_ID}"),
         (errors.RevisionNotFoundError, "no revision", "lists the commits"),
     ],
 )

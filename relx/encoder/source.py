@@ -126,7 +126,7 @@ def _unfetched(hub_id: str, revision: str | None, error: Exception) -> Fault:
         return _unknown(hub_id)
     if isinstance(error, errors.RevisionNotFoundError):
         what = "this checkpoint has no such branch, tag or commit"
-        step = f"https://huggingface.co/{hub_id}/commits/main lists the commits"
+        step = f"the page of {hub_id} on the Hugging Face hub lists the commits"
         received = f"{revision} of {hub_id}"
         return Fault(what, "encoder.revision", received, next_step=step, kind="no revision")
     if isinstance(error, errors.LocalEntryNotFoundError) and _is_offline():
@@ -140,8 +140,8 @@ def _unfetched(hub_id: str, revision: str | None, error: Exception) -> Fault:
 def _gated(hub_id: str) -> Fault:
     what = "this checkpoint is gated: its owner admits those who asked"
     step = (
-        f"ask for access at https://huggingface.co/{hub_id}, then log in with `hf auth login` "
-        "or set HF_TOKEN"
+        f"ask for access on the page of {hub_id} on the Hugging Face hub, then log in with "
+        "`hf auth login` or set HF_TOKEN"
     )
     return Fault(what, "encoder.from", hub_id, next_step=step, kind="gated")
 
