@@ -11,6 +11,7 @@ import click
 import pytest
 import yaml
 
+from relx.encoder.families import FAMILIES
 from relx.examples import Entity, Example, scan_examples
 from relx.labels import KLUE
 from relx.markers import mark
@@ -222,6 +223,53 @@ def test_both_readmes_have_the_same_sections_and_code():
 
 
 @both
+def test_every_architecture_is_named(readme):
+    assert [name for name in FAMILIES if f"`{name}`" not in text_of(readme)] == []
+
+
+@both
+@pytest.mark.parametrize("part", ["families", "shapes"])
+def test_the_parity_tables_are_those_of_the_benchmark(readme, part):
+    columns = ("hidden", "logits", "round_trip_hidden", "round_trip_logits")
+    rows = [
+        [name, *(f"{row[column]:.1e}" if column in row else "–" for column in columns)]
+        for name, row in result("encoder_parity")[part].items()
+    ]
+    assert rows in tables(readme)
+
+
+@both
+def test_the_memory_table_is_that_of_the_benchmark(readme):
+    rows = []
+    for name, row in result("encoder_memory")["encoders"].items():
+        cells = [f"{row['weights_mib']:,.0f}"]
+        for way in ("load", "save"):
+            peak, times = row[f"{way}_peak_mib"], row[f"{way}_peak_mib"] / row["weights_mib"]
+            cells += [f"{peak:,.0f}", f"{times:.2f}", f"{row[f'{way}_seconds']:.1f}"]
+        rows.append([name, *cells])
+    assert rows in tables(readme)
+
+
+def test_the_parity_measured_is_within_the_limit():
+    found = result("encoder_parity")
+    rows = [*found["families"].values(), *found["shapes"].values()]
+    assert max(max(row.values()) for row in rows) < 1e-4
+
+
+def tables(readme: str) -> list[list[list[str]]]:
+    """The cells of every table's rows, without the header."""
+    bodies = re.findall(r"^\| ---.*\n((?:\|.*\n)+)", text_of(readme), re.MULTILINE)
+    return [
+        [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in body.splitlines()]
+        for body in bodies
+    ]
+
+
+def result(name: str) -> dict:
+    return json.loads((ROOT / "bench" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@both
 def test_the_figures_are_those_of_the_benchmarks(readme):
     section = text_of(readme).partition("bench/real_data.py")[2]
     rows = re.findall(r"^\| `([^`|]+)` \| (.+) \|$", section, re.MULTILINE)
@@ -233,9 +281,7 @@ def test_the_figures_are_those_of_the_benchmarks(readme):
 
 def figures() -> dict[str, list[str]]:
     """The cells of the figures' tables, by the name in their first column."""
-    results = ROOT / "bench" / "results"
-    sets = json.loads((results / "real_data.json").read_text(encoding="utf-8"))
-    times = json.loads((results / "startup.json").read_text(encoding="utf-8"))["seconds"]
+    sets, times = result("real_data"), result("startup")["seconds"]
     cells = {name: _cells_of_set(found) for name, found in sets.items()}
     return cells | {name: [f"{found['median']:.2f}"] for name, found in times.items()}
 
