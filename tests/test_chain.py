@@ -321,3 +321,12 @@ def test_markers_of_every_kind_go_through_the_chain(markers, data, tmp_path):
     assert run(["train", *options]) == 0
     out = tmp_path / "submission.csv"
     assert run(["predict", "--runs-dir", str(tmp_path), "--out", str(out)]) == 0
+
+
+def test_patience_stops_a_run_that_gets_no_better(data, tmp_path, capsys):
+    still = ["train.learning_rate=1e-12", "train.epochs=9", "train.patience=2"]
+    assert run(["train", *words(data, tmp_path, *still)]) == 0
+    said = capsys.readouterr().err
+    assert "best epoch 1, stopped early after 3 of 9" in said
+    assert run(["train", *words(data, tmp_path, *still)]) == 0  # it stays finished
+    assert "finished already" in capsys.readouterr().err
