@@ -292,8 +292,9 @@ def _arrays(recipe: Recipe, task: Task, loaded: Any, model: Any) -> list[Any]:
 
     window, segments = recipe.tokens.max_length, "segment_ids" in model.input
     arrays = []
-    for examples in (task.train, task.dev):
-        rows = tokenize_examples(examples, recipe.markers, loaded.tokenizer, window)
+    files = (recipe.data.train, recipe.data.dev or recipe.data.train)
+    for examples, file in zip((task.train, task.dev), files, strict=True):
+        rows = tokenize_examples(examples, recipe.markers, loaded.tokenizer, window, file)
         targets = np.array([task.labels.index(row.label or "") for row in examples], np.int32)
         pad = loaded.tokenizer.pad_token_id
         arrays.append(RelationArrays(rows, recipe.train.pooling, pad, segments, targets))

@@ -21,6 +21,7 @@ def tokenize_examples(
     markers: MarkersSection,
     tokenizer: PreTrainedTokenizerFast,
     max_length: int,
+    file: str = "",
 ) -> list[TokenRow]:
     """Marks and tokenises rows.
 
@@ -29,6 +30,7 @@ def tokenize_examples(
         markers: The recipe's `markers`.
         tokenizer: The encoder's tokenizer, with the marker tokens.
         max_length: The window in tokens.
+        file: Where the rows come from, for messages.
 
     Returns:
         One TokenRow a row.
@@ -37,7 +39,8 @@ def tokenize_examples(
         InputError: The entities of some rows cannot be found or do not fit.
     """
     texts = [mark(example, markers, tokenizer.sep_token) for example in examples]
-    return tokenize(texts, tokenizer, max_length, [example.id for example in examples])
+    place = f" of {file}" if file else ""
+    return tokenize(texts, tokenizer, max_length, [f"{row.id}{place}" for row in examples])
 
 
 class RelationArrays:

@@ -288,3 +288,15 @@ def test_a_run_without_its_model_is_a_message(data, tmp_path, capsys):
     shutil.rmtree(runs / "tiny/train/fold-0/model")
     assert run(["predict", "--runs-dir", str(runs), "--out", str(tmp_path / "out.csv")]) == 2
     assert "model" in capsys.readouterr().err
+
+
+def test_entities_too_far_apart_are_named_by_row_and_file(data, tmp_path, capsys):
+    far = "가람은 " + "아주 " * 60 + "나루를 만났다."
+    start = far.index("나루")
+    cells = {"sentence": far, "subject_entity": entity("가람", 0, 1)}
+    spoiled(data, **cells, object_entity=entity("나루", start, start + 1))
+    assert run(["train", *words(data, tmp_path / "runs", "tokens.max_length=32")]) == 2
+    said = capsys.readouterr().err
+    assert f"row 2 of {data / 'train.csv'}" in said
+    assert "32" in said
+    assert not (tmp_path / "runs/tiny").exists()
