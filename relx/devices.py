@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from relx.batches import Feeder
+from relx.batches import Feeder, ladder
 from relx.faults import Fault, InputError
 from relx.recipe import DeviceSection
 
@@ -39,6 +39,20 @@ class Device:
         """Enters the strategy: models are built, loaded and compiled inside."""
         with self.strategy.scope() if self.strategy else contextlib.nullcontext():
             yield
+
+    def feeder(self, arrays: Any, batch_size: int, seed: int) -> Feeder:
+        """Returns the batches of a fit in the shapes that suit the device.
+
+        Args:
+            arrays: The rows: their `lengths` (rows,) in tokens, and `training`, which assembles.
+            batch_size: Rows a batch, over all replicas.
+            seed: The run's seed.
+
+        Returns:
+            The feeder; with a ladder of lengths where every shape is compiled.
+        """
+        rungs = ladder(arrays.lengths) if self.compiles else None
+        return Feeder(arrays.lengths, batch_size, seed, arrays.training, rungs, self.replicas)
 
     def dataset(self, feeder: Feeder, epoch: int) -> Any:
         """Returns an epoch's batches in the form that `model.fit` takes.

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from relx import progress
-from relx.batches import Feeder, ladder
 from relx.devices import Device, open_device
 from relx.examples import Example, read_examples
 from relx.faults import Fault, InputError
@@ -210,14 +209,7 @@ def _train(
     with device.scope():
         model, loaded = _model(recipe, task, origin, folder)
     train, dev = _arrays(recipe, task, loaded, model)
-    feeder = Feeder(
-        train.lengths,
-        recipe.train.batch_size,
-        recipe.seed,
-        train.training,
-        rungs=ladder(train.lengths) if device.compiles else None,
-        multiple=device.replicas,
-    )
+    feeder = device.feeder(train, recipe.train.batch_size, recipe.seed)
     compile_for(device, model, recipe.train, feeder.steps, recipe.train.label_smoothing)
 
     def after_epoch(state: FitState) -> dict[str, float]:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from relx import progress
-from relx.batches import Feeder, ladder
 from relx.devices import Device, open_device
 from relx.faults import Fault, InputError
 from relx.files import write_json
@@ -165,14 +164,7 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
         loaded = _load(recipe, corpus, folder)
         model = masked_lm_model(loaded)
     train, held_out = _arrays(recipe, corpus, loaded)
-    feeder = Feeder(
-        train.lengths,
-        section.batch_size,
-        recipe.seed,
-        train.training,
-        rungs=ladder(train.lengths) if device.compiles else None,
-        multiple=device.replicas,
-    )
+    feeder = device.feeder(train, section.batch_size, recipe.seed)
     compile_for(device, model, section, feeder.steps)
 
     def measure() -> dict[str, float]:
