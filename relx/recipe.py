@@ -146,6 +146,7 @@ class TaptSection(Section):
 
     epochs: int = Field(3, ge=1)
     batch_size: int = Field(32, ge=1)
+    accumulate: int = Field(1, ge=1)
     learning_rate: float = Field(5e-5, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1)
@@ -161,6 +162,7 @@ class TrainSection(Section):
 
     epochs: int = Field(5, ge=1)
     batch_size: int = Field(32, ge=1)
+    accumulate: int = Field(1, ge=1)
     learning_rate: float = Field(3e-5, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1)
@@ -178,14 +180,22 @@ class PredictSection(Section):
     """Prediction with a finished run."""
 
     batch_size: int = Field(64, ge=1)
+    engine: Literal["auto", "keras", "openvino"] = "auto"
+
+
+class CheckpointSection(Section):
+    """How often a stage saves what it needs to go on; the end of an epoch always does."""
+
+    steps: int | None = Field(None, ge=1)
+    minutes: float | None = Field(10.0, gt=0)
 
 
 class DeviceSection(Section):
     """What the run computes on."""
 
-    backend: Literal["tensorflow"] = "tensorflow"
+    backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
-    strategy: Literal["auto", "one", "mirrored"] = "auto"
+    strategy: Literal["auto", "one", "mirrored", "multi_worker"] = "auto"
     virtual_devices: int = Field(1, ge=1, le=8)
 
 
@@ -203,6 +213,7 @@ class Recipe(Section):
     tapt: TaptSection = TaptSection()
     train: TrainSection = TrainSection()
     predict: PredictSection = PredictSection()
+    checkpoint: CheckpointSection = CheckpointSection()
     device: DeviceSection = DeviceSection()
 
     @model_validator(mode="after")
@@ -291,7 +302,15 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts text that `_Loader` would take for a number in quotes."""
+    """Puts text in quotes that `_Loader` would take for a number, or whose U+0085 for a break."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        # Unquoted it reads back as a line feed, and PyYAML escapes it in this style alone.
+        style = '"' if "\x85" in text else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 # YAML 1.1 wants a dot in a float; everybody writes 1e-5.

@@ -343,6 +343,15 @@ def test_any_recipe_reads_back(
     assert load_recipe(write(recipe.yaml())) == recipe
 
 
+@pytest.mark.parametrize("mark", ["\x85", "\u2028", "\u2029", "\ufeff", "\r", "\xa0", "\u200b"])
+def test_text_with_marks_that_are_not_seen_reads_back(write: Writer, mark: str) -> None:
+    for text in (mark, f"a{mark}b", f"a {mark} b", f"a\n{mark}", f"{mark}{mark}", f"x: {mark}"):
+        recipe = load_recipe(write(SMALLEST))
+        data = recipe.data.model_copy(update={"train": text})
+        recipe = recipe.model_copy(update={"data": data})
+        assert load_recipe(write(recipe.yaml())).data.train == text
+
+
 @pytest.mark.parametrize("text", ["1e-5", "12e3"])
 def test_text_that_looks_like_an_exponent_reads_back(write: Writer, text: str) -> None:
     recipe = load_recipe(
