@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-WINDOW_BATCHES = 50
+PADDING = 4.0  # percent of an epoch's tokens that training spends on random batches
+PADDING_MORE = 1.0  # and how much more than batches of like length, where those need that much
+NOISE = 0.5  # the most that a row's length is blurred, as a share of it
+BISECTIONS = 7
 LADDER_RUNGS = 6
 LADDER_MULTIPLE = 8
 
@@ -34,37 +37,39 @@ class Batch:
         return (np.arange(len(self.rows)) < self.real).astype(np.float32)
 
 
-def ladder(lengths: np.ndarray, rungs: int = LADDER_RUNGS) -> tuple[int, ...]:
+def ladder(lengths: np.ndarray, batch_size: int = 1, rungs: int = LADDER_RUNGS) -> tuple[int, ...]:
     """Chooses the few lengths to pad to that cost the least padding.
 
-    A backend that compiles does so once a shape, so that few lengths are worth some padding.
+    A backend that compiles does so once a shape, so that few lengths are worth some padding. What
+    counts are the longest rows of the batches that the plans below cut from the longest row down.
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
+        batch_size: Rows a batch.
         rungs: How many lengths there may be.
 
     Returns:
         The lengths, ascending, multiples of 8; the last holds the longest row.
     """
-    steps = -(-np.asarray(lengths) // LADDER_MULTIPLE)
-    counts = np.bincount(steps)
-    # rows_to[k]: rows of at most k steps
-    rows_to = np.cumsum(counts)
+    longest = -np.sort(-np.asarray(lengths))[::batch_size]  # of each batch
+    counts = np.bincount(-(-longest // LADDER_MULTIPLE))
+    # batches_to[k]: batches whose longest row has at most k steps
+    batches_to = np.cumsum(counts)
     top = len(counts) - 1
-    cost = np.where(np.arange(top + 1) > 0, np.arange(top + 1) * rows_to, 0).astype(float)
+    cost = np.where(np.arange(top + 1) > 0, np.arange(top + 1) * batches_to, 0).astype(float)
     chosen = [[k] for k in range(top + 1)]
     for _ in range(rungs - 1):
-        cost, chosen = _one_rung_more(cost, chosen, rows_to)
+        cost, chosen = _one_rung_more(cost, chosen, batches_to)
     return tuple(step * LADDER_MULTIPLE for step in chosen[top])
 
 
 def _one_rung_more(
-    cost: np.ndarray, chosen: list[list[int]], rows_to: np.ndarray
+    cost: np.ndarray, chosen: list[list[int]], batches_to: np.ndarray
 ) -> tuple[np.ndarray, list[list[int]]]:
     """Finds, for each top rung, the best ladder that may have one rung more below it."""
     better, ladders = cost.copy(), list(chosen)
     for k in range(1, len(cost)):
-        below = cost[:k] + k * (rows_to[k] - rows_to[:k])
+        below = cost[:k] + k * (batches_to[k] - batches_to[:k])
         best = int(np.argmin(below[1:])) + 1 if k > 1 else 0
         if best and below[best] < better[k]:
             better[k], ladders[k] = below[best], [*chosen[best], k]
@@ -82,12 +87,14 @@ def training_plan(
 ) -> list[Batch]:
     """Draws an epoch's batches: shuffled, but rows of like length together.
 
-    The rows are shuffled and cut into windows of up to 50 batches; a window is sorted by length and
-    cut into batches, and the batches are shuffled. The plan is a function of its arguments alone.
+    The rows are sorted by a length that is blurred by chance and cut into batches, and the batches
+    are shuffled. The lengths are blurred as far as padding allows: up to 4 percent of all tokens,
+    or one percent more than exact lengths would need. With rungs, all rows of one rung are alike.
+    The plan is a function of its arguments alone.
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
-        batch_size: Rows a batch; the last batch is filled up with rows of weight 0.
+        batch_size: Rows a batch; the batch of the shortest rows is filled up with rows of weight 0.
         seed: The run's seed.
         epoch: The epoch, from 0.
         rungs: The lengths to pad to, ascending; None pads to the longest row of the batch.
@@ -97,16 +104,40 @@ def training_plan(
         The batches in the order in which they are taken.
     """
     rng = np.random.default_rng((seed, epoch, 0))
-    order = rng.permutation(len(lengths))
+    lengths = np.asarray(lengths)
     batch_size = min(batch_size, len(lengths))
-    steps = -(-len(order) // batch_size)
-    window = batch_size * max(1, min(WINDOW_BATCHES, steps // 4))
-    batches = []
-    for start in range(0, len(order), window):
-        rows = order[start : start + window]
-        rows = rows[np.argsort(lengths[rows], kind="stable")]
-        batches += _cut(rows, lengths, batch_size, rungs, multiple)
+    shuffled = rng.permutation(len(lengths))
+    if rungs is None:
+        keys = _blurred(lengths[shuffled], batch_size, rng.uniform(-1, 1, len(lengths)))
+    else:
+        keys = np.searchsorted(rungs, lengths[shuffled])
+    rows = shuffled[np.argsort(-keys, kind="stable")]
+    batches = _cut(rows, lengths, batch_size, rungs, multiple)
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def _blurred(lengths: np.ndarray, batch_size: int, noise: np.ndarray) -> np.ndarray:
+    """Multiplies lengths by the most noise that padding allows, (rows,) float64."""
+    most = max(PADDING, _padding(lengths, lengths, batch_size) + PADDING_MORE)
+    least, too_much = 0.0, NOISE
+    for _ in range(BISECTIONS):
+        middle = (least + too_much) / 2
+        if _padding(lengths, lengths * (1 + middle * noise), batch_size) <= most:
+            least = middle
+        else:
+            too_much = middle
+    return np.asarray(lengths * (1 + least * noise))
+
+
+def _padding(lengths: np.ndarray, keys: np.ndarray, batch_size: int) -> float:
+    """Returns the percent of tokens that are padding when rows are sorted by `keys` and cut."""
+    longest = _longest(lengths[np.argsort(-keys, kind="stable")], batch_size)
+    return 100 * (1 - float(lengths.sum()) / float(batch_size * longest.sum()))
+
+
+def _longest(lengths: np.ndarray, batch_size: int) -> np.ndarray:
+    """Returns the longest row of each batch, (batches,)."""
+    return np.maximum.reduceat(lengths, np.arange(0, len(lengths), batch_size))
 
 
 def reading_plan(
@@ -139,13 +170,16 @@ def _cut(
     rungs: Sequence[int] | None,
     multiple: int,
 ) -> list[Batch]:
+    """Cuts rows into batches in their order; the last one is filled up."""
     size = -(-batch_size // multiple) * multiple
+    padded_to = _longest(lengths[rows], batch_size)
+    if rungs is not None:
+        padded_to = np.asarray(rungs)[np.searchsorted(rungs, padded_to)]
     batches = []
-    for start in range(0, len(rows), batch_size):
+    for start, length in zip(range(0, len(rows), batch_size), padded_to.tolist(), strict=True):
         real = rows[start : start + batch_size]
-        filled = np.concatenate([real, np.repeat(real[:1], size - len(real))])
-        longest = int(lengths[real].max())
-        length = longest if rungs is None else next(rung for rung in rungs if rung >= longest)
+        fill = np.repeat(real[:1], size - len(real))
+        filled = np.concatenate([real, fill]) if len(fill) else real
         batches.append(Batch(filled, len(real), length))
     return batches
 
@@ -157,20 +191,26 @@ def padding_share(batches: Sequence[Batch], lengths: np.ndarray) -> float:
     return 100 * (1 - real / slots) if slots else 0.0
 
 
-def padded(rows: Sequence[np.ndarray], length: int, value: int) -> np.ndarray:
-    """Stacks rows of tokens, padded on the right.
+def padded(
+    tokens: np.ndarray, offsets: np.ndarray, rows: np.ndarray, length: int, value: int
+) -> np.ndarray:
+    """Takes rows out of a flat array, padded on the right.
 
     Args:
-        rows: Arrays (row length,).
+        tokens: (tokens,), all rows one after the other.
+        offsets: (rows + 1,), where each row begins, and where the last one ends.
+        rows: The rows to take, (size,).
         length: The length of the result in tokens.
         value: What fills the rest.
 
     Returns:
-        (rows, length) int32.
+        (size, length) int32.
     """
+    starts = offsets[rows]
+    places = np.arange(length)
+    inside = places < (offsets[rows + 1] - starts)[:, None]
     out = np.full((len(rows), length), value, np.int32)
-    for i, row in enumerate(rows):
-        out[i, : len(row)] = row
+    out[inside] = tokens[(starts[:, None] + places)[inside]]
     return out
 
 
@@ -185,7 +225,8 @@ class Feeder:
         assemble: Gives the arrays of a batch: inputs by name, targets, and weights that sum to 1.
             It gets the batch and a random generator of its own.
         rungs: The lengths to pad to, ascending; None pads to the longest row of the batch.
-        multiple: Every batch has a multiple of so many rows (the replicas).
+        multiple: Every part of a batch has a multiple of so many rows (the replicas).
+        accumulate: The equal parts of a batch that are computed one after the other.
     """
 
     lengths: np.ndarray
@@ -194,27 +235,50 @@ class Feeder:
     assemble: Callable[[Batch, np.random.Generator], Arrays]
     rungs: tuple[int, ...] | None = None
     multiple: int = 1
+    accumulate: int = 1
+    _planned: dict[int, list[Batch]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def steps(self) -> int:
-        """The number of batches an epoch."""
-        return len(self.plan(0))
+        """The number of batches an epoch, which is the number of optimizer steps."""
+        return -(-len(self.lengths) // min(self.batch_size, len(self.lengths)))
+
+    @property
+    def parts(self) -> int:
+        """The number of parts of a batch: `arrays` yields so many for every step."""
+        return self.accumulate
 
     def plan(self, epoch: int) -> list[Batch]:
         """Returns the epoch's batches in order."""
-        return training_plan(
-            self.lengths,
-            self.batch_size,
-            seed=self.seed,
-            epoch=epoch,
-            rungs=self.rungs,
-            multiple=self.multiple,
-        )
+        plan = self._planned.get(epoch)
+        if plan is None:
+            plan = training_plan(
+                self.lengths,
+                self.batch_size,
+                seed=self.seed,
+                epoch=epoch,
+                rungs=self.rungs,
+                multiple=self.multiple * self.accumulate,
+            )
+            self._planned.clear()
+            self._planned[epoch] = plan
+        return plan
 
-    def arrays(self, epoch: int) -> Iterator[Arrays]:
-        """Yields the epoch's batches as arrays."""
-        for step, batch in enumerate(self.plan(epoch)):
-            yield self.assemble(batch, np.random.default_rng((self.seed, epoch, 1, step)))
+    def arrays(self, epoch: int, first_step: int = 0) -> Iterator[Arrays]:
+        """Yields an epoch's batches as arrays, part by part.
+
+        Args:
+            epoch: The epoch, from 0.
+            first_step: The first batch to yield, from 0; the ones before are not assembled.
+
+        Yields:
+            `parts` items a batch. The weights of a part are multiplied by `parts`, so that the
+            mean over the parts of the summed loss is the loss of the batch.
+        """
+        plan = self.plan(epoch)
+        for step in range(first_step, len(plan)):
+            rng = np.random.default_rng((self.seed, epoch, 1, step))
+            yield from _parts(self.assemble(plan[step], rng), self.accumulate)
 
     def signature(self) -> Any:
         """Returns the shapes and dtypes of `arrays`, with None where a batch's length decides.
@@ -222,11 +286,28 @@ class Feeder:
         Returns:
             Arrays' structure with (shape, dtype) at its leaves.
         """
-        first = self.plan(0)[0]
-        longer = Batch(first.rows, first.real, 2 * first.length + LADDER_MULTIPLE)
-        short, long = (self.assemble(b, np.random.default_rng(0)) for b in (first, longer))
+        multiple = self.multiple * self.accumulate
+        size = -(-min(self.batch_size, len(self.lengths)) // multiple) * multiple
+        longest = int(self.lengths.max())
+        short, long = (
+            next(_parts(self.assemble(batch, np.random.default_rng(0)), self.accumulate))
+            for batch in (
+                Batch(np.zeros(size, np.int64), size, longest + more)
+                for more in (0, longest + LADDER_MULTIPLE)
+            )
+        )
         inputs = {name: _shape(short[0][name], long[0][name]) for name in short[0]}
         return inputs, _shape(short[1], long[1]), _shape(short[2], long[2])
+
+
+def _parts(arrays: Arrays, count: int) -> Iterator[Arrays]:
+    """Cuts a batch by rows into equal parts."""
+    inputs, targets, weights = arrays
+    size = len(weights) // count
+    for start in range(0, len(weights), size):
+        own = slice(start, start + size)
+        cut = {name: array[own] for name, array in inputs.items()}
+        yield cut, targets[own], weights[own] * np.float32(count)
 
 
 def _shape(short: np.ndarray, long: np.ndarray) -> tuple[tuple[int | None, ...], np.dtype]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import json
 import re
+import sys
 import unicodedata
 import warnings
 from collections import Counter
@@ -34,7 +36,7 @@ _ENTITY = "{'word': '…', 'start_idx': 0, 'end_idx': 3, 'type': 'PER'}"
 _EMPTY_SENTENCE = "the sentence is empty"
 # JSON can write one half of a pair that stands for one character; no tokenizer takes it.
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-# The form in which pandas writes an entity; reading it without Python's parser saves a second on
+# The form in which pandas writes an entity; reading it without Python's parser saves seconds on
 # KLUE's rows. Quotes and backslashes in a text are left to the parser.
 _PLAIN_ENTITY = re.compile(
     r"\{'word': '([^'\\\r\n\0]*)', 'start_idx': (0|[1-9][0-9]{0,8}), "
@@ -181,8 +183,9 @@ def scan_examples(
         # A backslash in an entity's text makes Python warn of its own syntax.
         warnings.simplefilter("ignore", SyntaxWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
-        for row in table.rows:
-            reader.read(row, reading)
+        table.rows.reverse()
+        while table.rows:  # a row's cells are let go as soon as it is read
+            reader.read(table.rows.pop(), reading)
     return reading
 
 
@@ -271,7 +274,7 @@ class _RowReader:
         label = None if self.labels is None else self._label(cells.get("label"), self.labels)
         if sentence is None or subject is None or object_ is None:
             return None
-        source = str(cells.get("source") or "")
+        source = sys.intern(str(cells.get("source") or ""))
         texts = {"subject_entity": subject.type, "object_entity": object_.type, "source": source}
         for column, text in texts.items():
             if _HALF_CHARACTER.search(text):
@@ -314,7 +317,7 @@ class _RowReader:
     def _label(self, value: Any, labels: LabelList) -> str | None:
         name = "" if value is None else str(value)
         if name in labels:
-            return name
+            return sys.intern(name)
         if name in ("", UNLABELLED):
             if self.require_labels:
                 what, kind = "the row has no label, and training needs one", "missing label"
@@ -325,6 +328,15 @@ class _RowReader:
 
     def _entity(self, column: str, value: Any, sentence: str | None) -> Entity | None:
         """Reads an entity; None when it has a fault or no sentence to stand in."""
+        plain = _PLAIN_ENTITY.fullmatch(value) if sentence and isinstance(value, str) else None
+        if plain and sentence:
+            word, first, final, type_ = plain.groups()
+            span = Span(int(first), int(final) + (self.data.ends == "inclusive"))
+            if word and type_ and span.end <= len(sentence) and span.of(sentence) == word:
+                return Entity(word, span, sys.intern(type_))
+        return self._checked_entity(column, value, sentence)
+
+    def _checked_entity(self, column: str, value: Any, sentence: str | None) -> Entity | None:
         count = len(self._faults)
         entity = self._parsed(column, value)
         if entity is None:
@@ -411,10 +423,9 @@ class _RowReader:
 
 def _literal(text: str) -> Any:
     """Reads the text of a Python or JSON object; None when it is neither."""
-    plain = _PLAIN_ENTITY.fullmatch(text)
-    if plain is not None:
-        word, start, last, type_ = plain.groups()
-        return {"word": word, "start_idx": int(start), "end_idx": int(last), "type": type_}
+    if "\\" not in text:  # without escapes JSON means the same in Python, and is read sooner
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(text)
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast
 
 from relx.batches import Arrays, Batch, padded
 from relx.examples import Example
 from relx.markers import mark
 from relx.recipe import MarkersSection, Pooling
-from relx.relation_model import pooled_spans
-from relx.tokens import TokenRow, tokenize
+from relx.token_cache import CHUNK, Content, cached, token_key
+from relx.tokens import TokenRow, TokenRows, tokenize
+
+if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
+    from transformers import PreTrainedTokenizerFast
 
 
 def tokenize_examples(
@@ -22,8 +25,9 @@ def tokenize_examples(
     tokenizer: PreTrainedTokenizerFast,
     max_length: int,
     file: str = "",
-) -> list[TokenRow]:
-    """Marks and tokenises rows.
+    cache: Path | None = None,
+) -> TokenRows:
+    """Marks and tokenises rows, or takes their tokens from an earlier run.
 
     Args:
         examples: The rows.
@@ -31,16 +35,58 @@ def tokenize_examples(
         tokenizer: The encoder's tokenizer, with the marker tokens.
         max_length: The window in tokens.
         file: Where the rows come from, for messages.
+        cache: Where tokens are kept, as `token_folder` says; None keeps none.
 
     Returns:
-        One TokenRow a row.
+        One row an example, in order.
 
     Raises:
         InputError: The entities of some rows cannot be found or do not fit.
     """
-    texts = [mark(example, markers, tokenizer.sep_token) for example in examples]
     place = f" of {file}" if file else ""
-    return tokenize(texts, tokenizer, max_length, [f"{row.id}{place}" for row in examples])
+
+    def key() -> str:
+        settings = [markers.model_dump_json(), str(max_length)]
+        return token_key(tokenizer, __file__, settings, _contents(examples))
+
+    def make() -> TokenRows:
+        texts = (mark(example, markers, tokenizer.sep_token) for example in examples)
+        return tokenize(texts, tokenizer, max_length, (f"{row.id}{place}" for row in examples))
+
+    return cached(cache, key, TokenRows, make)
+
+
+def _contents(examples: Sequence[Example]) -> Iterator[Content]:
+    for start in range(0, len(examples), CHUNK):
+        rows = examples[start : start + CHUNK]
+        entities = [entity for row in rows for entity in (row.subject, row.object)]
+        texts = [row.sentence for row in rows]
+        texts += [text for entity in entities for text in (entity.word, entity.type)]
+        yield texts, [place for entity in entities for place in entity.span]
+
+
+def pooled_spans(rows: TokenRows, pooling: Pooling) -> np.ndarray:
+    """Names the token spans that a pooling reads.
+
+    `entity_starts` is the state of each entity's opening marker (Soares et al. 2019, arXiv
+    1906.03158); `cls_entity_starts` puts the first token before them.
+
+    Args:
+        rows: Tokenised examples.
+        pooling: The recipe's `train.pooling`.
+
+    Returns:
+        First token and one past the last, (rows, one to three spans, 2) int32.
+    """
+    starts = np.stack([rows.places[:, 4:], rows.places[:, 4:] + 1], axis=2)
+    first = np.broadcast_to(np.array([[[0, 1]]], np.int32), (len(rows), 1, 2))
+    kinds = {
+        "entity_starts": starts,
+        "cls_entity_starts": np.concatenate([first, starts], axis=1),
+        "cls": first,
+        "entity_means": rows.places[:, :4].reshape(-1, 2, 2),
+    }
+    return kinds[pooling]
 
 
 class RelationArrays:
@@ -56,18 +102,18 @@ class RelationArrays:
 
     def __init__(
         self,
-        rows: Sequence[TokenRow],
+        rows: Iterable[TokenRow],
         pooling: Pooling,
         pad_id: int,
         segments: bool,
         targets: np.ndarray | None = None,
     ) -> None:
-        self.rows = rows
+        self.rows = TokenRows.of(rows)
         self.pad_id = pad_id
         self.segments = segments
         self.targets = targets
-        self.lengths = np.array([len(row.token_ids) for row in rows])
-        self.spans = np.array([pooled_spans(row, pooling) for row in rows], np.int32)
+        self.lengths = self.rows.lengths
+        self.spans = pooled_spans(self.rows, pooling)
 
     def inputs(self, batch: Batch) -> dict[str, np.ndarray]:
         """Returns a batch's inputs.
@@ -79,16 +125,18 @@ class RelationArrays:
             token_ids, padding_mask and perhaps segment_ids (batch, length), spans (batch, spans,
             2); all int32.
         """
-        rows = [self.rows[i] for i in batch.rows]
-        mask = np.arange(batch.length)[None] < self.lengths[batch.rows][:, None]
+        inside = np.arange(batch.length) < self.lengths[batch.rows][:, None]
         inputs = {
-            "token_ids": padded([row.token_ids for row in rows], batch.length, self.pad_id),
-            "padding_mask": mask.astype(np.int32),
+            "token_ids": self._padded(self.rows.token_ids, batch, self.pad_id),
+            "padding_mask": inside.astype(np.int32),
             "spans": self.spans[batch.rows],
         }
         if self.segments:
-            inputs["segment_ids"] = padded([row.segment_ids for row in rows], batch.length, 0)
+            inputs["segment_ids"] = self._padded(self.rows.segment_ids, batch, 0)
         return inputs
+
+    def _padded(self, tokens: np.ndarray, batch: Batch, value: int) -> np.ndarray:
+        return padded(tokens, self.rows.offsets, batch.rows, batch.length, value)
 
     def training(self, batch: Batch, rng: np.random.Generator) -> Arrays:
         """Returns inputs, targets (batch,) int32 and weights (batch,) float32 that sum to 1."""

@@ -16,6 +16,7 @@ from relx.faults import Fault, InputError, nearest, shorten
 Encoding = Literal["auto", "utf-8", "cp949"]
 
 _SPACE = re.compile(r"\s*")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _FORMATS = "a CSV with a header, a JSON list of objects, or one JSON object a line"
 # The longest cell that the csv module takes; a sentence is never near it.
 _LONGEST_CELL = csv.field_size_limit()
@@ -67,9 +68,12 @@ def read_table(path: Path, encoding: Encoding = "auto") -> Table:
         InputError: There is no such file, or it is empty, binary, or in another encoding or format.
     """
     text = read_text(path, encoding)
-    start = text.lstrip()[:1]
-    read = {"[": _json_list, "{": _json_lines}.get(start, _csv)
-    return read(path, text)
+    read_json = {"[": _json_list, "{": _json_lines}.get(text.lstrip()[:1])
+    if read_json is not None:
+        return read_json(path, text)
+    lines = _LINE.findall(text)
+    del text  # one character beyond U+FFFF makes it four bytes a character
+    return _csv(path, lines)
 
 
 def read_text(path: Path, encoding: Encoding = "auto") -> str:
@@ -141,8 +145,7 @@ def _decode(path: Path, data: bytes, encoding: Encoding) -> str:
     raise InputError(fault)
 
 
-def _csv(path: Path, text: str) -> Table:
-    lines = list(io.StringIO(text, newline=""))
+def _csv(path: Path, lines: list[str]) -> Table:
     cut = ((covered, cells) for covered, cells in _cut(lines) if cells)
     covered, header = next(cut)
     if isinstance(header, str):

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -55,6 +55,68 @@ class TokenRow:
     object_start: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenRows:
+    """Rows ready for an encoder, in a few arrays: small, and batches are quickly made of them.
+
+    Args:
+        token_ids: (tokens,) uint16 or int32, the rows' tokens one row after the other.
+        segment_ids: (tokens,) uint8, likewise.
+        offsets: (rows + 1,) int64, where each row begins, and where the last one ends.
+        places: (rows, 6) int32: first token and one past the last of the subject and of the
+            object, then the token to pool of each; see `TokenRow`.
+    """
+
+    token_ids: npt.NDArray[Any]
+    segment_ids: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, rows: Iterable[TokenRow]) -> TokenRows:
+        """Puts rows together.
+
+        Args:
+            rows: The rows; `TokenRows` stay what they are.
+
+        Returns:
+            The same rows.
+        """
+        if isinstance(rows, TokenRows):
+            return rows
+        found = [
+            _Row(
+                row.token_ids.tolist(),
+                row.segment_ids.tolist(),
+                _Places(row.subject, row.object, row.subject_start, row.object_start),
+            )
+            for row in rows
+        ]
+        return _flat(found, id_type(1 + max((max(row.token_ids) for row in found), default=0)))
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """The rows' lengths in tokens, (rows,)."""
+        return np.diff(self.offsets).astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, row: int) -> TokenRow:
+        own = slice(self.offsets[row], self.offsets[row + 1])
+        subject, subject_end, object_, object_end, *starts = self.places[row].tolist()
+        return TokenRow(
+            self.token_ids[own].astype(np.int32),
+            self.segment_ids[own].astype(np.int32),
+            Span(subject, subject_end),
+            Span(object_, object_end),
+            *starts,
+        )
+
+    def __iter__(self) -> Iterator[TokenRow]:
+        return (self[row] for row in range(len(self)))
+
+
 class Pieces(NamedTuple):
     """A text that is a sentence with pieces inserted.
 
@@ -88,19 +150,19 @@ class TextTokens:
 
 
 def tokenize(
-    texts: Sequence[MarkedText],
+    texts: Iterable[MarkedText],
     tokenizer: PreTrainedTokenizerFast,
     max_length: int,
-    ids: Sequence[str],
-) -> list[TokenRow]:
-    """Tokenizes marked texts; equal texts are tokenized once and share their arrays.
+    ids: Iterable[str],
+) -> TokenRows:
+    """Tokenizes marked texts.
 
     A row that is too long keeps its second segment, both entities with their markers and what
     lies between them, and as much of the sentence around them as fits, evenly on both sides; it
     has exactly `max_length` tokens then.
 
     Args:
-        texts: The marked texts.
+        texts: The marked texts; a few thousand at a time are taken and let go again.
         tokenizer: A fast tokenizer of any kind.
         max_length: The longest row, in tokens, special tokens included.
         ids: The rows' ids, by which errors name them.
@@ -112,25 +174,38 @@ def tokenize(
         InputError: An entity has no token, or the two entities do not fit into `max_length`;
             all such rows at once.
     """
-    names: dict[MarkedText, str] = {}
-    for text, name in zip(texts, ids, strict=True):
-        names.setdefault(text, name)
-    segments = text_tokens((_pieces(text) for text in names), tokenizer)
-    others = dict.fromkeys(Pieces(text.other, text.separators) for text in names if text.other)
-    tokens_of_other = dict(zip(others, text_tokens(others, tokenizer), strict=True))
-    frames = {pair: _frame(tokenizer, pair=pair) for pair in (False, True)}
-    rows: dict[MarkedText, TokenRow] = {}
+    chunks = [_flat([], id_type(len(tokenizer)))]
     faults: list[Fault] = []
-    for (text, name), segment in zip(names.items(), segments, strict=True):
-        other = tokens_of_other[Pieces(text.other, text.separators)] if text.other else None
-        row = _row(text, segment, other, frames[other is not None], max_length)
-        if isinstance(row, Fault):
-            faults.append(_named(row, name))
-        else:
-            rows[text] = row
+    names = iter(ids)
+    for found in _chunks_of_rows(texts, tokenizer, max_length):
+        rows = []
+        for row, name in zip(found, names, strict=False):
+            if isinstance(row, Fault):
+                faults.append(_named(row, name))
+            else:
+                rows.append(row)
+        chunks.append(_flat(rows, id_type(len(tokenizer))))
     if faults:
         raise InputError(*faults)
-    return [rows[text] for text in texts]
+    return _joined_rows(chunks)
+
+
+def row_lengths(
+    texts: Iterable[MarkedText], tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> Iterator[int | Fault]:
+    """Counts what `tokenize` would give, without keeping it.
+
+    Args:
+        texts: The marked texts; a few thousand at a time are taken and let go again.
+        tokenizer: A fast tokenizer of any kind.
+        max_length: The longest row, in tokens, special tokens included.
+
+    Yields:
+        The length of each text's row in tokens, or why there is no row, in order.
+    """
+    for found in _chunks_of_rows(texts, tokenizer, max_length):
+        for row in found:
+            yield row if isinstance(row, Fault) else len(row.token_ids)
 
 
 def text_tokens(
@@ -152,6 +227,18 @@ def text_tokens(
             yield from _chunk_tokens(chunk, tokenizer)
             chunk = []
     yield from _chunk_tokens(chunk, tokenizer)
+
+
+def id_type(vocabulary: int) -> np.dtype[Any]:
+    """Chooses the smaller type that holds every token id.
+
+    Args:
+        vocabulary: The number of ids.
+
+    Returns:
+        uint16 or int32.
+    """
+    return np.dtype(np.uint16 if vocabulary <= 2**16 else np.int32)
 
 
 def special_ids(tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
@@ -226,7 +313,7 @@ class _CutWord(NamedTuple):
         return sentence[self.context : self.bounds[1]]
 
     def others(self, sentence: str) -> list[tuple[int, str]]:
-        return [(start, sentence[start:end]) for start, end in pairwise(self.bounds[1:])]
+        return [(start, sentence[start:end]) for start, end in itertools.pairwise(self.bounds[1:])]
 
 
 def _chunk_tokens(texts: Sequence[Pieces], tokenizer: PreTrainedTokenizerFast) -> list[TextTokens]:
@@ -261,14 +348,20 @@ def _special_text_as_text(tokenizer: PreTrainedTokenizerFast) -> Iterator[Tokeni
 
 def _parted(text: Pieces) -> tuple[str, list[_Insertion]]:
     """Takes the inserted pieces out; one that replaces a word leaves a letter in its place."""
-    sentence, insertions, taken = "", [], 0
+    parts, insertions, taken, at = [], [], 0, 0
     for piece in text.inserted:
-        sentence += text.text[taken : piece.start]
-        taken, at = piece.end, len(sentence)
-        if any(piece.start <= entity.start < entity.end <= piece.end for entity in text.entities):
-            sentence += STAND_IN
-        insertions.append(_Insertion(piece.of(text.text), Span(at, len(sentence))))
-    return sentence + text.text[taken:], insertions
+        parts.append(text.text[taken : piece.start])
+        at += piece.start - taken
+        taken, start = piece.end, at
+        if _holds_an_entity(piece, text.entities):
+            parts.append(STAND_IN)
+            at += len(STAND_IN)
+        insertions.append(_Insertion(piece.of(text.text), Span(start, at)))
+    return "".join([*parts, text.text[taken:]]), insertions
+
+
+def _holds_an_entity(piece: Span, entities: Sequence[Span]) -> bool:
+    return any(piece.start <= start < end <= piece.end for start, end in entities)
 
 
 def _piece_ids(
@@ -317,13 +410,18 @@ def _encoded(backend: Tokenizer, texts: Iterable[str]) -> dict[str, _Tokens]:
 
 
 def _tokens(text: str, encoding: Encoding) -> _Tokens:
-    starts, ends = [], []
-    for start, end in encoding.offsets:
-        while start < end and text[start].isspace():
-            start += 1
-        starts.append(start)
-        ends.append(end)
-    return _Tokens(encoding.ids, starts, ends, encoding.word_ids)
+    places = encoding.offsets
+    starts = [
+        _after_space(text, start, end) if start < end and text[start].isspace() else start
+        for start, end in places
+    ]
+    return _Tokens(encoding.ids, starts, [end for _, end in places], encoding.word_ids)
+
+
+def _after_space(text: str, start: int, end: int) -> int:
+    while start < end and text[start].isspace():
+        start += 1
+    return start
 
 
 def _inside_special(tokens: _Tokens, special: frozenset[int]) -> Iterator[int]:
@@ -431,8 +529,9 @@ def _joined(
 
 def _extend(row: TextTokens, tokens: _Tokens, start: int, end: int, moved: int) -> None:
     row.token_ids += tokens.ids[start:end]
-    row.starts += [at + moved for at in tokens.starts[start:end]]
-    row.ends += [at + moved for at in tokens.ends[start:end]]
+    starts, ends = tokens.starts[start:end], tokens.ends[start:end]
+    row.starts += [at + moved for at in starts] if moved else starts
+    row.ends += [at + moved for at in ends] if moved else ends
     row.inserted += [False] * (end - start)
 
 
@@ -460,13 +559,60 @@ def _frame(tokenizer: PreTrainedTokenizerFast, *, pair: bool) -> list[_Part]:
     return parts
 
 
+class _Row(NamedTuple):
+    """One row as lists: its tokens with their segments, and its entities' places among them."""
+
+    token_ids: list[int]
+    segment_ids: list[int]
+    places: _Places
+
+
+def _chunks_of_rows(
+    texts: Iterable[MarkedText], tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> Iterator[list[_Row | Fault]]:
+    """Yields the row of each text, or why there is none, `CHUNK` of them at a time."""
+    frames = {pair: _frame(tokenizer, pair=pair) for pair in (False, True)}
+    left = iter(texts)
+    while chunk := list(itertools.islice(left, CHUNK)):
+        segments = text_tokens((_pieces(text) for text in chunk), tokenizer)
+        others = dict.fromkeys(Pieces(text.other, text.separators) for text in chunk if text.other)
+        tokens_of_other = dict(zip(others, text_tokens(others, tokenizer), strict=True))
+        found = []
+        for text, segment in zip(chunk, segments, strict=True):
+            other = tokens_of_other[Pieces(text.other, text.separators)] if text.other else None
+            found.append(_row(text, segment, other, frames[other is not None], max_length))
+        yield found
+
+
+def _flat(rows: Sequence[_Row], ids: np.dtype[Any]) -> TokenRows:
+    chain = itertools.chain.from_iterable
+    places = [(*row.places.subject, *row.places.object, *row.places[2:]) for row in rows]
+    return TokenRows(
+        np.fromiter(chain(row.token_ids for row in rows), ids),
+        np.fromiter(chain(row.segment_ids for row in rows), np.uint8),
+        np.cumsum([0, *(len(row.token_ids) for row in rows)], dtype=np.int64),
+        np.array(places, np.int32).reshape(-1, 6),
+    )
+
+
+def _joined_rows(chunks: Sequence[TokenRows]) -> TokenRows:
+    ends = np.cumsum([0, *(len(chunk.token_ids) for chunk in chunks)])
+    offsets = [chunk.offsets[1:] + start for chunk, start in zip(chunks, ends[:-1], strict=True)]
+    return TokenRows(
+        np.concatenate([chunk.token_ids for chunk in chunks]),
+        np.concatenate([chunk.segment_ids for chunk in chunks]),
+        np.concatenate([np.zeros(1, np.int64), *offsets]),
+        np.concatenate([chunk.places for chunk in chunks]),
+    )
+
+
 def _row(
     text: MarkedText,
     tokens: TextTokens,
     other: TextTokens | None,
     frame: Sequence[_Part],
     max_length: int,
-) -> TokenRow | Fault:
+) -> _Row | Fault:
     places = _places(text, tokens)
     if isinstance(places, Fault):
         return places
@@ -488,14 +634,7 @@ def _row(
         added = part.token_ids if part.sequence is None else sequences[part.sequence]
         ids += added
         segments += [part.segment] * len(added)
-    return TokenRow(
-        token_ids=np.array(ids, np.int32),
-        segment_ids=np.array(segments, np.int32),
-        subject=places.subject.moved(moved),
-        object=places.object.moved(moved),
-        subject_start=places.subject_start + moved,
-        object_start=places.object_start + moved,
-    )
+    return _Row(ids, segments, places.moved(moved))
 
 
 class _Places(NamedTuple):
@@ -505,6 +644,14 @@ class _Places(NamedTuple):
     object: Span
     subject_start: int
     object_start: int
+
+    def moved(self, by: int) -> _Places:
+        return _Places(
+            self.subject.moved(by),
+            self.object.moved(by),
+            self.subject_start + by,
+            self.object_start + by,
+        )
 
 
 def _places(text: MarkedText, tokens: TextTokens) -> _Places | Fault:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from relx.examples import BadRow, Example, Reading, scan_examples
 from relx.faults import Fault, InputError
 from relx.labels import LabelList, read_labels
 from relx.progress import say
 from relx.recipe import DataSection, Recipe
-
-if TYPE_CHECKING:
-    from relx.markers import MarkedText
 
 SHOWN_PLACES = 5
 _NO_WINDOW = 1_000_000_000
@@ -191,16 +188,15 @@ def _find_in_files(readings: Iterable[Reading | None], report: Report) -> None:
 
 def _repeated_rows(reading: Reading) -> Iterator[Finding]:
     """Looks for rows that say the same thing again, or something else of the same entities."""
-    rows_of = _places_of(reading.examples, lambda row: (row.sentence, row.subject, row.object))
-    repeated = {key: rows for key, rows in rows_of.items() if len(rows) > 1}
-    repeats = [row for rows in repeated.values() for row in rows[1:]]
+    repeated = _repeats(reading.examples)
+    repeats = [row for rows in repeated for row in rows[1:]]
     if repeats:
         message = (
             f"{len(repeats)} rows of {reading.path} repeat an earlier row's sentence and entities"
         )
         yield Finding("duplicate rows", message, len(repeats), _places(reading, sorted(repeats)))
     examples = reading.examples
-    torn = [rows for rows in repeated.values() if len({examples[i].label for i in rows}) > 1]
+    torn = [rows for rows in repeated if len({examples[i].label for i in rows}) > 1]
     if torn:
         message = f"{len(torn)} keys of {reading.path} (sentence and both entities) have two labels"
         places = tuple(
@@ -263,11 +259,9 @@ def _check_window(readings: Sequence[Reading | None], recipe: Recipe, report: Re
 
 def _find_cut_texts(reading: Reading, recipe: Recipe, tokenizer: Any, report: Report) -> None:
     """Looks for texts longer than the window, and entities too far apart for it."""
-    from relx.markers import mark
-
-    window, separator = recipe.tokens.max_length, tokenizer.sep_token
-    texts = {i: mark(row, recipe.markers, separator) for i, row in enumerate(reading.examples)}
-    lengths, refused = _token_counts(texts, tokenizer, _NO_WINDOW)
+    window = recipe.tokens.max_length
+    every = range(len(reading.examples))
+    lengths, refused = _counted(reading, every, recipe, tokenizer, _NO_WINDOW)
     report.faults += [replace(refused[i], where=place) for i, place in _named(reading, refused)]
     long = [i for i, length in lengths.items() if length > window]
     if not long:
@@ -278,7 +272,7 @@ def _find_cut_texts(reading: Reading, recipe: Recipe, tokenizer: Any, report: Re
     )
     places = _places(reading, long)
     report.findings.append(Finding("texts longer than the window", message, len(long), places))
-    _, apart = _token_counts({i: texts[i] for i in long}, tokenizer, window)
+    _, apart = _counted(reading, long, recipe, tokenizer, window)
     if apart:
         message = (
             f"in {len(apart)} rows of {reading.path} the entities do not fit into one window of "
@@ -290,32 +284,29 @@ def _find_cut_texts(reading: Reading, recipe: Recipe, tokenizer: Any, report: Re
         )
 
 
-def _token_counts(
-    texts: dict[int, MarkedText], tokenizer: Any, window: int
+def _counted(
+    reading: Reading, rows: Sequence[int], recipe: Recipe, tokenizer: Any, window: int
 ) -> tuple[dict[int, int], dict[int, Fault]]:
-    """Counts the tokens of each text, and gives the faults of those that cannot be tokenized."""
-    from relx.tokens import tokenize
+    """Counts the tokens of some rows, and gives the faults of those that cannot be tokenized."""
+    from relx.markers import mark
+    from relx.tokens import row_lengths
 
-    names = [str(i) for i in texts]
-    try:
-        rows = tokenize(list(texts.values()), tokenizer, window, names)
-    except InputError as error:
-        # Equal texts are tokenized once, so one fault may stand for several rows.
-        of_text = {texts[int(fault.where.removeprefix("row "))]: fault for fault in error.faults}
-        refused = {i: of_text[text] for i, text in texts.items() if text in of_text}
-        rest = {i: text for i, text in texts.items() if i not in refused}
-        return _token_counts(rest, tokenizer, window)[0], refused
-    return {i: len(row.token_ids) for i, row in zip(texts, rows, strict=True)}, {}
+    separator = tokenizer.sep_token
+    texts = (mark(reading.examples[i], recipe.markers, separator) for i in rows)
+    counts = dict(zip(rows, row_lengths(texts, tokenizer, window), strict=True))
+    lengths = {i: count for i, count in counts.items() if not isinstance(count, Fault)}
+    return lengths, {i: count for i, count in counts.items() if isinstance(count, Fault)}
 
 
-def _places_of(
-    examples: Sequence[Example], key: Callable[[Example], Hashable]
-) -> dict[Hashable, list[int]]:
-    """Groups the places of examples by a key."""
-    places: defaultdict[Hashable, list[int]] = defaultdict(list)
-    for i, example in enumerate(examples):
-        places[key(example)].append(i)
-    return places
+def _repeats(examples: Sequence[Example]) -> list[list[int]]:
+    """Groups the examples that have sentence and entities in common with another one."""
+    first: dict[Hashable, int] = {}
+    repeats: dict[int, list[int]] = {}
+    for i, row in enumerate(examples):
+        at = first.setdefault((row.sentence, row.subject, row.object), i)
+        if at != i:
+            repeats.setdefault(at, [at]).append(i)
+    return [repeats[at] for at in sorted(repeats)]
 
 
 def _places(reading: Reading, rows: Sequence[int]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from relx.batches import Arrays, Batch, padded
-from tapt.corpus import CorpusRow
+from tapt.corpus import CorpusRows
 from tapt.masking import Masked, draw_masks, slots
 
 
@@ -25,7 +25,7 @@ class CorpusArrays:
 
     def __init__(
         self,
-        rows: Sequence[CorpusRow],
+        rows: CorpusRows,
         *,
         rate: float,
         pad_id: int,
@@ -39,7 +39,7 @@ class CorpusArrays:
         self.mask_id = mask_id
         self.random_ids = random_ids
         self.segments = segments
-        self.lengths = np.array([len(row.token_ids) for row in rows])
+        self.lengths = rows.lengths
 
     def training(self, batch: Batch, rng: np.random.Generator) -> Arrays:
         """Returns a batch with masks drawn by `rng`.
@@ -79,16 +79,18 @@ class CorpusArrays:
             yield self._inputs(batch, token_ids, masked.positions), masked.targets, weights
 
     def _draw(self, batch: Batch, rng: np.random.Generator) -> Masked:
-        rows = [self.rows[i] for i in batch.rows]
-        return draw_masks(
-            padded([row.token_ids for row in rows], batch.length, self.pad_id),
-            padded([row.units for row in rows], batch.length, -1),
+        """Draws for the rows that count alone, so that those that fill up change no mask."""
+        real = batch.rows[: batch.real]
+        masked = draw_masks(
+            padded(self.rows.token_ids, self.rows.offsets, real, batch.length, self.pad_id),
+            padded(self.rows.units, self.rows.offsets, real, batch.length, -1),
             rng,
             rate=self.rate,
             slots=slots(batch.length, self.rate),
             mask_id=self.mask_id,
             random_ids=self.random_ids,
         )
+        return masked.filled(len(batch.rows))
 
     def _inputs(
         self, batch: Batch, token_ids: np.ndarray, positions: np.ndarray

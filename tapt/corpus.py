@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,8 @@ from relx.files import digest
 from relx.markers import mark
 from relx.recipe import MarkersSection, Recipe
 from relx.spans import Span
-from relx.tokens import Pieces, TextTokens, special_around, text_tokens
+from relx.token_cache import Content, cached, token_key
+from relx.tokens import CHUNK, Pieces, TextTokens, id_type, special_around, text_tokens
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
@@ -54,6 +57,36 @@ class CorpusRow:
     units: npt.NDArray[np.int32]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CorpusRows:
+    """Rows to mask and restore, in a few arrays: small, and batches are quickly made of them.
+
+    Args:
+        token_ids: (tokens,) uint16 or int32, the rows' tokens one row after the other.
+        units: (tokens,) int16 or int32, likewise; see `CorpusRow`.
+        offsets: (rows + 1,) int64, where each row begins, and where the last one ends.
+    """
+
+    token_ids: npt.NDArray[Any]
+    units: npt.NDArray[Any]
+    offsets: npt.NDArray[np.int64]
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """The rows' lengths in tokens, (rows,)."""
+        return np.diff(self.offsets).astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> CorpusRow:
+        own = slice(self.offsets[row], self.offsets[row + 1])
+        return CorpusRow(self.token_ids[own].astype(np.int32), self.units[own].astype(np.int32))
+
+    def __iter__(self) -> Iterator[CorpusRow]:
+        return (self[row] for row in range(len(self)))
+
+
 def read_corpus(recipe: Recipe) -> list[CorpusText]:
     """Reads the sentences of the recipe's train and test files, each once, without their labels.
 
@@ -80,8 +113,9 @@ def tokenize_corpus(
     tokenizer: PreTrainedTokenizerFast,
     max_length: int,
     mask_unit: MaskUnit,
-) -> list[CorpusRow]:
-    """Tokenizes the texts and says which tokens are masked together.
+    cache: Path | None = None,
+) -> CorpusRows:
+    """Tokenizes the texts and says which tokens are masked together, unless an earlier run did.
 
     A word is a run of letters, digits and marks; any other character but a space is a word by
     itself. A token belongs to the word in which its first character lies, whatever kind the
@@ -93,21 +127,28 @@ def tokenize_corpus(
         max_length: The longest row, in tokens; a longer text becomes several rows of about the
             same length, and no token is lost.
         mask_unit: What is masked together: single tokens, words, or whole entities.
+        cache: Where tokens are kept, as `token_folder` says; None keeps none.
 
     Returns:
         The rows, in the order of the texts.
     """
-    before, after = special_around(tokenizer)
-    room = max_length - len(before) - len(after)
-    pieces = (Pieces(text.text, text.inserted, text.entities) for text in texts)
-    rows: list[CorpusRow] = []
-    for text, tokens in zip(texts, text_tokens(pieces, tokenizer), strict=True):
-        units = _units(text, tokens, mask_unit)
-        ids = np.array(tokens.token_ids, np.int32)
-        count = max(1, -(-len(ids) // room))
-        for part, own in zip(np.array_split(ids, count), np.array_split(units, count), strict=True):
-            rows.append(_row(part, own, before, after))
-    return rows
+
+    def key() -> str:
+        settings = [str(max_length), mask_unit]
+        return token_key(tokenizer, __file__, settings, _contents(texts))
+
+    def make() -> CorpusRows:
+        return _tokenized(texts, tokenizer, max_length, mask_unit)
+
+    return cached(cache, key, CorpusRows, make)
+
+
+def _contents(texts: Sequence[CorpusText]) -> Iterator[Content]:
+    for start in range(0, len(texts), CHUNK):
+        some = texts[start : start + CHUNK]
+        numbers = [len(spans) for text in some for spans in (text.entities, text.inserted)]
+        numbers += [at for text in some for span in (*text.entities, *text.inserted) for at in span]
+        yield [text.text for text in some], numbers
 
 
 def corpus_digest(texts: Iterable[CorpusText]) -> str:
@@ -131,9 +172,10 @@ def _plain(spans: Iterable[Span]) -> list[tuple[int, int]]:
 
 def _texts(recipe: Recipe) -> Iterator[CorpusText]:
     paths = [recipe.data.train] + ([recipe.data.test] if recipe.data.test else [])
+    markers = recipe.markers.model_copy(update={"query": None})
     for example in _examples(paths, recipe):
         if recipe.tapt.markers:
-            yield _marked(example, recipe.markers)
+            yield _marked(example, markers)
         else:
             yield CorpusText(example.sentence, (example.subject.span, example.object.span))
 
@@ -153,7 +195,7 @@ def _examples(paths: Sequence[str], recipe: Recipe) -> list[Example]:
 
 
 def _marked(example: Example, markers: MarkersSection) -> CorpusText:
-    marked = mark(example, markers.model_copy(update={"query": None}), separator="")
+    marked = mark(example, markers, separator="")
     return CorpusText(marked.text, (marked.subject, marked.object), marked.inserted)
 
 
@@ -166,6 +208,70 @@ def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
         else:
             merged.append(span)
     return tuple(merged)
+
+
+def _tokenized(
+    texts: Sequence[CorpusText],
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
+    mask_unit: MaskUnit,
+) -> CorpusRows:
+    before, after = special_around(tokenizer)
+    around = len(before) + len(after)
+    pieces = (Pieces(text.text, text.inserted, text.entities) for text in texts)
+    tokenized = zip(texts, text_tokens(pieces, tokenizer), strict=True)
+    ids: list[npt.NDArray[Any]] = [np.zeros(0, id_type(len(tokenizer)))]
+    units: list[npt.NDArray[Any]] = [np.zeros(0, np.int16 if max_length < 2**15 else np.int32)]
+    lengths = [np.zeros(1, np.int64)]
+    while chunk := list(itertools.islice(tokenized, CHUNK)):
+        of_texts = [_row_sizes(len(found.token_ids), max_length - around) for _, found in chunk]
+        sizes = np.array([size for sizes in of_texts for size in sizes])
+        flat = itertools.chain.from_iterable(found.token_ids for _, found in chunk)
+        ids.append(_framed(np.fromiter(flat, ids[0].dtype), sizes, before, after))
+        own = np.concatenate([_units(text, found, mask_unit) for text, found in chunk])
+        numbers = _numbered(own, sizes).astype(units[0].dtype)
+        units.append(_framed(numbers, sizes, [-1] * len(before), [-1] * len(after)))
+        lengths.append(sizes + around)
+    offsets = np.cumsum(np.concatenate(lengths))
+    return CorpusRows(np.concatenate(ids), np.concatenate(units), offsets)
+
+
+def _row_sizes(count: int, room: int) -> list[int]:
+    """The numbers of a text's tokens in its rows: one row, or several of about the same length."""
+    rows = max(1, -(-count // room))
+    size, more = divmod(count, rows)
+    return [size + 1] * more + [size] * (rows - more)
+
+
+def _framed(
+    values: npt.NDArray[Any],
+    sizes: npt.NDArray[np.int64],
+    before: Sequence[int],
+    after: Sequence[int],
+) -> npt.NDArray[Any]:
+    """Puts the special tokens' values around those of each row."""
+    more = len(before) + len(after)
+    taken = np.cumsum(sizes) - sizes
+    starts = taken + more * np.arange(len(sizes))
+    out = np.empty(len(values) + more * len(sizes), values.dtype)
+    for i, value in enumerate(before):
+        out[starts + i] = value
+    for i, value in enumerate(after):
+        out[starts + len(before) + sizes + i] = value
+    out[np.repeat(starts + len(before) - taken, sizes) + np.arange(len(values))] = values
+    return out
+
+
+def _numbered(units: npt.NDArray[np.int32], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Numbers the units of each row from 0; -1 stays."""
+    rows = np.repeat(np.arange(len(sizes)), sizes)
+    width = int(units.max(initial=0)) + 1
+    eligible = units >= 0
+    found, numbers = np.unique((rows * width + units)[eligible], return_inverse=True)
+    first = np.searchsorted(found, np.arange(len(sizes)) * width)  # of each row
+    out = np.full(len(units), -1, np.int32)
+    out[eligible] = numbers - first[rows[eligible]]
+    return out
 
 
 def _units(text: CorpusText, tokens: TextTokens, mask_unit: MaskUnit) -> npt.NDArray[np.int32]:
@@ -184,33 +290,14 @@ def _units(text: CorpusText, tokens: TextTokens, mask_unit: MaskUnit) -> npt.NDA
 
 def _words(text: CorpusText) -> npt.NDArray[np.int32]:
     """The word of each character, and of a token after the last one; a marker parts words."""
-    numbers = np.zeros(len(text.text) + 1, np.int32)
-    borders = {border for piece in text.inserted for border in piece}
-    number, inside = 0, False
-    for i, character in enumerate(text.text):
-        part = _is_part_of_word(character)
-        if not (part and inside) or i in borders:
-            number += 1
-        numbers[i], inside = number, part
-    numbers[-1] = number
-    return numbers
+    part = np.fromiter(map(_is_part_of_word, text.text), bool, len(text.text))
+    begins = np.ones(len(text.text) + 1, np.int32)
+    begins[1:-1] = ~(part[1:] & part[:-1])
+    begins[[border for piece in text.inserted for border in piece]] = 1
+    begins[-1] = 0
+    return np.cumsum(begins, dtype=np.int32)
 
 
+@functools.cache
 def _is_part_of_word(character: str) -> bool:
     return character.isalnum() or character == "_" or unicodedata.category(character)[0] == "M"
-
-
-def _row(
-    ids: npt.NDArray[np.int32],
-    units: npt.NDArray[np.int32],
-    before: Sequence[int],
-    after: Sequence[int],
-) -> CorpusRow:
-    """Puts special tokens around a text's tokens and numbers its units from 0."""
-    numbers = np.full(len(units), -1, np.int32)
-    eligible = units >= 0
-    numbers[eligible] = np.unique(units[eligible], return_inverse=True)[1]
-    return CorpusRow(
-        token_ids=np.concatenate([before, ids, after]).astype(np.int32),
-        units=np.pad(numbers, (len(before), len(after)), constant_values=-1),
-    )

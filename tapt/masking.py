@@ -29,6 +29,13 @@ class Masked:
     targets: Integers
     weights: npt.NDArray[np.float32]
 
+    def filled(self, size: int) -> Masked:
+        """Returns the batch with its first row repeated until there are `size` rows."""
+        rows = np.arange(size) * (np.arange(size) < len(self.token_ids))
+        return Masked(
+            self.token_ids[rows], self.positions[rows], self.targets[rows], self.weights[rows]
+        )
+
 
 def slots(length: int, rate: float) -> int:
     """Returns how many places the masks of a row need at most.

@@ -1,6 +1,8 @@
 import ast
 import csv
 import json
+import re
+import warnings
 from collections import Counter
 from pathlib import Path
 from unicodedata import normalize
@@ -119,21 +121,55 @@ texts = st.one_of(
     st.just("\0"),
     st.text(max_size=6),
     st.text("'\"\\\\{}n\n\r,:", max_size=6),
-    st.sampled_from(["\\\\x41", "a', 'b"]),
+    st.sampled_from(["\\\\x41", "a', 'b", "가람"]),
 )
-numbers = st.one_of(st.integers(-3, 10**10).map(str), st.sampled_from(["007", "1_0", "0x1", "1.0"]))
+numbers = st.one_of(
+    st.integers(-3, 10**10).map(str), st.sampled_from(["0", "1", "007", "1_0", "0x1", "1.0"])
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+written = st.one_of(
+    values.map(repr),
+    values.map(json.dumps),
+    values.map(lambda value: json.dumps(value, ensure_ascii=False, indent=1)),
+    st.text("[]{}()\"'\\\\ue19.+-, :NaIn\t\n", max_size=12),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(written)
+def test_an_entity_reads_as_python_and_then_json_read_it(text):
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        try:
+            expected = json.loads(text)
+        except (ValueError, RecursionError):
+            expected = None
+    assert repr(_literal(text)) == repr(expected)  # nan differs from itself
 
 
 @settings(max_examples=200, deadline=None)
-@given(word=texts, start=numbers, last=numbers, type_=texts, quote=st.booleans())
-def test_a_plain_entity_reads_as_python_reads_it(word, start, last, type_, quote):
+@given(word=texts, start=numbers, last=numbers, type_=texts, quote=st.booleans(), data=st.data())
+def test_a_plain_entity_reads_as_any_other(tmp_path_factory, word, start, last, type_, quote, data):
+    sentence = data.draw(
+        st.sampled_from(["가람은 나루의 형이다.", f"{word}은 나루의 형", f"{word} "])
+    )
     word, type_ = (repr(word), repr(type_)) if quote else (f"'{word}'", f"'{type_}'")
     text = f"{{'word': {word}, 'start_idx': {start}, 'end_idx': {last}, 'type': {type_}}}"
-    try:
-        expected = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        expected = None
-    assert _literal(text) == expected
+    path = tmp_path_factory.mktemp("plain") / "a.jsonl"
+    path.write_text(json.dumps(row(sentence=sentence, subject_entity=text)), encoding="utf-8")
+    ends = data.draw(st.sampled_from([INCLUSIVE, EXCLUSIVE]))
+    found = [scan_examples(path, ends, None)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("relx.examples._PLAIN_ENTITY", re.compile("(?!)"))
+        found.append(scan_examples(path, ends, None))
+    assert found[0] == found[1]
 
 
 words = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=8)

@@ -22,7 +22,7 @@ from relx.faults import InputError
 from relx.markers import mark, marker_tokens
 from relx.recipe import MarkersSection
 from relx.spans import Span
-from relx.tokens import Pieces, special_around, text_tokens, tokenize
+from relx.tokens import Pieces, TokenRow, TokenRows, special_around, text_tokens, tokenize
 
 SHARED = Path(__file__).parents[2] / "shared"
 SENTENCES = [
@@ -421,13 +421,35 @@ def test_nested_entities_have_their_own_starts():
     assert row.subject.start == row.object_start
 
 
-def test_equal_texts_share_one_row_and_order_is_kept():
+def test_many_rows_are_the_single_ones_in_order(monkeypatch):
+    monkeypatch.setattr("relx.tokens.CHUNK", 3)  # more chunks than one
     tokenizer = tokenizer_of("wordpiece")
-    marked = [mark(row, MarkersSection(), "") for row in (KLUE_LIKE[0], KLUE_LIKE[1], KLUE_LIKE[0])]
-    rows = tokenize(marked, tokenizer, 128, ["a", "b", "c"])
-    assert rows[0] is rows[2]
-    np.testing.assert_array_equal(rows[1].token_ids, row_of(KLUE_LIKE[1], tokenizer).token_ids)
-    assert tokenize([], tokenizer, 128, []) == []
+    examples = [*KLUE_LIKE, KLUE_LIKE[0]]
+    marked = [mark(row, MarkersSection(), "") for row in examples]
+    rows = tokenize(marked, tokenizer, 128, map(str, range(len(marked))))
+    assert len(rows) == len(examples)
+    assert rows.lengths.tolist() == [len(row.token_ids) for row in rows]
+    for found, example_ in zip(rows, examples, strict=True):
+        assert_equal_rows(found, row_of(example_, tokenizer))
+    for found, again in zip(TokenRows.of(list(rows)), rows, strict=True):
+        assert_equal_rows(found, again)
+    assert TokenRows.of(rows) is rows
+    assert rows.token_ids.dtype == np.uint16
+    assert len(tokenize([], tokenizer, 128, [])) == len(list(TokenRows.of([]))) == 0
+
+
+def assert_equal_rows(one, other):
+    np.testing.assert_array_equal(one.token_ids, other.token_ids)
+    np.testing.assert_array_equal(one.segment_ids, other.segment_ids)
+    for name in ("subject", "object", "subject_start", "object_start"):
+        assert getattr(one, name) == getattr(other, name)
+
+
+def test_a_large_vocabulary_has_larger_ids():
+    ids = np.array([7, 250_001, 2], np.int32)
+    rows = TokenRows.of([TokenRow(ids, ids * 0, Span(1, 2), Span(2, 3), 1, 2)])
+    assert rows.token_ids.dtype == np.int32
+    assert rows[0].token_ids.tolist() == ids.tolist()
 
 
 def test_the_tokenizer_is_left_as_it_was():
