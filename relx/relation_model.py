@@ -72,8 +72,19 @@ def spans_of(pooling: Pooling) -> int:
     return {"entity_starts": 2, "cls_entity_starts": 3, "cls": 1, "entity_means": 2}[pooling]
 
 
+def reads_single_tokens(pooling: Pooling) -> bool:
+    """Says whether every span of a pooling is one token, whatever the row."""
+    return pooling != "entity_means"
+
+
 def relation_model(
-    encoder: EncoderBackbone, *, classes: int, spans: int, dropout: float, seed: int
+    encoder: EncoderBackbone,
+    *,
+    classes: int,
+    spans: int,
+    single: bool = False,
+    dropout: float,
+    seed: int,
 ) -> keras.Model:
     """Builds the relation model on an encoder.
 
@@ -83,6 +94,7 @@ def relation_model(
         encoder: The encoder; its weights are shared, not copied.
         classes: The number of labels.
         spans: The number of pooled spans.
+        single: Whether every span is one token: the encoder's last layer is computed there alone.
         dropout: The head's dropout rate.
         seed: The seed of the head's weights and dropout.
 
@@ -91,7 +103,11 @@ def relation_model(
     """
     places = keras.Input((spans, 2), dtype="int32", name="spans")
     seeds = [int(s) for s in np.random.default_rng(seed).integers(0, 2**31, 4)]
-    pooled = EntityPooling(name="entity_pooling")(encoder.output, places)
+    if single:
+        states = encoder.states_at(places[:, :, 0])
+        pooled = keras.layers.Reshape((spans * encoder.hidden_dim,), name="side_by_side")(states)
+    else:
+        pooled = EntityPooling(name="entity_pooling")(encoder.output, places)
     x = keras.layers.Dropout(dropout, seed=seeds[0], name="pooled_dropout")(pooled)
     x = _dense(encoder.hidden_dim, "relation_dense", seeds[1], activation="tanh")(x)
     x = keras.layers.Dropout(dropout, seed=seeds[2], name="relation_dropout")(x)

@@ -10,6 +10,7 @@ import keras
 from relx.batches import Feeder, reading_plan
 from relx.devices import Device
 from relx.encoder.load import LoadedEncoder
+from relx.memory import BatchWatch, memory_faults
 from tapt.arrays import CorpusArrays
 
 
@@ -25,7 +26,7 @@ def masked_lm_model(loaded: LoadedEncoder) -> keras.Model:
     """
     positions = keras.Input((None,), dtype="int32", name="mask_positions")
     assert loaded.head is not None, "the encoder was loaded without its head"
-    logits = loaded.head(loaded.encoder.output, positions)
+    logits = loaded.head(loaded.encoder.states_at(positions))
     inputs = {**loaded.encoder.input, "mask_positions": positions}
     return keras.Model(inputs, logits, name="masked_lm")
 
@@ -47,9 +48,16 @@ def pseudo_perplexity(
 
     Returns:
         The exponential of the mean cross-entropy in nats over the gaps.
+
+    Raises:
+        InputError: The memory does not suffice for a batch.
     """
-    plan = reading_plan(arrays.lengths, batch_size, multiple=device.replicas)
+    rungs = device.rungs(arrays.lengths, batch_size)
+    plan = reading_plan(arrays.lengths, batch_size, rungs=rungs, multiple=device.replicas)
     feeder = Feeder(arrays.lengths, batch_size, seed, arrays.training, multiple=device.replicas)
     data: Any = device.stream(lambda: arrays.measuring(plan, seed), feeder.signature(), len(plan))
+    watch = BatchWatch(plan)
+    with memory_faults(device, "tapt", watch):
+        loss = float(model.evaluate(data, verbose=0, callbacks=[watch]))
     # The weights sum to 1 over all batches, and Keras averages over batches of one size.
-    return math.exp(min(len(plan) * float(model.evaluate(data, verbose=0)), 700.0))
+    return math.exp(min(len(plan) * loss, 700.0))

@@ -145,7 +145,7 @@ def test_logits_are_float32_under_every_precision():
         try:
             loaded = loaded_fresh("roberta")
             hidden = loaded.encoder(batch(loaded.encoder))
-            logits = loaded.head(hidden, np.array([[0, 2], [1, 1], [8, 0]], "int32"))
+            logits = loaded.head(hidden)
         finally:
             keras.config.set_dtype_policy("float32")
         assert keras.backend.standardize_dtype(hidden.dtype) == policy.removeprefix("mixed_")
@@ -153,21 +153,19 @@ def test_logits_are_float32_under_every_precision():
         assert {v.dtype for v in loaded.encoder.weights + loaded.head.weights} == {"float32"}
 
 
-def test_the_head_scores_the_positions_asked_for_and_no_others():
+def test_the_head_scores_each_hidden_state_alone():
     loaded = loaded_fresh("bert")
     hidden = keras.ops.convert_to_numpy(loaded.encoder(batch(loaded.encoder)))
-    everywhere = np.tile(np.arange(9, dtype="int32"), (3, 1))
-    every = keras.ops.convert_to_numpy(loaded.head(hidden, everywhere))
-    positions = np.array([[0, 2], [1, 1], [8, 0]], "int32")
-    some = keras.ops.convert_to_numpy(loaded.head(hidden, positions))
-    assert some.shape == (3, 2, loaded.encoder.configuration.vocab_size)
-    np.testing.assert_allclose(some, every[np.arange(3)[:, None], positions], atol=1e-6)
+    every = keras.ops.convert_to_numpy(loaded.head(hidden))
+    assert every.shape == (3, 9, loaded.encoder.configuration.vocab_size)
+    some = keras.ops.convert_to_numpy(loaded.head(hidden[:, [8, 0]]))
+    np.testing.assert_allclose(some, every[:, [8, 0]], atol=1e-6)
 
 
 def test_a_model_with_encoder_and_head_has_the_token_table_once():
     loaded = loaded_fresh("roberta")
     positions = keras.Input((None,), dtype="int32", name="positions")
-    logits = loaded.head(loaded.encoder.output, positions)
+    logits = loaded.head(loaded.encoder.states_at(positions))
     model = keras.Model({**loaded.encoder.input, "positions": positions}, logits)
     paths = [variable.path for variable in model.trainable_variables]
     assert len(paths) == len(loaded.encoder.weights) + 5

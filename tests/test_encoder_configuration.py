@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import pytest
@@ -81,13 +80,6 @@ def test_all_faults_are_told_at_once():
 def test_an_unknown_architecture_is_an_error_with_the_nearest_known():
     with pytest.raises(InputError, match="did you mean roberta"):
         configuration_from_dict(ROBERTA | {"model_type": "robertta"}, "config.json")
-
-
-def test_differing_dropout_rates_are_noted():
-    configuration = configuration_from_dict(ROBERTA, "config.json")
-    assert configuration.notes() == []
-    other = dataclasses.replace(configuration, attention_probs_dropout_prob=0.0)
-    assert "0.0 on attention" in other.notes()[0]
 
 
 def test_a_folder_without_configuration_is_an_error(tmp_path):

@@ -59,7 +59,7 @@ def inputs_of(encoder, size=3, length=7, seed=0):
 
 def with_head(encoder):
     positions = keras.Input((None,), dtype="int32", name="positions")
-    logits = build_head(encoder)(encoder.output, positions)
+    logits = build_head(encoder)(encoder.states_at(positions))
     return keras.Model({**encoder.input, "positions": positions}, logits)
 
 
@@ -114,7 +114,7 @@ def test_half_precision_is_finite_and_near(model_type, policy):
         encoder.set_weights(values(exact.weights))
         inputs = inputs_of(encoder)
         hidden = encoder(inputs)
-        logits = build_head(encoder)(hidden, np.zeros((3, 2), "int32"))
+        logits = build_head(encoder)(hidden)
     finally:
         keras.config.set_dtype_policy("float32")
     assert keras.backend.standardize_dtype(hidden.dtype) == policy.removeprefix("mixed_")
@@ -303,19 +303,36 @@ def test_local_attention_sees_its_window_and_no_more():
     assert (moved[:4] == 0).all() and (moved[4:] > 0).all()
 
 
-def test_dropout_rates_that_differ_are_noted_only_where_they_are_not_honoured():
-    rates = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.1}
-    assert "0.1 on attention" in configured("electra", **rates).notes()[0]
-    assert "0.1 on attention" in configured("distilbert", dropout=0.0).notes()[0]
-    assert configured("deberta-v2", **rates).notes() == []
-    assert configured("modernbert", mlp_dropout=0.2).notes() == []
+@pytest.mark.parametrize("model_type", EVERY)
+def test_states_at_some_positions_and_their_gradients_are_those_of_the_whole(model_type):
+    """With every dropout at 0; a position that is asked for twice counts twice."""
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    off = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.0)
+    encoder = build_encoder(dataclasses.replace(configured(model_type), **off))
+    positions = np.array([[6, 0, 6], [2, 1, 0], [3, 3, 5]], "int32")
+    places = keras.Input((None,), dtype="int32", name="places")
+    model = keras.Model({**encoder.input, "places": places}, encoder.states_at(places))
+    inputs = inputs_of(encoder)
+    inputs["padding_mask"][2] = 1
+    variables = [variable.value for variable in encoder.trainable_variables]
+    with tf.GradientTape(persistent=True) as tape:
+        some = model(inputs | {"places": positions}, training=True)
+        whole = tf.gather(encoder(inputs, training=True), positions, batch_dims=1)
+        losses = [tf.reduce_sum(tf.sin(7 * states)) for states in (some, whole)]
+    assert np.abs(some - whole).max() < 1e-5
+    for ours, theirs in zip(*(tape.gradient(loss, variables) for loss in losses), strict=True):
+        ours, theirs = (tf.convert_to_tensor(gradient) for gradient in (ours, theirs))
+        assert np.abs(ours - theirs).max() < 1e-5 * max(1.0, np.abs(theirs).max())
 
 
-@pytest.mark.parametrize("model_type", ["deberta-v2", "modernbert"])
-def test_dropout_acts_in_training_alone(model_type):
-    names = {"deberta-v2": "attention_probs_dropout_prob", "modernbert": "attention_dropout"}
-    rates = {"hidden_dropout_prob": 0.0, names[model_type]: 0.5}
-    encoder = build_encoder(configured(model_type, **rates))
+@pytest.mark.parametrize("model_type", EVERY)
+@pytest.mark.parametrize("rate", ["hidden_dropout_prob", "attention_probs_dropout_prob"])
+def test_each_dropout_acts_in_training_alone(model_type, rate):
+    rate = "embedding_dropout" if (model_type, rate[0]) == ("modernbert", "h") else rate
+    off = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.0)
+    encoder = build_encoder(dataclasses.replace(configured(model_type), **off | {rate: 0.5}))
     inputs = inputs_of(encoder)
     still, again = encoder(inputs, training=False), encoder(inputs, training=False)
     np.testing.assert_array_equal(still, again)

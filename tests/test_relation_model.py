@@ -14,6 +14,7 @@ from relx.relation_model import (
     assign_head,
     head_weights,
     pooled_spans,
+    reads_single_tokens,
     relation_model,
     spans_of,
 )
@@ -68,7 +69,7 @@ def test_pooling_averages_each_span_of_each_row():
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_logits_are_the_heads_of_the_hidden_states_at_the_entities(loaded, rows, pooling):
-    model = relation_model(loaded.encoder, classes=5, spans=spans_of(pooling), dropout=0.5, seed=3)
+    model = pooling_model(loaded, pooling, dropout=0.5)
     arrays = RelationArrays(rows, pooling, loaded.tokenizer.pad_token_id, segments=True)
     inputs = arrays.inputs(Batch(np.arange(3), 3, 40))
     logits = ops.convert_to_numpy(model(inputs, training=False))
@@ -84,6 +85,27 @@ def test_logits_are_the_heads_of_the_hidden_states_at_the_entities(loaded, rows,
         dense = np.tanh(pooled @ weights["relation_dense/kernel"] + weights["relation_dense/bias"])
         expected = dense @ weights["relation_logits/kernel"] + weights["relation_logits/bias"]
         assert np.abs(logits[i] - expected).max() < 1e-5
+
+
+def pooling_model(loaded, pooling, dropout):
+    single = reads_single_tokens(pooling)
+    spans = spans_of(pooling)
+    return relation_model(
+        loaded.encoder, classes=5, spans=spans, single=single, dropout=dropout, seed=3
+    )
+
+
+def test_the_last_layer_is_computed_at_single_tokens_alone(loaded):
+    """What is left out is the encoder's own output, which nothing else needs."""
+    for pooling in POOLINGS:
+        model = pooling_model(loaded, pooling, dropout=0.1)
+        whole = any(tensor is loaded.encoder.output for tensor in tensors_of(model))
+        assert whole == (pooling == "entity_means")
+
+
+def tensors_of(model):
+    nodes = [node for nodes in model._nodes_by_depth.values() for node in nodes]
+    return [tensor for node in nodes for tensor in node.outputs]
 
 
 def test_the_pooled_token_is_the_entitys_marker(loaded, rows):
@@ -110,7 +132,7 @@ def pairs(one, other):
 def test_every_weight_gets_a_gradient(loaded, rows):
     import tensorflow as tf
 
-    model = relation_model(loaded.encoder, classes=5, spans=2, dropout=0.0, seed=3)
+    model = pooling_model(loaded, "entity_starts", dropout=0.0)
     arrays = RelationArrays(
         rows, "entity_starts", loaded.tokenizer.pad_token_id, True, np.zeros(3, np.int32)
     )

@@ -1,35 +1,17 @@
-"""The encoder that BERT and its kin share, built of KerasHub's layers, and the masked-LM head."""
+"""The encoder that BERT and its kin share, and the masked-LM head."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import keras_hub
 from keras import ops
 
+from relx.encoder.attention import attended, picked
 from relx.encoder.families import FAMILIES, EncoderConfig
-
-PACKAGE = "relx"
-
-
-@keras.saving.register_keras_serializable(PACKAGE)  # type: ignore[untyped-decorator]
-def gelu_approximate(x: Any) -> Any:
-    """Returns the tanh approximation of gelu, which some checkpoints were trained with."""
-    return keras.activations.gelu(x, approximate=True)
-
-
-def activation_named(name: str) -> str | Callable[[Any], Any]:
-    """Returns Keras' activation for a `hidden_act`.
-
-    Args:
-        name: One of `configuration.ACTIVATIONS`.
-
-    Returns:
-        What a Keras layer takes as `activation`.
-    """
-    return gelu_approximate if name.startswith("gelu_") else name
+from relx.encoder.layers import PACKAGE, Activation, Dropout, LayerNorm
 
 
 def configuration_of(settings: EncoderConfig | Mapping[str, Any]) -> Any:
@@ -85,8 +67,157 @@ class EncoderBackbone(keras_hub.models.Backbone):
         self.num_segments = configuration.num_segments
         self.max_sequence_length = configuration.max_sequence_length
 
+    def states_at(self, positions: Any) -> Any:
+        """Returns the last hidden states at some positions, for a model on the encoder's inputs.
+
+        Args:
+            positions: `(batch, places)`, int32, a symbolic tensor.
+
+        Returns:
+            `(batch, places, hidden)`.
+        """
+        return StatesAt(dtype=self.dtype_policy.name, name="states_at")(self.output, positions)
+
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` builds an equal encoder from, without its weights."""
+        return {**super().get_config(), "configuration": self.configuration.to_dict()}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class StatesAt(keras.layers.Layer):
+    """Picks hidden states at some positions."""
+
+    def call(self, hidden: Any, positions: Any) -> Any:
+        """Picks; see `attention.picked`."""
+        return picked(hidden, positions)
+
+    def compute_output_shape(self, hidden_shape: Any, positions_shape: Any) -> Any:
+        """Returns `(batch, places, hidden)`."""
+        return (*positions_shape, hidden_shape[-1])
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class EncoderLayer(keras.layers.Layer):
+    """One layer: attention, then a feed-forward block, with a layer norm after each.
+
+    Args:
+        configuration: The encoder's configuration, or what `to_dict` of it returns.
+        initializer: How matrices start; see `Encoder`.
+    """
+
+    def __init__(
+        self,
+        configuration: EncoderConfig | Mapping[str, Any],
+        initializer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.configuration: EncoderConfig = configuration_of(configuration)
+        self.initializer = initializer
+        settings, policy = self.configuration, self.dtype_policy
+        hidden, rate = settings.hidden_size, settings.hidden_dropout_prob
+        self.query_dense = self._dense(hidden, "query_dense")
+        self.key_dense = self._dense(hidden, "key_dense")
+        self.value_dense = self._dense(hidden, "value_dense")
+        self.attention_output_dense = self._dense(hidden, "attention_output_dense")
+        self.attention_layer_norm = self._layer_norm("attention_layer_norm")
+        self.output_layer_norm = self._layer_norm("output_layer_norm")
+        self.intermediate_dense = self._dense(settings.intermediate_size, "intermediate_dense")
+        self.activation = Activation(settings.hidden_act, dtype=policy, name="activation")
+        self.output_dense = self._dense(hidden, "output_dense")
+        weight_rate = settings.attention_probs_dropout_prob
+        self.weight_dropout = Dropout(weight_rate, dtype=policy, name="weight_dropout")
+        self.attention_dropout = Dropout(rate, dtype=policy, name="attention_dropout")
+        self.output_dropout = Dropout(rate, dtype=policy, name="output_dropout")
+
+    @property
+    def head_size(self) -> int:
+        """Width of a head."""
+        return self.configuration.hidden_size // self.configuration.num_attention_heads
+
+    def _dense(self, units: int, name: str) -> Any:
+        start = starts(self.initializer, self.configuration)
+        return keras.layers.Dense(
+            units, kernel_initializer=start, dtype=self.dtype_policy, name=name
+        )
+
+    def _layer_norm(self, name: str) -> Any:
+        epsilon = self.configuration.layer_norm_eps
+        return LayerNorm(epsilon=epsilon, dtype=self.dtype_policy, name=name)
+
+    def build(
+        self, x_shape: Any, padding_mask_shape: Any = None, positions_shape: Any = None
+    ) -> None:
+        """Creates the weights for hidden states of shape `(batch, length, hidden)`."""
+        shape = (None, self.configuration.hidden_size)
+        for part in (
+            self.query_dense,
+            self.key_dense,
+            self.value_dense,
+            self.attention_output_dense,
+            self.attention_layer_norm,
+            self.output_layer_norm,
+            self.intermediate_dense,
+        ):
+            part.build(shape)
+        self.output_dense.build((None, self.configuration.intermediate_size))
+        self.built = True
+
+    def call(self, x: Any, padding_mask: Any, positions: Any = None, training: bool = False) -> Any:
+        """Computes the layer, at every position or at some, which see all others all the same.
+
+        Args:
+            x: Hidden states, `(batch, length, hidden)`.
+            padding_mask: `(batch, length)`.
+            positions: Where to compute, `(batch, places)`; everywhere unless given.
+            training: Whether dropout drops.
+
+        Returns:
+            `(batch, length or places, hidden)`.
+        """
+        places = x if positions is None else picked(x, positions)
+        seen = self._attend(x, places, padding_mask, training)
+        # Matrices of rows from here on: TensorFlow fuses product, bias and gelu of matrices alone.
+        rows = ops.reshape(places, (-1, self.configuration.hidden_size))
+        seen = self.attention_output_dense(ops.reshape(seen, ops.shape(rows)))
+        rows = self.attention_layer_norm(rows + self.attention_dropout(seen))
+        deep = self.output_dense(self.activation(self.intermediate_dense(rows)))
+        rows = self.output_layer_norm(rows + self.output_dropout(deep))
+        return ops.reshape(rows, ops.shape(places))
+
+    def _attend(self, x: Any, places: Any, padding_mask: Any, training: bool) -> Any:
+        """Lets places see x: `(batch, places, heads, head size)`."""
+        # A scaled projection is a scaled query, of fewer numbers than there are queries.
+        scale = self.head_size**-0.5
+        query = (self.query_dense.kernel * scale, self.query_dense.bias * scale)
+        others = [(dense.kernel, dense.bias) for dense in (self.key_dense, self.value_dense)]
+        if places is x:
+            queries, keys, values = self._projected(x, [query, *others])
+        else:
+            (queries,), (keys, values) = (
+                self._projected(places, [query]),
+                self._projected(x, others),
+            )
+        mask = padding_mask[:, None, None, :]
+        return attended(queries, keys, values, mask, self.weight_dropout, training)
+
+    def _projected(self, x: Any, projections: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """Projects in one product; each result is `(batch, heads, length, head size)`."""
+        batch, length, width = ops.shape(x)
+        kernels, biases = zip(*projections, strict=True)
+        rows = ops.matmul(ops.reshape(x, (-1, width)), ops.concatenate(kernels, axis=1))
+        rows = ops.add(rows, ops.concatenate(biases, axis=0))
+        split = (batch, length, len(projections), -1, self.head_size)
+        return list(ops.unstack(ops.transpose(ops.reshape(rows, split), (2, 0, 3, 1, 4)), axis=0))
+
+    def compute_output_shape(
+        self, x_shape: Any, padding_mask_shape: Any = None, positions_shape: Any = None
+    ) -> Any:
+        """Returns `(batch, length or places, hidden)`."""
+        return x_shape if positions_shape is None else (*positions_shape, x_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration."""
         return {**super().get_config(), "configuration": self.configuration.to_dict()}
 
 
@@ -143,10 +274,10 @@ class Encoder(EncoderBackbone):
                 dtype=dtype,
                 name="segment_embedding",
             )
-        self.embeddings_layer_norm = keras.layers.LayerNormalization(
+        self.embeddings_layer_norm = LayerNorm(
             epsilon=settings.layer_norm_eps, dtype=dtype, name="embeddings_layer_norm"
         )
-        self.embeddings_dropout = keras.layers.Dropout(
+        self.embeddings_dropout = Dropout(
             settings.hidden_dropout_prob, dtype=dtype, name="embeddings_dropout"
         )
         self.embeddings_projection = None
@@ -158,16 +289,7 @@ class Encoder(EncoderBackbone):
                 name="embeddings_projection",
             )
         self.transformer_layers = [
-            keras_hub.layers.TransformerEncoder(
-                num_heads=settings.num_attention_heads,
-                intermediate_dim=settings.intermediate_size,
-                activation=activation_named(settings.hidden_act),
-                dropout=settings.hidden_dropout_prob,
-                layer_norm_epsilon=settings.layer_norm_eps,
-                kernel_initializer=starts(initializer, settings),
-                dtype=dtype,
-                name=f"transformer_layer_{index}",
-            )
+            EncoderLayer(settings, initializer, dtype=dtype, name=f"transformer_layer_{index}")
             for index in range(max(settings.layer_sequence) + 1)
         ]
 
@@ -183,14 +305,22 @@ class Encoder(EncoderBackbone):
         x = self.embeddings_dropout(self.embeddings_layer_norm(x))
         if self.embeddings_projection is not None:
             x = self.embeddings_projection(x)
-        for index in settings.layer_sequence:
-            x = self.transformer_layers[index](x, padding_mask=padding_mask)
-        super().__init__(settings, inputs=inputs, outputs=x, dtype=dtype, **kwargs)
+        *first, last = (self.transformer_layers[index] for index in settings.layer_sequence)
+        for layer in first:
+            x = layer(x, padding_mask)
+        self._last_layer, self._before_last = last, x
+        super().__init__(
+            settings, inputs=inputs, outputs=last(x, padding_mask), dtype=dtype, **kwargs
+        )
+
+    def states_at(self, positions: Any) -> Any:
+        """Computes the last layer at some positions alone; see `EncoderBackbone.states_at`."""
+        return self._last_layer(self._before_last, self.input["padding_mask"], positions)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class MaskedLMHead(keras.layers.Layer):
-    """Scores every token of the vocabulary at the masked positions, and computes no others.
+    """Scores every token of the vocabulary for each hidden state.
 
     Dense, activation, layer norm, then a projection with the encoder's token embedding and a bias.
 
@@ -223,23 +353,23 @@ class MaskedLMHead(keras.layers.Layer):
         self.dense_bias, self.norm_bias, self.output_bias = dense_bias, norm_bias, output_bias
         self.dense = keras.layers.Dense(
             token_embedding.output_dim,
-            activation=activation_named(activation),
             use_bias=dense_bias,
             kernel_initializer=initializer,
             dtype=self.dtype_policy,
             name="dense",
         )
-        self.layer_norm = keras.layers.LayerNormalization(
+        self.dense_activation = Activation(activation, dtype=self.dtype_policy, name="activation")
+        self.layer_norm = LayerNorm(
             epsilon=layer_norm_epsilon,
             center=norm_bias,
             dtype=self.dtype_policy,
             name="layer_norm",
         )
 
-    def build(self, hidden_shape: Any, positions_shape: Any = None) -> None:
-        """Creates the weights for hidden states of shape `(batch, length, hidden)`."""
+    def build(self, hidden_shape: Any) -> None:
+        """Creates the weights for hidden states of shape `(batch, places, hidden)`."""
         self.dense.build(hidden_shape)
-        self.layer_norm.build((None, None, self.token_embedding.output_dim))
+        self.layer_norm.build((None, self.token_embedding.output_dim))
         self.bias = None
         if self.output_bias:
             self.bias = self.add_weight(
@@ -247,32 +377,30 @@ class MaskedLMHead(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, hidden: Any, positions: Any) -> Any:
-        """Scores the vocabulary at some positions.
+    def call(self, hidden: Any) -> Any:
+        """Scores the vocabulary.
 
         Args:
-            hidden: Hidden states, `(batch, length, hidden)`.
-            positions: Token positions, `(batch, slots)`, int32.
+            hidden: Hidden states, `(batch, places, hidden)`.
 
         Returns:
-            Logits, `(batch, slots, vocabulary)`, float32.
+            Logits, `(batch, places, vocabulary)`, float32.
         """
-        batch, length, width = ops.shape(hidden)
-        starts = ops.expand_dims(ops.arange(batch, dtype="int32") * length, axis=1)
-        rows = ops.reshape(hidden, (-1, width))  # (batch * length, hidden)
-        masked = ops.take(rows, ops.cast(positions, "int32") + starts, axis=0)
-        logits = self.token_embedding(self.layer_norm(self.dense(masked)), reverse=True)
+        batch, places, width = ops.shape(hidden)
+        rows = self.dense_activation(self.dense(ops.reshape(hidden, (-1, width))))
+        logits = self.token_embedding(self.layer_norm(rows), reverse=True)
         logits = ops.cast(logits, "float32")
-        return logits if self.bias is None else logits + ops.cast(self.bias, "float32")
+        if self.bias is not None:
+            logits = ops.add(logits, ops.cast(self.bias, "float32"))
+        return ops.reshape(logits, (batch, places, self.token_embedding.input_dim))
 
-    def compute_output_shape(self, hidden_shape: Any, positions_shape: Any) -> tuple[Any, ...]:
-        """Returns `(batch, slots, vocabulary)`."""
-        return (*positions_shape, self.token_embedding.input_dim)
+    def compute_output_shape(self, hidden_shape: Any) -> tuple[Any, ...]:
+        """Returns `(batch, places, vocabulary)`."""
+        return (*hidden_shape[:-1], self.token_embedding.input_dim)
 
-    def compute_output_spec(self, hidden: Any, positions: Any) -> Any:
+    def compute_output_spec(self, hidden: Any) -> Any:
         """Returns the logits' shape and their precision, float32 under every policy."""
-        shape = self.compute_output_shape(hidden.shape, positions.shape)
-        return keras.KerasTensor(shape, dtype="float32")
+        return keras.KerasTensor(self.compute_output_shape(hidden.shape), dtype="float32")
 
     def get_config(self) -> dict[str, Any]:
         """Returns the settings, with the token embedding's own."""

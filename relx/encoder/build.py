@@ -96,5 +96,5 @@ def build_head(encoder: EncoderBackbone, initializer: str | None = None) -> Mask
         initializer=starts(initializer, configuration),
         name="masked_lm_head",
     )
-    head.build((None, None, configuration.hidden_size))
+    head.build((None, configuration.hidden_size))
     return head

@@ -163,7 +163,6 @@ def _outputs(
     hidden = loaded.encoder(inputs, training=False)
     if not head:
         return ops.convert_to_numpy(hidden), np.zeros(0)
-    everywhere = np.broadcast_to(np.arange(token_ids.shape[1], dtype=np.int32), token_ids.shape)
     assert loaded.head is not None
-    logits = loaded.head(hidden, everywhere)
+    logits = loaded.head(hidden, training=False)
     return ops.convert_to_numpy(hidden), ops.convert_to_numpy(logits)

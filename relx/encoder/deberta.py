@@ -12,15 +12,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from relx.encoder.architecture import (
-    PACKAGE,
-    EncoderBackbone,
-    activation_named,
-    configuration_of,
-    starts,
-)
-from relx.encoder.attention import attended, forbidden
+from relx.encoder.architecture import EncoderBackbone, configuration_of, starts
+from relx.encoder.attention import forbidden, weighed
 from relx.encoder.families import DebertaConfig
+from relx.encoder.layers import PACKAGE, Activation, Dropout, LayerNorm
 from relx.encoder.weights import (
     POSITIONS,
     TOKEN_TYPES,
@@ -86,7 +81,7 @@ class DistanceEmbedding(keras.layers.Layer):
         )
         self.layer_norm = None
         if self.configuration.norm_rel_ebd == "layer_norm":
-            self.layer_norm = keras.layers.LayerNormalization(
+            self.layer_norm = LayerNorm(
                 epsilon=self.configuration.layer_norm_eps,
                 dtype=self.dtype_policy,
                 name="layer_norm",
@@ -152,7 +147,7 @@ class DisentangledAttention(keras.layers.Layer):
             if "p2c" in self.configuration.pos_att_type:
                 self.position_query_dense = self._projection("position_query")
         self.output_dense = keras.layers.EinsumDense(
-            "abcd,cde->abe",
+            "acbd,cde->abe",
             (None, self.configuration.hidden_size),
             bias_axes="e",
             kernel_initializer=starts(initializer, self.configuration),
@@ -170,8 +165,8 @@ class DisentangledAttention(keras.layers.Layer):
 
     def _projection(self, name: str) -> Any:
         return keras.layers.EinsumDense(
-            "abc,cde->abde",
-            (None, self.configuration.num_attention_heads, self.head_size),
+            "abc,cde->adbe",
+            (self.configuration.num_attention_heads, None, self.head_size),
             bias_axes="de",
             kernel_initializer=starts(self.initializer, self.configuration),
             dtype=self.dtype_policy,
@@ -179,7 +174,7 @@ class DisentangledAttention(keras.layers.Layer):
         )
 
     def _dropout(self, rate: float, name: str) -> Any:
-        return keras.layers.Dropout(rate, dtype=self.dtype_policy, name=name)
+        return Dropout(rate, dtype=self.dtype_policy, name=name)
 
     def build(
         self, x_shape: Any, distances_shape: Any = None, padding_mask_shape: Any = None
@@ -195,7 +190,7 @@ class DisentangledAttention(keras.layers.Layer):
             if projection is not None:
                 projection.build((None, None, self.configuration.hidden_size))
         heads = self.configuration.num_attention_heads
-        self.output_dense.build((None, None, heads, self.head_size))
+        self.output_dense.build((None, heads, None, self.head_size))
         self.built = True
 
     def call(self, x: Any, distances: Any, padding_mask: Any) -> Any:
@@ -211,19 +206,20 @@ class DisentangledAttention(keras.layers.Layer):
         """
         kinds = self.configuration.pos_att_type
         scale = 1 / math.sqrt(self.head_size * (1 + len(kinds)))
+        # (batch, heads, length, head size)
         query, key = self.query_dense(x) * scale, self.key_dense(x)
         distances = self.position_dropout(distances)
-        scores = ops.einsum("bqhd,bkhd->bhqk", query, key)
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         if "c2p" in kinds:
             positions = (self.position_key_dense or self.key_dense)(distances)[0]
             # From a query, keys lie at falling distances.
-            scores += _shifted(ops.einsum("bqhd,rhd->bhqr", query, ops.flip(positions, 0)))
+            scores += _shifted(ops.einsum("bhqd,hrd->bhqr", query, ops.flip(positions, 1)))
         if "p2c" in kinds:
             positions = (self.position_query_dense or self.query_dense)(distances)[0]
-            by_key = _shifted(ops.einsum("bkhd,rhd->bhkr", key * scale, positions))
+            by_key = _shifted(ops.einsum("bhkd,hrd->bhkr", key * scale, positions))
             scores += ops.transpose(by_key, (0, 1, 3, 2))
         added = forbidden(padding_mask[:, None, None, :])
-        return self.output_dense(attended(scores, added, self.value_dense(x), self.dropout))
+        return self.output_dense(weighed(scores, added, self.value_dense(x), self.dropout))
 
     def compute_output_shape(self, x_shape: Any, *_: Any) -> Any:
         """Returns the shape of the hidden states."""
@@ -270,11 +266,11 @@ class DebertaLayer(keras.layers.Layer):
         self.attention_layer_norm = self._layer_norm("attention_layer_norm")
         self.intermediate_dense = keras.layers.Dense(
             settings.intermediate_size,
-            activation=activation_named(settings.hidden_act),
             kernel_initializer=starts(initializer, settings),
             dtype=policy,
             name="intermediate_dense",
         )
+        self.activation = Activation(settings.hidden_act, dtype=policy, name="activation")
         self.output_dense = keras.layers.Dense(
             settings.hidden_size,
             kernel_initializer=starts(initializer, settings),
@@ -287,11 +283,11 @@ class DebertaLayer(keras.layers.Layer):
 
     def _layer_norm(self, name: str) -> Any:
         epsilon = self.configuration.layer_norm_eps
-        return keras.layers.LayerNormalization(epsilon=epsilon, dtype=self.dtype_policy, name=name)
+        return LayerNorm(epsilon=epsilon, dtype=self.dtype_policy, name=name)
 
     def _dropout(self, name: str) -> Any:
         rate = self.configuration.hidden_dropout_prob
-        return keras.layers.Dropout(rate, dtype=self.dtype_policy, name=name)
+        return Dropout(rate, dtype=self.dtype_policy, name=name)
 
     def build(
         self, x_shape: Any, distances_shape: Any = None, padding_mask_shape: Any = None
@@ -317,9 +313,13 @@ class DebertaLayer(keras.layers.Layer):
             `(batch, length, hidden)`.
         """
         seen = self.attention(x, distances, padding_mask)
-        x = self.attention_layer_norm(x + self.attention_dropout(seen))
-        deep = self.output_dense(self.intermediate_dense(x))
-        return self.output_layer_norm(x + self.output_dropout(deep))
+        rows = ops.reshape(
+            self.attention_layer_norm(x + self.attention_dropout(seen)),
+            (-1, self.configuration.hidden_size),
+        )
+        deep = self.output_dense(self.activation(self.intermediate_dense(rows)))
+        rows = self.output_layer_norm(rows + self.output_dropout(deep))
+        return ops.reshape(rows, ops.shape(x))
 
     def compute_output_shape(self, x_shape: Any, *_: Any) -> Any:
         """Returns the shape of the hidden states."""
@@ -379,10 +379,10 @@ class DebertaEncoder(EncoderBackbone):
                 dtype=dtype,
                 name="embeddings_projection",
             )
-        self.embeddings_layer_norm = keras.layers.LayerNormalization(
+        self.embeddings_layer_norm = LayerNorm(
             epsilon=settings.layer_norm_eps, dtype=dtype, name="embeddings_layer_norm"
         )
-        self.embeddings_dropout = keras.layers.Dropout(
+        self.embeddings_dropout = Dropout(
             settings.hidden_dropout_prob, dtype=dtype, name="embeddings_dropout"
         )
         self.distance_embedding = DistanceEmbedding(

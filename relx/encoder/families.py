@@ -93,8 +93,8 @@ class EncoderConfig:
         type_vocab_size: Token types; a single one is folded into the positions.
         layer_norm_eps: Epsilon of every layer norm.
         hidden_act: Activation of the feed-forward layers.
-        hidden_dropout_prob: Dropout rate on hidden states; see `notes`.
-        attention_probs_dropout_prob: Dropout rate on attention weights; see `notes`.
+        hidden_dropout_prob: Dropout rate on hidden states.
+        attention_probs_dropout_prob: Dropout rate on attention weights.
         initializer_range: Standard deviation of fresh weights.
         pad_token_id: The padding id, from which RoBERTa's positions count.
         tie_word_embeddings: Whether the masked-LM head projects with the token embedding.
@@ -187,16 +187,6 @@ class EncoderConfig:
         """
         return self
 
-    def notes(self) -> list[str]:
-        """Says what is done otherwise than config.json asks; computing hidden states is not."""
-        hidden, attention = self.hidden_dropout_prob, self.attention_probs_dropout_prob
-        if hidden == attention:
-            return []
-        return [
-            f"config.json asks for dropout {hidden} on hidden states and {attention} on attention "
-            f"weights; training uses {hidden} for both"
-        ]
-
 
 @dataclass(frozen=True)
 class AlbertConfig(EncoderConfig):
@@ -275,10 +265,6 @@ class DebertaConfig(EncoderConfig):
                 return dataclasses.replace(self, legacy=legacy)
         return self
 
-    def notes(self) -> list[str]:
-        """Both dropout rates are honoured."""
-        return []
-
 
 @dataclass(frozen=True)
 class ModernBertConfig(EncoderConfig):
@@ -354,10 +340,6 @@ class ModernBertConfig(EncoderConfig):
             },
             **_every_n_layers(self.layer_types),
         }
-
-    def notes(self) -> list[str]:
-        """Every dropout rate is honoured."""
-        return []
 
 
 def _every_n_layers(layer_types: tuple[str, ...]) -> dict[str, int]:

@@ -192,7 +192,6 @@ def _load_folder(
     if head is not None:
         weights += head_weights(head, wide, rows, seed)
     fill(weights, checkpoint, configuration)
-    notes = configuration.notes() + notes
     if left := left_out(names, configuration):
         notes.append(f"no encoder uses these tensors, and they are left out: {listed(left)}")
     if with_head and head is None:
@@ -213,7 +212,7 @@ def _load_preset(
     encoder = build_encoder(wide, "zeros")
     arrays[0] = grown(np.asarray(arrays[0], np.float32), wide.vocab_size, seed)
     for variable, array in zip(encoder.weights, arrays, strict=True):
-        variable.assign(array)
+        variable.assign(np.reshape(array, variable.shape))  # KerasHub splits some into heads
     if not with_head:
         return encoder, None, notes
     return encoder, _fresh_head(encoder, seed), [*notes, FRESH_HEAD]

@@ -10,15 +10,10 @@ import keras_hub
 import numpy as np
 from keras import ops
 
-from relx.encoder.architecture import (
-    PACKAGE,
-    EncoderBackbone,
-    activation_named,
-    configuration_of,
-    starts,
-)
-from relx.encoder.attention import attended, forbidden
+from relx.encoder.architecture import EncoderBackbone, configuration_of, starts
+from relx.encoder.attention import attended
 from relx.encoder.families import ModernBertConfig
+from relx.encoder.layers import PACKAGE, Activation, Dropout, LayerNorm
 from relx.encoder.weights import Weight, dense, layer_norm, vocabulary
 
 Settings = ModernBertConfig | Mapping[str, Any]
@@ -31,7 +26,7 @@ def rotated(x: Any, theta: float) -> Any:
     counterpart in the second.
 
     Args:
-        x: `(batch, length, heads, head size)`.
+        x: `(batch, heads, length, head size)`.
         theta: The base of the angles.
 
     Returns:
@@ -39,9 +34,9 @@ def rotated(x: Any, theta: float) -> Any:
     """
     half = x.shape[-1] // 2
     speeds = 1.0 / theta ** (np.arange(0, 2 * half, 2, dtype=np.float32) / (2 * half))
-    positions = ops.cast(ops.arange(ops.shape(x)[1], dtype="int32"), "float32")
-    angles = positions[:, None, None] * ops.convert_to_tensor(speeds.astype(np.float32))
-    cosines, sines = ops.cos(angles), ops.sin(angles)  # (length, 1, half)
+    positions = ops.cast(ops.arange(ops.shape(x)[2], dtype="int32"), "float32")
+    angles = positions[:, None] * ops.convert_to_tensor(speeds.astype(np.float32))
+    cosines, sines = ops.cos(angles), ops.sin(angles)  # (length, half)
     wide = ops.cast(x, "float32")
     first, second = wide[..., :half], wide[..., half:]
     turned = [first * cosines - second * sines, second * cosines + first * sines]
@@ -83,8 +78,8 @@ class ModernBertLayer(keras.layers.Layer):
         )
         self.feedforward_layer_norm = self._layer_norm("feedforward_layer_norm")
         self.intermediate_dense = self._dense(2 * settings.intermediate_size, "intermediate_dense")
-        self.activation = keras.layers.Activation(
-            activation_named(settings.hidden_act), dtype=self.dtype_policy
+        self.activation = Activation(
+            settings.hidden_act, dtype=self.dtype_policy, name="activation"
         )
         self.output_dense = self._dense(settings.hidden_size, "output_dense")
         attention_rate = settings.attention_probs_dropout_prob
@@ -115,7 +110,7 @@ class ModernBertLayer(keras.layers.Layer):
         )
 
     def _dropout(self, rate: float, name: str) -> Any:
-        return keras.layers.Dropout(rate, dtype=self.dtype_policy, name=name)
+        return Dropout(rate, dtype=self.dtype_policy, name=name)
 
     def build(self, x_shape: Any, padding_mask_shape: Any = None) -> None:
         """Creates the weights for hidden states of shape `(batch, length, hidden)`."""
@@ -131,33 +126,32 @@ class ModernBertLayer(keras.layers.Layer):
         self.output_dense.build((None, None, settings.intermediate_size))
         self.built = True
 
-    def call(self, x: Any, padding_mask: Any) -> Any:
+    def call(self, x: Any, padding_mask: Any, training: bool = False) -> Any:
         """Computes the layer.
 
         Args:
             x: Hidden states, `(batch, length, hidden)`.
             padding_mask: `(batch, length)`.
+            training: Whether dropout drops.
 
         Returns:
             `(batch, length, hidden)`.
         """
         normed = x if self.attention_layer_norm is None else self.attention_layer_norm(x)
-        x = x + self.attention_dropout(self._attend(normed, padding_mask))
+        x = x + self.attention_dropout(self._attend(normed, padding_mask, training))
         inside = self.intermediate_dense(self.feedforward_layer_norm(x))
         inside, gate = ops.split(inside, 2, axis=-1)
         inside = self.feedforward_dropout(self.activation(inside) * gate)
         return x + self.output_dense(inside)
 
-    def _attend(self, x: Any, padding_mask: Any) -> Any:
+    def _attend(self, x: Any, padding_mask: Any, training: bool) -> Any:
         projected = self.query_key_value_dense(x)  # (batch, length, 3, heads, head size)
+        query, key, values = ops.unstack(ops.transpose(projected, (2, 0, 3, 1, 4)), axis=0)
         theta = self.configuration.rope_theta(self.index)
-        query = rotated(projected[:, :, 0] * self.head_size**-0.5, theta)
-        key, values = rotated(projected[:, :, 1], theta), projected[:, :, 2]
-        scores = ops.einsum("bqhd,bkhd->bhqk", query, key)
-        seen = self._visible(padding_mask, ops.shape(x)[1])
-        return self.attention_output_dense(
-            attended(scores, forbidden(seen), values, self.weight_dropout)
-        )
+        query, key = rotated(query * self.head_size**-0.5, theta), rotated(key, theta)
+        mask = self._visible(padding_mask, ops.shape(x)[1])
+        seen = attended(query, key, values, mask, self.weight_dropout, training)
+        return self.attention_output_dense(seen)
 
     def _visible(self, padding_mask: Any, length: Any) -> Any:
         """Returns which keys each query sees: `(batch, 1, 1 or queries, keys)`."""
@@ -190,7 +184,7 @@ def built_layer_norm(configuration: ModernBertConfig, dtype: Any, name: str) -> 
     Returns:
         The layer.
     """
-    return keras.layers.LayerNormalization(
+    return LayerNorm(
         epsilon=configuration.layer_norm_eps,
         center=configuration.norm_bias,
         dtype=dtype,
@@ -222,7 +216,7 @@ class ModernBertEncoder(EncoderBackbone):
             name="token_embedding",
         )
         self.embeddings_layer_norm = built_layer_norm(settings, dtype, "embeddings_layer_norm")
-        self.embeddings_dropout = keras.layers.Dropout(
+        self.embeddings_dropout = Dropout(
             settings.embedding_dropout, dtype=dtype, name="embeddings_dropout"
         )
         self.transformer_layers = [

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from relx.encoder.architecture import Encoder, MaskedLMHead
+from relx.encoder.architecture import Encoder, EncoderLayer, MaskedLMHead
 from relx.encoder.families import FAMILIES, EncoderConfig
 from relx.encoder.folder import Array, Checkpoint, listed
 from relx.faults import Fault, InputError
@@ -425,17 +425,16 @@ def position_weights(encoder: Any) -> list[Weight]:
     return [positions] if types is None else [positions, plain(types.embeddings, TOKEN_TYPES)]
 
 
-def _layer_weights(layer: Any, path: str, keys: LayerKeys) -> list[Weight]:
-    attention = layer._self_attention_layer
+def _layer_weights(layer: EncoderLayer, path: str, keys: LayerKeys) -> list[Weight]:
     return [
-        *dense(attention.query_dense, f"{path}.{keys.query}"),
-        *dense(attention.key_dense, f"{path}.{keys.key}"),
-        *dense(attention.value_dense, f"{path}.{keys.value}"),
-        *dense(attention.output_dense, f"{path}.{keys.attention_output}", inputs=2),
-        *layer_norm(layer._self_attention_layer_norm, f"{path}.{keys.attention_norm}"),
-        *dense(layer._feedforward_intermediate_dense, f"{path}.{keys.intermediate}"),
-        *dense(layer._feedforward_output_dense, f"{path}.{keys.output}"),
-        *layer_norm(layer._feedforward_layer_norm, f"{path}.{keys.output_norm}"),
+        *dense(layer.query_dense, f"{path}.{keys.query}"),
+        *dense(layer.key_dense, f"{path}.{keys.key}"),
+        *dense(layer.value_dense, f"{path}.{keys.value}"),
+        *dense(layer.attention_output_dense, f"{path}.{keys.attention_output}"),
+        *layer_norm(layer.attention_layer_norm, f"{path}.{keys.attention_norm}"),
+        *dense(layer.intermediate_dense, f"{path}.{keys.intermediate}"),
+        *dense(layer.output_dense, f"{path}.{keys.output}"),
+        *layer_norm(layer.output_layer_norm, f"{path}.{keys.output_norm}"),
     ]
 
 
