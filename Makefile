@@ -8,6 +8,7 @@ RECIPE ?= recipes/roberta.yaml
 OUT ?= submission.csv
 SET ?=
 GOLD ?=
+BENCH ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,13 +18,15 @@ MADE := $(VENV)/.made
 INSTALLED := $(VENV)/.installed
 TEST_INSTALLED := $(VENV)/.installed-test
 DEMO := runs/demo/submission.csv
+PEERS := build/peers
+PEERS_INSTALLED := $(PEERS)/.installed
 
 SETTINGS = $(foreach setting,$(SET),--set '$(setting)')
 # The run is named by the recipe, unless SET names it.
 RUN = $(or $(patsubst name=%,%,$(filter name=%,$(SET))),$(shell sed -n 's/^name: *\([^ #]*\).*/\1/p' '$(RECIPE)'))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types validate tapt train predict score submission lock clean
+.PHONY: help demo test lint types validate tapt train predict score submission bench lock clean
 
 help: ## list these targets
 	@echo 'make TARGET [RECIPE=$(RECIPE)] [OUT=$(OUT)] [SET="train.epochs=1 seed=7"]'
@@ -65,6 +68,9 @@ score: train ## score RECIPE's run on the labelled rows of GOLD
 submission: predict ## validate, TAPT, train and predict with RECIPE
 	@echo 'wrote $(OUT)'
 
+bench: $(INSTALLED) $(PEERS_INSTALLED) ## relx beside its peers; BENCH=--tiny tries it on the sample
+	$(BIN)/python bench/peers.py --peer-python $(PEERS)/bin/python $(BENCH)
+
 $(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'relx needs Python 3.11 or newer; name one: make PYTHON=python3.11 ...' >&2; exit 1; }
@@ -82,6 +88,12 @@ $(TEST_INSTALLED): requirements-test.lock $(INSTALLED)
 	@$(PIP) install --quiet --requirement requirements.lock --requirement requirements-test.lock
 	@touch $@
 
+$(PEERS_INSTALLED): bench/requirements-peers.txt | $(MADE)
+	@echo 'installing the peers of the bench into $(PEERS); this takes some minutes, once'
+	@$(PYTHON) -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
+
 # pip itself and relx are left out, a build's mark such as +cpu is dropped, and so are the CUDA
 # packages, which only some builds of torch bring.
 FREEZE := build/lock/bin/python -m pip freeze --all --exclude pip --exclude relx
@@ -90,9 +102,9 @@ PINS := sed -e 's/+.*//' -e '/^\(nvidia\|cuda\|triton\)/d'
 lock: ## resolve the newest versions into both lock files
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --upgrade setuptools .
+	build/lock/bin/python -m pip install --quiet --upgrade setuptools '.[cpu]'
 	$(FREEZE) | $(PINS) > build/lock/requirements.lock
-	build/lock/bin/python -m pip install --quiet '.[test]'
+	build/lock/bin/python -m pip install --quiet '.[cpu,test]'
 	$(FREEZE) | $(PINS) | grep -vxFf build/lock/requirements.lock > build/lock/requirements-test.lock
 	mv build/lock/requirements.lock build/lock/requirements-test.lock .
 	rm -rf build/lock

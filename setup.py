@@ -24,7 +24,18 @@ RUN_TIME = [
     "tokenizers>=0.23.3",
     "transformers>=5.23",
 ]
+# What a machine needs beyond the above, which holds TensorFlow for CPUs.
+JAX = ["jax>=0.10"]
+EXTRAS = {
+    "gpu": ["tensorflow[and-cuda]>=2.21"],
+    "jax": JAX,
+    "jax-gpu": ["jax[cuda12]>=0.10"],
+    "torch": ["torch>=2.13"],
+    "cpu": ["openvino>=2026.4"],
+}
 TEST = [
+    *JAX,
+    *EXTRAS["cpu"],
     "hypothesis>=6.170",
     "import-linter>=2.16",
     "mypy>=2.4",
@@ -44,9 +55,9 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=["relx", "relx.encoder", "relx_cli", "tapt", "recipes"],
+    packages=["relx", "relx.backends", "relx.encoder", "relx_cli", "tapt", "recipes"],
     package_data={"recipes": ["*.yaml"]},
     install_requires=RUN_TIME,
-    extras_require={"test": TEST},
+    extras_require={**EXTRAS, "test": TEST},
     entry_points={"console_scripts": ["relx = relx_cli.main:main"]},
 )

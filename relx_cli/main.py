@@ -25,6 +25,7 @@ COMMANDS = {
     "encoder": ("relx_cli.encoder:encoder", "Show, convert and compare encoders."),
     "recipes": ("relx_cli.recipes:recipes", "List, show and copy the recipes that ship."),
     "runs": ("relx_cli.runs:runs", "List and show the runs made so far."),
+    "devices": ("relx_cli.devices:devices", "Show what there is to compute on."),
 }
 CARRIES_ON = {"tapt", "train"}
 SHOWN_FAULTS = 20

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from relx.recipe import Recipe
+    from relx.recipe import DeviceSection, Recipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def _be_quiet(context: click.Context, parameter: click.Parameter, quiet: bool) -> None:
@@ -55,6 +57,19 @@ def runs_dir_option(command: Command) -> Command:
     )(command)
 
 
+def backend_option(command: Command) -> Command:
+    """Adds --backend; the command receives `backend: str | None`.
+
+    Args:
+        command: A click command's function.
+
+    Returns:
+        The function with the option.
+    """
+    text = "What to compute with, in place of the recipe's device.backend."
+    return click.option("--backend", type=click.Choice(BACKENDS), help=text)(command)
+
+
 def recipe_options(command: Command) -> Command:
     """Adds --recipe, --set, --runs-dir and -q; pass `recipe` and `settings` on to `recipe_of`.
 
@@ -79,11 +94,11 @@ def recipe_options(command: Command) -> Command:
 
 
 def stage_options(command: Command) -> Command:
-    """Adds what both stages take: --fresh and --skip-bad-rows, besides `recipe_options`.
+    """Adds what both stages take: --fresh, --skip-bad-rows, --backend, besides `recipe_options`.
 
     Args:
-        command: A click command's function; it also receives `fresh: bool` and
-            `skip_bad_rows: str | None`, which goes on to `recipe_of`.
+        command: A click command's function; it also receives `fresh: bool`, and
+            `skip_bad_rows: str | None` and `backend: str | None`, which go on to `recipe_of`.
 
     Returns:
         The function with the options.
@@ -96,11 +111,14 @@ def stage_options(command: Command) -> Command:
     command = click.option(
         "--fresh", is_flag=True, help="Start anew; an earlier result is kept aside."
     )(command)
-    return recipe_options(command)
+    return recipe_options(backend_option(command))
 
 
 def recipe_of(
-    recipe: str | None, settings: Sequence[str], skip_bad_rows: str | None = None
+    recipe: str | None,
+    settings: Sequence[str],
+    skip_bad_rows: str | None = None,
+    backend: str | None = None,
 ) -> Recipe:
     """Loads the recipe that the options name.
 
@@ -108,6 +126,7 @@ def recipe_of(
         recipe: A path, or the bare name of a recipe that ships; a file of that name goes first.
         settings: Texts of the form `train.epochs=1`.
         skip_bad_rows: Where to write rows that are left out; None leaves it to the recipe.
+        backend: What to compute with; None leaves it to the recipe.
 
     Returns:
         The recipe.
@@ -124,6 +143,8 @@ def recipe_of(
         raise InputError(Fault("no recipe was named", "--recipe", next_step=step))
     if skip_bad_rows is not None:
         settings = [*settings, f"data.skip_bad_rows={json.dumps(skip_bad_rows)}"]
+    if backend is not None:
+        settings = [*settings, f"device.backend={backend}"]
     path, ships = Path(recipe), shipped()
     if path.is_file() or path.suffix or len(path.parts) != 1:
         return load_recipe(path, settings)
@@ -133,3 +154,27 @@ def recipe_of(
         what = "no such file, and no recipe of this name ships"
         raise InputError(Fault(what, "--recipe", recipe, ", ".join(ships), step))
     return load_recipe(ships[recipe], settings)
+
+
+def device_of(runs_dir: Path, run_name: str | None, backend: str | None) -> DeviceSection | None:
+    """Returns what a run is to be read with on another backend.
+
+    Args:
+        runs_dir: The folder of all runs.
+        run_name: The run's name; None for the latest finished one.
+        backend: What to compute with.
+
+    Returns:
+        A section with the backend and the run's precision, and the devices that there are; None
+        without a backend, which leaves it to the run.
+
+    Raises:
+        InputError: There is no such run, or none is finished.
+    """
+    if backend is None:
+        return None
+    from relx.recipe import DeviceSection, recipe_from_tree
+    from relx.runs import find_run, read_manifest
+
+    recipe = recipe_from_tree(read_manifest(find_run(runs_dir, run_name)).recipe)
+    return DeviceSection.model_validate({"backend": backend, "precision": recipe.device.precision})

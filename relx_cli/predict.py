@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from relx_cli.options import quiet_option, runs_dir_option
+from relx_cli.options import backend_option, device_of, quiet_option, runs_dir_option
 
 TOP = 5
 
@@ -27,6 +27,7 @@ TOP = 5
 @click.option("--object-type", help="The object's type, such as ORG.")
 @click.option("--subject-index", type=int, help="The subject's first character, from 0.")
 @click.option("--object-index", type=int, help="The object's first character, from 0.")
+@backend_option
 @runs_dir_option
 @quiet_option
 def predict(
@@ -41,6 +42,7 @@ def predict(
     object_type: str | None,
     subject_index: int | None,
     object_index: int | None,
+    backend: str | None,
     runs_dir: Path,
 ) -> None:
     """Predict the test rows as the competition wants them, or one sentence.
@@ -69,7 +71,7 @@ def predict(
             (subject, subject_type or "", subject_index),
             (object_, object_type or "", object_index),
         )
-        run = open_run(runs_dir, run_name)
+        run = open_run(runs_dir, run_name, device_of(runs_dir, run_name, backend))
         run.require_types({"--subject-type": subject_type, "--object-type": object_type})
         _print_top(run.labels.names, run.predict([example])[0])
         return
@@ -77,7 +79,8 @@ def predict(
         raise click.UsageError("name the CSV to write with --out, or a sentence with --sentence.")
     from relx.predict import predict_file
 
-    predict_file(runs_dir, run_name, test, out, batch_size)
+    device = device_of(runs_dir, run_name, backend)
+    predict_file(runs_dir, run_name, test, out, batch_size, device)
 
 
 def _print_top(names: tuple[str, ...], probabilities: object) -> None:

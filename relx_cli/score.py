@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relx_cli.options import quiet_option, runs_dir_option
+from relx_cli.options import backend_option, device_of, quiet_option, runs_dir_option
 
 if TYPE_CHECKING:
     from relx.metrics import Scores
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 @click.option("--per-class/--no-per-class", default=True, show_default=True, help="A row a class.")
+@backend_option
 @runs_dir_option
 @quiet_option
 def score(
@@ -41,6 +42,7 @@ def score(
     ends: str | None,
     as_json: bool,
     per_class: bool,
+    backend: str | None,
     runs_dir: Path,
 ) -> None:
     """Score the latest run, or a submission, against a file of labelled rows.
@@ -56,12 +58,14 @@ def score(
       relx score --gold gold.csv --pred submission.csv
       relx score --gold dev.csv --pred submission.csv --labels label2id.json
     """  # noqa: D301 - click reads the backspace
+    if backend is not None and pred is not None:
+        raise click.UsageError("--backend computes with a run; a submission is computed already.")
     if run_name is None and pred is not None:
         result = _score_file(pred, gold, labels, negative, ends)
     else:
         if labels is not None or negative is not None:
             raise click.UsageError("--labels and --negative go with --pred; a run has its own.")
-        result = _score_with_run(runs_dir, run_name, pred, gold, ends)
+        result = _score_with_run(runs_dir, run_name, backend, pred, gold, ends)
     if result.collapsed:
         from relx.progress import warn
 
@@ -91,12 +95,17 @@ def _score_file(
 
 
 def _score_with_run(
-    runs_dir: Path, run_name: str | None, pred: Path | None, gold: Path, ends: str | None
+    runs_dir: Path,
+    run_name: str | None,
+    backend: str | None,
+    pred: Path | None,
+    gold: Path,
+    ends: str | None,
 ) -> Scores:
     from relx.predict import open_run
     from relx.score import score_run, score_submission
 
-    run = open_run(runs_dir, run_name)
+    run = open_run(runs_dir, run_name, device_of(runs_dir, run_name, backend))
     data = run.data if ends is None else run.data.model_copy(update={"ends": ends})
     if pred is not None:
         return score_submission(pred, gold, data, run.labels)

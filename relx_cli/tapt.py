@@ -17,6 +17,7 @@ def tapt(
     runs_dir: Path,
     fresh: bool,
     skip_bad_rows: str | None,
+    backend: str | None,
 ) -> None:
     """Let the encoder read the train and test sentences, without their labels.
 
@@ -30,4 +31,4 @@ def tapt(
     """  # noqa: D301 - click reads the backspace
     from tapt.pretrain import pretrain
 
-    pretrain(recipe_of(recipe, settings, skip_bad_rows), runs_dir, fresh)
+    pretrain(recipe_of(recipe, settings, skip_bad_rows, backend), runs_dir, fresh)

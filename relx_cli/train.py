@@ -17,6 +17,7 @@ def train(
     runs_dir: Path,
     fresh: bool,
     skip_bad_rows: str | None,
+    backend: str | None,
 ) -> None:
     """Fine-tune the relation model, and keep the epoch that is best on dev.
 
@@ -32,5 +33,5 @@ def train(
     from relx.finetune import finetune
     from tapt.pretrain import adapted_origin
 
-    loaded = recipe_of(recipe, settings, skip_bad_rows)
+    loaded = recipe_of(recipe, settings, skip_bad_rows, backend)
     finetune(loaded, runs_dir, adapted_origin(loaded, runs_dir), fresh)

@@ -9,6 +9,9 @@ import tensorflow as tf
 
 VIRTUAL_DEVICES = 2
 
+# these run in processes of their own: see test_backends.py
+collect_ignore = ["on_backends"]
+
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration() for _ in range(VIRTUAL_DEVICES)],

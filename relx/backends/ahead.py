@@ -1,0 +1,93 @@
+"""Batches that a thread assembles while the device computes, for backends without tf.data."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterator
+from queue import SimpleQueue
+from typing import Any
+
+import keras
+
+AHEAD = 4
+THREAD = "relx-batches"
+
+
+def assembled_ahead(
+    batches: Callable[[], Iterator[Any]], ahead: int = AHEAD
+) -> Generator[Any, None, None]:
+    """Yields batches in their order, of which a thread holds a few in store.
+
+    Args:
+        batches: Gives an iterator over the batches; it runs in the thread.
+        ahead: How many batches wait at most.
+
+    Yields:
+        The batches. What goes wrong in the thread is raised here; closing ends the thread.
+    """
+    places, store = threading.Semaphore(ahead), SimpleQueue[tuple[Any, BaseException | None]]()
+    closed = threading.Event()
+
+    def assemble() -> None:
+        try:
+            for batch in batches():
+                places.acquire()
+                if closed.is_set():
+                    return
+                store.put((batch, None))
+            store.put((None, StopIteration()))
+        except BaseException as error:
+            store.put((None, error))
+
+    threading.Thread(target=assemble, name=THREAD, daemon=True).start()
+    try:
+        while True:
+            batch, error = store.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            places.release()
+            yield batch
+    finally:
+        closed.set()
+        places.release()
+
+
+class BatchesAhead(keras.utils.PyDataset):
+    """Batches in the form that Keras's loops take on every backend, assembled ahead.
+
+    Args:
+        batches: Gives an iterator over the batches.
+        steps: The number of batches.
+
+    Attributes:
+        before: Called with the number of each batch, from 0, just before it is computed.
+    """
+
+    def __init__(self, batches: Callable[[], Iterator[Any]], steps: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._batches, self._steps = batches, steps
+        self._running: Generator[Any, None, None] | None = None
+        self.before: Callable[[int], None] = lambda index: None
+
+    @property
+    def num_batches(self) -> int:
+        """The number of batches."""
+        return self._steps
+
+    def __getitem__(self, index: int) -> Any:
+        """Returns the next batch; Keras asks for them in order, and starts anew with 0."""
+        if index == 0:
+            self.on_epoch_end()
+            self._running = assembled_ahead(self._batches)
+        assert self._running is not None
+        self.before(index)
+        return next(self._running)
+
+    def on_epoch_end(self) -> None:
+        """Ends the thread."""
+        if self._running is not None:
+            with contextlib.closing(self._running):
+                self._running = None

@@ -1,0 +1,126 @@
+"""A toy task for the tests that run on each backend; the environment names the backend."""
+
+import os
+
+import numpy as np
+import pytest
+
+from relx.batches import Feeder
+from relx.devices import open_device
+from relx.recipe import DeviceSection, TrainSection
+
+BACKEND = os.environ["RELX_TEST_BACKEND"]
+# before any test imports Keras; KERAS_BACKEND names another one, which does not count
+open_device(DeviceSection(backend=BACKEND, precision="float32"), 0)
+
+import keras  # noqa: E402
+
+ROWS, CLASSES, WORDS = 22, 3, 40
+RNG = np.random.default_rng(0)
+TOKENS = [RNG.integers(1, WORDS, RNG.integers(4, 9)).astype(np.int32) for _ in range(ROWS)]
+TARGETS = RNG.integers(0, CLASSES, ROWS).astype(np.int32)
+
+
+@pytest.fixture(scope="session")
+def backend():
+    return BACKEND
+
+
+@pytest.fixture
+def open_():
+    """Opens the backend in a precision."""
+    return open_in
+
+
+def open_in(precision="float32", **rest):
+    # JAX's CPU is refused float16 for the sake of attention; the rest is tried all the same
+    refused = (BACKEND, precision) == ("jax", "mixed_float16")
+    section = {"precision": "float32" if refused else precision, **rest}
+    device = open_device(DeviceSection(backend=BACKEND, **section), 0)
+    if refused:
+        keras.config.set_dtype_policy(precision)
+    return device
+
+
+class ToyRows:
+    """The rows, in the form that a device makes a feeder of."""
+
+    lengths = np.array([len(tokens) for tokens in TOKENS])
+
+    @staticmethod
+    def training(batch, rng):
+        tokens = np.zeros((len(batch.rows), batch.length), np.int32)
+        for i, row in enumerate(batch.rows):
+            tokens[i, : len(TOKENS[row])] = TOKENS[row]
+        spans = np.tile(np.array([[0, 1], [2, 4]], np.int32), (len(batch.rows), 1, 1))
+        inputs = {
+            "token_ids": tokens,
+            "padding_mask": (tokens > 0).astype(np.int32),
+            "segment_ids": np.zeros_like(tokens),
+            "spans": spans,
+        }
+        weights = batch.weights() / np.float32(batch.real)
+        return inputs, TARGETS[batch.rows], weights
+
+
+class Trainer:
+    """A tiny relation model and its batches, compiled as stage 2 compiles them."""
+
+    def __init__(self, device, dropout=0.0, epochs=2, accumulate=1):
+        from relx.encoder.build import build_encoder
+        from relx.encoder.families import EncoderConfig
+        from relx.fit import compile_for
+        from relx.relation_model import relation_model
+
+        configuration = EncoderConfig(
+            model_type="bert",
+            vocab_size=WORDS,
+            hidden_size=12,
+            num_hidden_layers=1,
+            num_attention_heads=3,
+            intermediate_size=20,
+            max_position_embeddings=32,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+        )
+        self.device, self.epochs = device, epochs
+        # the same batches on every backend, of one shape
+        self.feeder = Feeder(
+            ToyRows.lengths, 8, 0, ToyRows.training, rungs=(8,), accumulate=accumulate
+        )
+        with device.scope():
+            encoder = build_encoder(configuration)
+            self.model = relation_model(encoder, classes=CLASSES, spans=2, dropout=dropout, seed=0)
+        # numbers of numpy's: each backend draws others from the same seed
+        for i, variable in enumerate(self.model.trainable_variables):
+            noise = np.random.default_rng(i).normal(0, 0.1, variable.shape)
+            variable.assign(noise + (variable.name == "gamma"))
+        section = TrainSection(
+            learning_rate=0.01, warmup=0.2, clip_norm=0.5, epochs=epochs, accumulate=accumulate
+        )
+        compile_for(device, self.model, section, self.feeder.steps, label_smoothing=0.1)
+
+    def fit(self, folder, after_epoch=lambda state: {}):
+        from relx.fit import fit
+
+        folder.mkdir(exist_ok=True)
+        return fit(
+            self.model,
+            self.feeder,
+            self.device,
+            epochs=self.epochs,
+            folder=folder,
+            title="toy",
+            after_epoch=after_epoch,
+        )
+
+    def weights(self):
+        return [np.array(value) for value in self.model.get_weights()]
+
+    def batch(self):
+        return next(iter(self.feeder.arrays(0)))
+
+
+@pytest.fixture
+def trainer():
+    return Trainer
