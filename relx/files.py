@@ -16,6 +16,14 @@ from typing import Any
 
 from relx.faults import Fault, InputError
 
+# What `whole_file` and `whole_folder` call a file or folder that is not whole yet.
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.old)?")
+
+
+def is_temporary(path: Path) -> bool:
+    """Says whether a name is one of a file or folder that a killed process left unfinished."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
 
 @contextlib.contextmanager
 def disk_faults(path: Path) -> Iterator[None]:
@@ -81,6 +89,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             beside.chmod(0o666 & ~_umask())
             _flush_to_disk(beside)
             beside.replace(path)
+            _flush_to_disk(path.parent)
         finally:
             beside.unlink(missing_ok=True)
 
@@ -101,7 +110,6 @@ def whole_folder(path: Path) -> Iterator[Path]:
     with disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        old = beside.with_name(beside.name + ".old")
         try:
             yield beside
             beside.chmod(0o777 & ~_umask())
@@ -109,14 +117,29 @@ def whole_folder(path: Path) -> Iterator[Path]:
                 if file.is_file():
                     file.chmod(0o666 & ~_umask())  # some libraries write for the owner alone
                 _flush_to_disk(file)
-            if path.exists():
-                path.replace(old)
-            beside.replace(path)
+            _flush_to_disk(beside)
+            replace_folder(beside, path)
         finally:
-            if old.exists() and not path.exists():
-                old.replace(path)
             shutil.rmtree(beside, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+
+
+def replace_folder(source: Path, path: Path) -> None:
+    """Renames a folder into place; one that is there makes way, and is back if that fails.
+
+    Args:
+        source: The folder, on the same disk.
+        path: Its new name.
+    """
+    old = source.with_name(f".{source.name.removeprefix('.')}.old")
+    try:
+        if path.exists():
+            path.replace(old)
+        source.replace(path)
+        _flush_to_disk(path.parent)
+    finally:
+        if old.exists() and not path.exists():
+            old.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -176,6 +199,19 @@ def digest(parts: Iterable[str]) -> str:
     return sha.hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """Hashes a file's bytes.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The SHA-256, 64 hexadecimal characters.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -183,7 +219,9 @@ def _umask() -> int:
 
 
 def _flush_to_disk(path: Path) -> None:
-    """Waits until a file's bytes are on the disk, so that a rename never outruns them."""
-    if path.is_file():
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
+    """Waits until a file, or a folder's names, are on the disk: a rename must not outrun them."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

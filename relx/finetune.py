@@ -12,26 +12,31 @@ import numpy as np
 
 from relx import progress
 from relx.devices import Device, open_device
+from relx.engine import predict_logits
 from relx.examples import Example, read_examples
 from relx.faults import Fault, InputError
 from relx.files import digest, whole_folder, write_json
 from relx.labels import LabelList, read_labels
 from relx.markers import marker_tokens
 from relx.metrics import Scores, scores
-from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, predict_logits, softmax
+from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, softmax
+from relx.processes import is_chief
 from relx.recipe import Recipe
 from relx.runs import (
     Sitting,
     Start,
     begin,
+    best_folder,
     finish,
     locked,
     nothing_left_behind,
     pinned_revision,
+    publish_best,
     read_manifest,
     record_encoder,
 )
 from relx.splits import split
+from relx.token_cache import token_folder
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Task:
         dev: The rows to choose the epoch by; never trained on.
         types: The entity types of all rows, those of the test included.
         sentences: The sentences of the training and test files, for a fresh vocabulary.
+        files: What the manifest says of the rows of `train`, `dev` and `test`.
     """
 
     labels: LabelList
@@ -51,15 +57,11 @@ class Task:
     dev: list[Example]
     types: tuple[str, ...]
     sentences: tuple[str, ...]
+    files: dict[str, dict[str, Any]]
 
-    def facts(self, recipe: Recipe) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """Returns what the manifest says of the data."""
-        return {
-            "train": {"file": recipe.data.train, "rows": len(self.train)},
-            "dev": {"file": recipe.data.dev or "a fold of train", "rows": len(self.dev)},
-            "types": list(self.types),
-            "digests": {"train": examples_digest(self.train), "dev": examples_digest(self.dev)},
-        }
+        return {**self.files, "types": list(self.types)}
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,16 @@ def read_task(recipe: Recipe) -> Task:
         train, dev = ([rows[i] for i in part] for part in parts)
     test = read_examples(Path(recipe.data.test), recipe.data, None) if recipe.data.test else []
     sentences = dict.fromkeys(row.sentence for row in [*rows, *test])
-    return Task(labels, train, dev, _types_of([*rows, *dev, *test]), tuple(sentences))
+    files = {"train": file_facts(recipe.data.train, train)}
+    files["dev"] = file_facts(recipe.data.dev or "a fold of train", dev)
+    if recipe.data.test:
+        files["test"] = file_facts(recipe.data.test, test)
+    return Task(labels, train, dev, _types_of([*rows, *dev, *test]), tuple(sentences), files)
+
+
+def file_facts(file: str, examples: Sequence[Example]) -> dict[str, Any]:
+    """Returns what a manifest says of a file: its name, its rows and their digest."""
+    return {"file": file, "rows": len(examples), "digest": examples_digest(examples)}
 
 
 def _look_for_trained_rows(train: Sequence[Example], dev: Sequence[Example], file: str) -> None:
@@ -169,17 +180,19 @@ def finetune(recipe: Recipe, runs_dir: Path, origin: Origin, fresh: bool = False
         InputError: The data, the encoder or the run folder cannot be used.
     """
     task = read_task(recipe)
-    folder = stage_folder(recipe, runs_dir)
-    with locked(runs_dir / recipe.name):
+    folder, chief = stage_folder(recipe, runs_dir), is_chief(recipe.device)
+    with locked(runs_dir / recipe.name, chief):
         stage = f"train/fold-{recipe.train.fold}"
         inputs = stage_inputs(recipe, task, origin)
-        start = begin(folder, stage, recipe, inputs, task.facts(recipe), MODEL_FOLDER, fresh)
+        start = begin(folder, stage, recipe, inputs, task.facts(), MODEL_FOLDER, fresh, chief)
         if start is Start.FINISHED:
             progress.say(f"{folder} is finished already; --fresh would train it anew")
             return read_manifest(folder).results
         progress.say(f"{recipe.name}: {origin.words}")
         progress.say(f"{len(task.train):,} rows to train on, {len(task.dev):,} to choose by")
-        with nothing_left_behind(folder, restore=fresh):
+        if not chief:
+            progress.configure(quiet=True)  # the first process says it all
+        with nothing_left_behind(folder, restore=fresh, chief=chief):
             device = open_device(recipe.device, recipe.seed)
             progress.say(f"computing on {device}")
             return _train(recipe, task, origin, folder, device)
@@ -190,13 +203,14 @@ def stage_inputs(recipe: Recipe, task: Task, origin: Origin) -> dict[str, Any]:
     tree = recipe.tree()
     names = ("seed", "markers", "tokens", "train")
     inputs: dict[str, Any] = {name: tree[name] for name in names}
+    del inputs["train"]["accumulate"]  # what does not fit may be computed in more parts
     inputs["encoder"] = recipe.encoder.inputs() | {"tapt": origin.digest}
     # Marker tokens and a fresh vocabulary depend on the test file too.
     inputs["marker_tokens"] = list(marker_tokens(recipe.markers, task.types))
     if not isinstance(recipe.encoder.source, str):
         inputs["sentences"] = digest(task.sentences)
     inputs["labels"] = {"names": list(task.labels.names), "negative": task.labels.negative}
-    return inputs | {"data": task.facts(recipe)["digests"]}
+    return inputs | {"data": {role: task.files[role]["digest"] for role in ("train", "dev")}}
 
 
 def _train(
@@ -207,34 +221,47 @@ def _train(
 
     sitting = Sitting(folder)
     with device.scope():
-        model, loaded = _model(recipe, task, origin, folder)
-    train, dev = _arrays(recipe, task, loaded, model)
-    feeder = device.feeder(train, recipe.train.batch_size, recipe.seed)
-    compile_for(device, model, recipe.train, feeder.steps, recipe.train.label_smoothing)
+        model, loaded = _model(recipe, task, origin, folder, device)
+    train, dev = _arrays(recipe, task, loaded, model, folder)
+    section = recipe.train
+    feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
+    compile_for(device, model, section, feeder.steps, section.label_smoothing)
 
     def after_epoch(state: FitState) -> dict[str, float]:
         logits = predict_logits(model, device, dev, recipe.predict.batch_size)
         result = scores(dev.targets, softmax(logits), task.labels)
         _report(state.epoch, result, task.labels)
-        if state.is_better([getattr(result, recipe.train.best_by), result.auprc]):
-            _save(folder, model, loaded, task, recipe, origin)
-        state.stopped = _has_patience_ended(state, recipe.train.patience)
-        sitting.count()
+        better = state.is_better([getattr(result, section.best_by), result.auprc])
+        if better and device.chief:
+            _save(best_folder(folder, state.epoch), model, loaded, task, recipe, origin)
+        state.stopped = _has_patience_ended(state, section.patience)
         return {"micro_f1": result.micro_f1, "auprc": result.auprc, "accuracy": result.accuracy}
 
-    epochs = recipe.train.epochs
     state = fit(
-        model, feeder, device, epochs=epochs, folder=folder, title="train", after_epoch=after_epoch
+        model,
+        feeder,
+        device,
+        epochs=section.epochs,
+        folder=folder,
+        title="train",
+        checkpoint=recipe.checkpoint,
+        before_saving=sitting.count,
+        after_epoch=after_epoch,
     )
-    results = _results(state) | speed(state.history)
-    write_json(folder / "metrics.json", results | {"history": state.history})
-    sitting.count()
-    finish(folder, device.manifest(), results)
-    _say_end(results, epochs, len(state.history))
-    return results
+    if device.chief:
+        results = _results(state) | speed(state.history)
+        publish_best(folder, state.best or 0, MODEL_FOLDER)
+        write_json(folder / "metrics.json", results | {"history": state.history})
+        sitting.count()
+        finish(folder, device.manifest(), results)
+        _say_end(results, section.epochs, len(state.history))
+    device.barrier()
+    return read_manifest(folder).results
 
 
-def _model(recipe: Recipe, task: Task, origin: Origin, folder: Path) -> tuple[Any, Any]:
+def _model(
+    recipe: Recipe, task: Task, origin: Origin, folder: Path, device: Device
+) -> tuple[Any, Any]:
     """Loads the encoder, records it, and puts the relation head on it: (model, loaded encoder)."""
     from relx.encoder.load import load_encoder
     from relx.relation_model import relation_model, spans_of
@@ -247,7 +274,8 @@ def _model(recipe: Recipe, task: Task, origin: Origin, folder: Path) -> tuple[An
         allow_pickle=origin.allow_pickle,
         seed=recipe.seed,
     )
-    record_encoder(folder, loaded.source, loaded.revision, loaded.notes)
+    if device.chief:
+        record_encoder(folder, loaded.source, loaded.revision, loaded.notes)
     introduce(loaded, recipe)
     model = relation_model(
         loaded.encoder,
@@ -278,15 +306,15 @@ def introduce(loaded: Any, recipe: Recipe) -> None:
         raise InputError(Fault(what, "tokens.max_length", str(window), next_step=step))
 
 
-def _arrays(recipe: Recipe, task: Task, loaded: Any, model: Any) -> list[Any]:
+def _arrays(recipe: Recipe, task: Task, loaded: Any, model: Any, folder: Path) -> list[Any]:
     """Tokenises train and dev into `RelationArrays`."""
     from relx.inputs import RelationArrays, tokenize_examples
 
     window, segments = recipe.tokens.max_length, "segment_ids" in model.input
-    arrays = []
+    arrays, cache = [], token_folder(folder.parents[2])  # runs/NAME/train/fold-K
     files = (recipe.data.train, recipe.data.dev or recipe.data.train)
     for examples, file in zip((task.train, task.dev), files, strict=True):
-        rows = tokenize_examples(examples, recipe.markers, loaded.tokenizer, window, file)
+        rows = tokenize_examples(examples, recipe.markers, loaded.tokenizer, window, file, cache)
         targets = np.array([task.labels.index(row.label or "") for row in examples], np.int32)
         pad = loaded.tokenizer.pad_token_id
         arrays.append(RelationArrays(rows, recipe.train.pooling, pad, segments, targets))
@@ -321,7 +349,7 @@ def _save(
     from relx.encoder.load import write_encoder
     from relx.relation_model import head_weights
 
-    with whole_folder(folder / MODEL_FOLDER) as beside:
+    with whole_folder(folder) as beside:
         write_encoder(loaded, beside, _card(recipe, task, origin))
         save_file(head_weights(model), beside / HEAD_FILE)
         labels = {"names": list(task.labels.names), "negative": task.labels.negative}

@@ -26,7 +26,14 @@ from typing import Any, Literal, TextIO
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from relx.faults import Fault, InputError, nearest, shorten
-from relx.files import disk_faults, read_json, write_json, write_text
+from relx.files import (
+    disk_faults,
+    is_temporary,
+    read_json,
+    replace_folder,
+    write_json,
+    write_text,
+)
 from relx.progress import say, warn
 from relx.recipe import Recipe
 
@@ -34,6 +41,8 @@ MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 LOCK = ".lock"
 CHECKPOINT = "checkpoint.safetensors"
+BEST = "best"
+DIGITS = 12  # of a digest, in messages
 PACKAGES = ("relx", "keras", "keras-hub", "tensorflow", "numpy", "tokenizers", "transformers")
 
 
@@ -117,17 +126,21 @@ class StageRow:
 
 
 @contextlib.contextmanager
-def locked(run_folder: Path) -> Iterator[None]:
+def locked(run_folder: Path, chief: bool = True) -> Iterator[None]:
     """Keeps every other process out of a run for as long as the block runs.
 
     The system drops the lock when the process ends, however it ends.
 
     Args:
         run_folder: `runs/NAME`; it is created.
+        chief: Whether this is the first process of the run: it holds the lock for the others too.
 
     Raises:
         InputError: Another process is at work there.
     """
+    if not chief:
+        yield
+        return
     with _open_lock(run_folder) as stream:
         words = [f"process {os.getpid()} on {socket.gethostname()}", shlex.join(sys.argv), _now()]
         stream.truncate(0)
@@ -150,6 +163,7 @@ def begin(
     data: Mapping[str, Any],
     result: str,
     fresh: bool = False,
+    chief: bool = True,
 ) -> Start:
     """Opens a stage's folder and says whether its work is new, half done or done.
 
@@ -158,9 +172,11 @@ def begin(
         stage: The same without the run: `tapt` or `train/fold-K`.
         recipe: The resolved recipe; written beside the manifest.
         inputs: What decides the result, as JSON takes it.
-        data: The files read, their rows and digests, as JSON takes it.
+        data: The files read, by their role (`train`, `dev`, `test`): `file`, `rows`, `digest`; and
+            what else is worth noting, as JSON takes it.
         result: The name of the folder that the stage leaves; without it, it is not finished.
         fresh: Set an earlier result aside and start anew.
+        chief: Whether this is the first process of the run; the others only look.
 
     Returns:
         How the stage begins.
@@ -169,19 +185,32 @@ def begin(
         InputError: The folder holds work on other inputs, or its manifest is broken. Where there is
             no checkpoint yet, nothing would be lost, and the stage starts anew.
     """
+    if not chief:
+        return Start.NEW if fresh else _standing(stage_folder, inputs, data, result)
     if fresh and stage_folder.exists():
-        aside = _aside(stage_folder)
-        stage_folder.rename(aside)
-        say(f"the earlier {stage} of {recipe.name} is kept as {aside}")
-    earlier = read_manifest(stage_folder) if (stage_folder / MANIFEST).exists() else None
-    if earlier is None or not _holds_work(stage_folder, earlier, result):
+        _set_aside(stage_folder, f"{stage} of {recipe.name}")
+    start = _standing(stage_folder, inputs, data, result)
+    if stage_folder.exists():
+        _sweep(stage_folder, start)
+    if start is Start.NEW:
         write_text(stage_folder / RECIPE, recipe.yaml())
         _write(stage_folder, _new_manifest(stage, recipe, inputs, data))
+    return start
+
+
+def _standing(
+    stage_folder: Path, inputs: Mapping[str, Any], data: Mapping[str, Any], result: str
+) -> Start:
+    """Looks how far a stage has come, and refuses one that was made from other inputs."""
+    earlier = read_manifest(stage_folder) if (stage_folder / MANIFEST).exists() else None
+    if earlier is None or not _holds_work(stage_folder, earlier, result):
         return Start.NEW
     differing = _differences(earlier.inputs, inputs)
     if differing:
-        raise InputError(_other_inputs(stage_folder, differing))
-    _sweep(stage_folder)
+        files = _file_differences(earlier.data, _as_json(data))
+        told = tuple(["data.", "corpus: "] if files else [])
+        rest = [line for line in differing if not line.startswith(told)]
+        raise InputError(_other_inputs(stage_folder, [*files, *rest]))
     return Start.FINISHED if earlier.status == "finished" else Start.CONTINUED
 
 
@@ -190,18 +219,100 @@ def _holds_work(stage_folder: Path, manifest: Manifest, result: str) -> bool:
     return finished or (stage_folder / CHECKPOINT).exists()
 
 
+def _set_aside(stage_folder: Path, words: str) -> None:
+    """Renames a stage's folder, and says what is left behind: where, how far, how large."""
+    aside = _aside(stage_folder)
+    done, size = _done(stage_folder), _size(stage_folder) / 1e6
+    stage_folder.rename(aside)
+    say(f"the earlier {words} is kept as {aside}: {done}, {size:,.1f} MB")
+
+
+def _done(stage_folder: Path) -> str:
+    """Says how far a stage came, such as `stopped after 2 of 5 epochs and 40 steps, 1.5 hours`."""
+    from relx.checkpoint import read_state  # `relx runs` starts without it
+
+    try:
+        manifest = read_manifest(stage_folder)
+        state = read_state(stage_folder / CHECKPOINT) if _is_stopped(stage_folder) else {}
+    except InputError as error:
+        return error.faults[0].what
+    hours, minutes = manifest.seconds / 3600, manifest.seconds / 60
+    work = f"{hours:.1f} hours of work" if hours >= 1 else f"{minutes:.1f} minutes of work"
+    if manifest.status == "finished":
+        return f"finished, {manifest.results.get('epochs', 0)} epochs, {work}"
+    section = "tapt" if manifest.stage == "tapt" else "train"
+    epochs = f"{state.get('epoch', 0)} of {manifest.recipe[section]['epochs']} epochs"
+    return f"stopped after {epochs} and {state.get('step', 0)} steps, {work}"
+
+
+def _is_stopped(stage_folder: Path) -> bool:
+    return (stage_folder / CHECKPOINT).exists()
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def best_folder(stage_folder: Path, epoch: int) -> Path:
+    """Returns where the model of an epoch waits for the end: `best/epoch-K`.
+
+    The best epoch's model is written there, then the checkpoint that names it, then others are
+    removed, so that the two never disagree.
+
+    Args:
+        stage_folder: The stage's folder.
+        epoch: The epoch, from 0.
+    """
+    return stage_folder / BEST / f"epoch-{epoch + 1}"
+
+
+def drop_other_bests(stage_folder: Path, epoch: int | None) -> None:
+    """Removes the models that the checkpoint does not name, once it is written.
+
+    Args:
+        stage_folder: The stage's folder.
+        epoch: The best epoch, from 0; None where there is none.
+    """
+    kept = None if epoch is None else best_folder(stage_folder, epoch)
+    for folder in (stage_folder / BEST).glob("*"):
+        if folder != kept:
+            shutil.rmtree(folder)
+
+
+def publish_best(stage_folder: Path, epoch: int, result: str) -> None:
+    """Gives the best epoch's model its last name; where it has it already, nothing is done.
+
+    Args:
+        stage_folder: The stage's folder.
+        epoch: The best epoch, from 0.
+        result: The name.
+
+    Raises:
+        InputError: The model is gone.
+    """
+    folder, target = best_folder(stage_folder, epoch), stage_folder / result
+    if folder.exists():
+        replace_folder(folder, target)
+    elif not target.exists():
+        what, step = "the best epoch's model is gone", "start anew with --fresh"
+        raise InputError(Fault(what, str(folder), next_step=step))
+
+
 @contextlib.contextmanager
-def nothing_left_behind(stage_folder: Path, restore: bool = False) -> Iterator[None]:
+def nothing_left_behind(
+    stage_folder: Path, restore: bool = False, chief: bool = True
+) -> Iterator[None]:
     """Removes a stage's folder when its work fails before the first checkpoint.
 
     Args:
         stage_folder: The stage's folder.
         restore: Put back what `begin` with `fresh` set aside.
+        chief: Whether this is the first process of the run; the others remove nothing.
     """
     try:
         yield
     except Exception:
-        if not (stage_folder / CHECKPOINT).exists():
+        if chief and not (stage_folder / CHECKPOINT).exists():
             shutil.rmtree(stage_folder, ignore_errors=True)
             aside = _last_aside(stage_folder) if restore else None
             if aside is not None:
@@ -232,9 +343,13 @@ def git_state() -> Git | None:
     return Git(commit=commit, dirty=bool(changed))
 
 
-def _sweep(stage_folder: Path) -> None:
-    """Removes what a killed process was still writing: it stands under hidden names."""
-    for leftover in stage_folder.glob(".*"):
+def _sweep(stage_folder: Path, start: Start) -> None:
+    """Removes what a killed process was still writing, and what nothing needs any more."""
+    hidden = [*stage_folder.glob(".*"), *stage_folder.glob(f"{BEST}/.*")]
+    leftovers = [path for path in hidden if is_temporary(path)]
+    if start is not Start.CONTINUED:
+        leftovers += [path for name in (CHECKPOINT, BEST) if (path := stage_folder / name).exists()]
+    for leftover in leftovers:
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
@@ -299,7 +414,7 @@ def finish(stage_folder: Path, device: Any, results: Mapping[str, Any]) -> None:
     manifest = read_manifest(stage_folder)
     news: dict[str, Any] = {"status": "finished", "finished": _now(), "device": device}
     _write(stage_folder, manifest.model_copy(update=news | {"results": dict(results)}))
-    (stage_folder / CHECKPOINT).unlink(missing_ok=True)
+    _sweep(stage_folder, Start.FINISHED)
 
 
 def matches(stage_folder: Path, inputs: Mapping[str, Any], result: str) -> tuple[bool, list[str]]:
@@ -560,6 +675,25 @@ def _differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     ]
 
 
+def _file_differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Lists the data files that differ, such as `data.train: a.csv, 60 → 61 rows, …`."""
+    lines = []
+    for role in ("train", "dev", "test"):
+        old, new = earlier.get(role) or {}, now.get(role) or {}
+        if old != new and "digest" in old and "digest" in new:
+            file, rows, digest = (_shift(old, new, key) for key in ("file", "rows", "digest"))
+            lines.append(f"data.{role}: {file}{rows and f', {rows} rows'}, SHA-256 {digest}")
+    sentences = _shift(earlier, now, "sentences")
+    return lines + ([f"sentences: {sentences}"] if "→" in sentences else [])
+
+
+def _shift(earlier: Mapping[str, Any], now: Mapping[str, Any], key: str) -> str:
+    """Returns a fact, or what it was and is; of a digest the first digits."""
+    width = DIGITS if key == "digest" else None
+    old, new = (str(facts.get(key, ""))[:width] for facts in (earlier, now))
+    return old if old == new else f"{old} → {new}"
+
+
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if isinstance(value, dict) and value:
@@ -569,7 +703,11 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _shown(leaves: Mapping[str, Any], key: str) -> str:
-    return shorten(leaves[key], 40) if key in leaves else "absent"
+    if key not in leaves:
+        return "absent"
+    value = leaves[key]
+    is_digest = isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value)
+    return str(value)[:DIGITS] if is_digest else shorten(value, 40)
 
 
 def _as_json(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy as np
 from relx import progress
 from relx.devices import Device, open_device
 from relx.faults import Fault, InputError
-from relx.files import write_json
+from relx.files import file_digest, write_json
 from relx.finetune import Origin, introduce, read_types
 from relx.markers import marker_tokens
+from relx.processes import is_chief
 from relx.recipe import Recipe
 from relx.runs import (
     MANIFEST,
@@ -30,6 +30,7 @@ from relx.runs import (
     read_manifest,
     record_encoder,
 )
+from relx.token_cache import token_folder
 from tapt.corpus import CorpusText, corpus_digest, read_corpus, tokenize_corpus
 
 STAGE = "tapt"
@@ -67,6 +68,7 @@ def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
     tree = recipe.tree()
     names = ["seed", "tokens", "tapt", *(["markers"] if recipe.tapt.markers else [])]
     inputs: dict[str, Any] = {name: tree[name] for name in names}
+    del inputs["tapt"]["accumulate"]  # what does not fit may be computed in more parts
     inputs |= {"encoder": recipe.encoder.inputs(), "corpus": corpus.digest}
     if recipe.tapt.markers:
         inputs["marker_tokens"] = list(marker_tokens(recipe.markers, read_types(recipe)))
@@ -134,22 +136,30 @@ def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, A
         InputError: The data, the encoder or the run folder cannot be used.
     """
     corpus = stage_corpus(recipe)
-    folder = runs_dir / recipe.name / STAGE
-    with locked(runs_dir / recipe.name):
-        inputs = stage_inputs(recipe, corpus)
-        start = begin(folder, STAGE, recipe, inputs, _facts(recipe, corpus), ENCODER_FOLDER, fresh)
+    folder, chief = runs_dir / recipe.name / STAGE, is_chief(recipe.device)
+    with locked(runs_dir / recipe.name, chief):
+        inputs, facts = stage_inputs(recipe, corpus), _facts(recipe, corpus)
+        start = begin(folder, STAGE, recipe, inputs, facts, ENCODER_FOLDER, fresh, chief)
         if start is Start.FINISHED:
             progress.say(f"{folder} is finished already; --fresh would make it anew")
             return read_manifest(folder).results
-        with nothing_left_behind(folder, restore=fresh):
+        if not chief:
+            progress.configure(quiet=True)  # the first process says it all
+        with nothing_left_behind(folder, restore=fresh, chief=chief):
             device = open_device(recipe.device, recipe.seed)
             progress.say(f"{recipe.name}: {len(corpus.texts):,} sentences, computing on {device}")
             return _pretrain(recipe, corpus, folder, device)
 
 
 def _facts(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
-    files = [file for file in (recipe.data.train, recipe.data.test) if file]
-    return {"files": files, "sentences": len(corpus.texts), "digest": corpus.digest}
+    """Returns what the manifest says of the data."""
+    files = {"train": recipe.data.train, "test": recipe.data.test}
+    facts: dict[str, Any] = {
+        role: {"file": file, "digest": file_digest(Path(file))}
+        for role, file in files.items()
+        if file
+    }
+    return facts | {"sentences": len(corpus.texts), "digest": corpus.digest}
 
 
 def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> dict[str, Any]:
@@ -161,10 +171,10 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
     sitting = Sitting(folder)
     section = recipe.tapt
     with device.scope():
-        loaded = _load(recipe, corpus, folder)
+        loaded = _load(recipe, corpus, folder, device)
         model = masked_lm_model(loaded)
-    train, held_out = _arrays(recipe, corpus, loaded)
-    feeder = device.feeder(train, section.batch_size, recipe.seed)
+    train, held_out = _arrays(recipe, corpus, loaded, folder)
+    feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
     compile_for(device, model, section, feeder.steps)
 
     def measure() -> dict[str, float]:
@@ -177,7 +187,6 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
             f"epoch {state.epoch + 1}: held-out pseudo-perplexity "
             f"{figures['pseudo_perplexity']:.2f} (before: {state.before['pseudo_perplexity']:.2f})"
         )
-        sitting.count()
         return figures
 
     state = fit(
@@ -187,19 +196,23 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
         epochs=section.epochs,
         folder=folder,
         title="tapt",
+        checkpoint=recipe.checkpoint,
+        before_saving=sitting.count,
         after_epoch=after_epoch,
         before_first=measure,
     )
-    save_encoder(loaded, folder / ENCODER_FOLDER, _card(recipe, corpus))
-    results = _results(state, folder, len(held_out.rows)) | speed(state.history)
-    write_json(folder / "metrics.json", results | {"history": state.history})
-    sitting.count()
-    finish(folder, device.manifest(), results)
-    _say_end(results, folder)
-    return results
+    if device.chief:
+        save_encoder(loaded, folder / ENCODER_FOLDER, _card(recipe, corpus))
+        results = _results(state, folder, len(held_out.rows)) | speed(state.history)
+        write_json(folder / "metrics.json", results | {"history": state.history})
+        sitting.count()
+        finish(folder, device.manifest(), results)
+        _say_end(results, folder)
+    device.barrier()
+    return read_manifest(folder).results
 
 
-def _load(recipe: Recipe, corpus: Corpus, folder: Path) -> Any:
+def _load(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> Any:
     """Loads the encoder with its masked-LM head, and records it in the manifest."""
     from relx.encoder.load import load_encoder
     from relx.encoder.tokenizer import require_mask_token
@@ -214,7 +227,8 @@ def _load(recipe: Recipe, corpus: Corpus, folder: Path) -> Any:
         allow_pickle=recipe.encoder.allow_pickle,
         seed=recipe.seed,
     )
-    record_encoder(folder, loaded.source, loaded.revision, loaded.notes)
+    if device.chief:
+        record_encoder(folder, loaded.source, loaded.revision, loaded.notes)
     introduce(loaded, recipe)
     require_mask_token(loaded.tokenizer)
     return loaded
@@ -228,7 +242,7 @@ def _sentences(recipe: Recipe, corpus: Corpus) -> Sequence[str]:
     return [text.text for text in read_corpus(recipe.model_copy(update={"tapt": unmarked}))]
 
 
-def _arrays(recipe: Recipe, corpus: Corpus, loaded: Any) -> list[Any]:
+def _arrays(recipe: Recipe, corpus: Corpus, loaded: Any, folder: Path) -> list[Any]:
     """Sets the held-out texts apart and tokenises both parts into `CorpusArrays`."""
     from tapt.arrays import CorpusArrays
 
@@ -240,10 +254,11 @@ def _arrays(recipe: Recipe, corpus: Corpus, loaded: Any) -> list[Any]:
     tokenizer = loaded.tokenizer
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     random_ids = np.array([i for i in range(len(tokenizer)) if i not in special], np.int32)
-    arrays = []
+    arrays, cache = [], token_folder(folder.parents[1])  # runs/NAME/tapt
     for part in (np.sort(order[held:]), np.sort(order[:held])):
         texts = [corpus.texts[i] for i in part]
-        rows = tokenize_corpus(texts, tokenizer, recipe.tokens.max_length, recipe.tapt.mask_unit)
+        window, unit = recipe.tokens.max_length, recipe.tapt.mask_unit
+        rows = tokenize_corpus(texts, tokenizer, window, unit, cache)
         arrays.append(
             CorpusArrays(
                 rows,
@@ -271,13 +286,8 @@ def _results(state: Any, folder: Path, held_out: int) -> dict[str, Any]:
         "pseudo_perplexity": state.history[-1]["pseudo_perplexity"],
         "held_out_rows": held_out,
         "epochs": len(state.history),
-        "encoder_digest": _file_digest(folder / ENCODER_FOLDER / "model.safetensors"),
+        "encoder_digest": file_digest(folder / ENCODER_FOLDER / "model.safetensors"),
     }
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _say_end(results: dict[str, Any], folder: Path) -> None:

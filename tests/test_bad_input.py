@@ -184,7 +184,7 @@ def test_a_full_disk_is_a_message_and_the_run_carries_on(
 
     options = words(data, tmp_path / "runs", "tapt.epochs=1", "train.epochs=1")
     with monkeypatch.context() as patch:
-        patch.setattr(relx.checkpoint, "save_file", full)
+        patch.setattr(relx.checkpoint, "_write", full)
         assert run([stage, *options]) == 2
     assert "disk is full" in capsys.readouterr().err
     folder = tmp_path / "runs/tiny" / {"tapt": "tapt", "train": "train/fold-0"}[stage]

@@ -3,12 +3,7 @@
 import csv
 import filecmp
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -183,61 +178,6 @@ def test_tapt_does_not_see_a_label(finished, data, tmp_path):
     assert run(["tapt", "--fresh", *options]) == 0
     folder = tmp_path / "runs/tiny"
     assert same_files(folder / "tapt/encoder", folder / "tapt.old-1/encoder")
-
-
-@pytest.mark.parametrize("stage", ["tapt", "train"])
-def test_a_run_that_was_stopped_ends_as_one_that_was_not(
-    stage, data, tmp_path, monkeypatch, capsys
-):
-    options = words(data, tmp_path / "runs", "train.start_from=encoder")
-    whole = words(data, tmp_path / "whole", "train.start_from=encoder")
-    assert run([stage, *whole]) == 0
-    from relx import fit
-
-    save = fit.save_checkpoint
-
-    def stop_after_saving(*arguments):
-        save(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(fit, "save_checkpoint", stop_after_saving)
-    assert run([stage, *options]) == 130
-    assert "the same command carries on" in capsys.readouterr().err
-    monkeypatch.undo()
-    assert run([stage, *options]) == 0
-    assert "continuing after epoch 1 of 2" in capsys.readouterr().err
-    result = {"tapt": "tiny/tapt/encoder", "train": "tiny/train/fold-0/model"}[stage]
-    assert same_files(tmp_path / "runs" / result, tmp_path / "whole" / result)
-
-
-def test_a_killed_process_leaves_a_run_that_carries_on(data, tmp_path):
-    runs = tmp_path / "runs"
-    options = words(data, runs, "tapt.epochs=400")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "relx_cli", "-q", "tapt", *options],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    checkpoint = runs / "tiny/tapt/checkpoint.safetensors"
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert run(["tapt", *options]) == 2  # the other process is at work
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (runs / "tiny/tapt/encoder").exists()
-    from relx import fit
-
-    def first_figures_only(*_):
-        raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "_one_epoch", first_figures_only)
-        assert run(["tapt", *options]) == 130
-    lines = (runs / "tiny/tapt/metrics.jsonl").read_text().splitlines()
-    epochs = [json.loads(line)["epoch"] for line in lines]
-    assert epochs == list(range(len(epochs)))
-    assert epochs
 
 
 def without_dropout(finished, folder):

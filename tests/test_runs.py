@@ -14,18 +14,22 @@ from hypothesis import strategies as st
 
 from relx import runs
 from relx.faults import Fault, InputError
+from relx.files import is_temporary, whole_file, whole_folder
 from relx.recipe import Recipe, load_recipe, recipe_from_tree
 from relx.runs import (
     CHECKPOINT,
     Sitting,
     Start,
     begin,
+    best_folder,
+    drop_other_bests,
     find_run,
     finish,
     list_runs,
     locked,
     matches,
     nothing_left_behind,
+    publish_best,
     read_manifest,
 )
 
@@ -115,12 +119,88 @@ def test_seconds_add_up_over_sittings(tmp_path, monkeypatch):
 
 def test_what_a_killed_process_was_writing_is_swept_away(tmp_path):
     folder = started(tmp_path)
-    (folder / ".model.x1").mkdir()
-    (folder / ".model.x1" / "config.json").write_text("{}")
-    (folder / ".checkpoint.safetensors.x2").write_text("half")
+    for unfinished in (".model.a1b2c3_4", "best/.epoch-2.a1b2c3_4", "best/.epoch-1.a1b2c3_4.old"):
+        (folder / unfinished).mkdir(parents=True)
+        (folder / unfinished / "config.json").write_text("{}")
+    (folder / ".checkpoint.safetensors.00000000").write_text("half")
+    (folder / ".openvino-0123456789").mkdir()  # what is hidden, but whole, stays
     started(tmp_path)
     left = sorted(path.name for path in folder.iterdir())
-    assert left == [CHECKPOINT, "manifest.json", "recipe.yaml"]
+    assert left == [".openvino-0123456789", "best", CHECKPOINT, "manifest.json", "recipe.yaml"]
+    assert not any((folder / "best").iterdir())
+
+
+def test_names_of_unfinished_files_are_known(tmp_path):
+    with whole_file(tmp_path / "a.json") as file, whole_folder(tmp_path / "model") as made:
+        assert is_temporary(file) and is_temporary(made)
+        file.touch()
+    assert not any(is_temporary(path) for path in tmp_path.iterdir())
+
+
+def test_the_best_model_and_what_names_it_never_disagree(tmp_path):
+    folder = started(tmp_path)
+    for epoch in (0, 2):
+        best_folder(folder, epoch).mkdir(parents=True)
+        (best_folder(folder, epoch) / "weights").write_text(str(epoch))
+    drop_other_bests(folder, 2)
+    assert [path.name for path in (folder / "best").iterdir()] == ["epoch-3"]
+    (folder / "model").mkdir()  # of a run that was killed a moment later
+    publish_best(folder, 2, "model")
+    assert (folder / "model" / "weights").read_text() == "2"
+    publish_best(folder, 2, "model")  # the second time nothing is left to do
+    finish(folder, None, {})
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "model",
+        "recipe.yaml",
+    ]
+    with pytest.raises(InputError, match="best epoch's model is gone"):
+        publish_best(folder, 2, "encoder")
+
+
+def test_a_stage_that_was_killed_while_it_finished_is_finished(tmp_path):
+    folder = finished(tmp_path)
+    (folder / "model").mkdir()
+    (folder / CHECKPOINT).touch()
+    (folder / "best").mkdir()
+    words = (folder, "train/fold-0", recipe(), INPUTS, {}, "model")
+    assert begin(*words) is Start.FINISHED
+    assert not (folder / CHECKPOINT).exists() and not (folder / "best").exists()
+
+
+def test_the_processes_beside_the_first_only_look(tmp_path):
+    folder = tmp_path / "first" / "train" / "fold-0"
+    words = (folder, "train/fold-0", recipe(), INPUTS, {}, "model")
+    assert begin(*words, chief=False) is Start.NEW
+    with locked(tmp_path / "first", chief=False):
+        assert not (tmp_path / "first").exists()
+    started(tmp_path)
+    (folder / ".model.a1b2c3_4").mkdir()
+    with locked(tmp_path / "first"), locked(tmp_path / "first", chief=False):
+        assert begin(*words, chief=False) is Start.CONTINUED
+        assert begin(*words, fresh=True, chief=False) is Start.NEW
+    assert (folder / ".model.a1b2c3_4").exists() and (folder / CHECKPOINT).exists()
+    with pytest.raises(InputError, match="seed: 42 → 7"):
+        begin(*words[:3], INPUTS | {"seed": 7}, {}, "model", chief=False)
+    (folder / CHECKPOINT).unlink()
+    with pytest.raises(InputError), nothing_left_behind(folder, chief=False):
+        raise InputError(Fault("wrong"))
+    assert folder.exists()
+
+
+def test_changed_data_are_named_by_file_rows_and_digest(tmp_path):
+    folder = tmp_path / "first" / "train" / "fold-0"
+    old = {"train": {"file": "a.csv", "rows": 60, "digest": "1" * 64}}
+    old |= {"dev": {"file": "dev.csv", "rows": 20, "digest": "3" * 64}}
+    new = old | {"train": {"file": "a.csv", "rows": 61, "digest": "2" * 64}}
+    words = (folder, "train/fold-0", recipe())
+    begin(*words, INPUTS, old, "model")
+    (folder / CHECKPOINT).touch()
+    with pytest.raises(InputError) as caught:
+        begin(*words, INPUTS | {"digest": "다" * 64}, new, "model")
+    text = str(caught.value)
+    assert "data.train: a.csv, 60 → 61 rows, SHA-256 111111111111 → 222222222222" in text
+    assert "data.dev" not in text
 
 
 def test_other_inputs_are_refused_and_each_difference_is_named(tmp_path):
@@ -136,13 +216,16 @@ def test_other_inputs_are_refused_and_each_difference_is_named(tmp_path):
 
 
 def test_fresh_keeps_the_old_result_aside(tmp_path, capsys):
-    folder = finished(tmp_path)
+    folder, said = finished(tmp_path, epochs=3), []
     for number in (1, 2):
         marks = {"seed": number}
         start = begin(folder, "train/fold-0", recipe(), INPUTS | marks, {}, "model", fresh=True)
         assert start is Start.NEW
-        assert f"fold-0.old-{number}" in capsys.readouterr().err.replace("\n", "")
+        said.append(capsys.readouterr().err.replace("\n", ""))
+        assert f"fold-0.old-{number}" in said[-1]
     assert read_manifest(folder.with_name("fold-0.old-1")).status == "finished"
+    assert "finished, 3 epochs" in said[0] and "minutes of work" in said[0] and " MB" in said[0]
+    assert "stopped after 0 of 5 epochs and 0 steps" in said[1]
     assert read_manifest(folder).inputs["seed"] == 2
     assert [row.stage for row in list_runs(tmp_path)] == ["train/fold-0"]
 
