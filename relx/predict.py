@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from relx import progress
-from relx.batches import ladder, reading_plan
-from relx.devices import Device, open_device
+from relx.engine import Engine, EngineName, Trained, open_engine
+from relx.engine import predict_logits as predict_logits
 from relx.examples import Example, read_examples
 from relx.faults import Fault, InputError
 from relx.files import read_json
+from relx.graph import graph_name
+from relx.inputs import RelationArrays, tokenize_examples
 from relx.labels import LabelList
 from relx.markers import shows_types
 from relx.recipe import DataSection, DeviceSection, Recipe, recipe_from_tree
@@ -33,41 +36,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
 
 
-def predict_logits(model: Any, device: Device, arrays: Any, batch_size: int) -> np.ndarray:
-    """Computes the logits of rows, the longest first, and puts them back in the rows' order.
-
-    Args:
-        model: A relation model.
-        device: What the model was built on.
-        arrays: The rows, as `RelationArrays`.
-        batch_size: Rows a batch.
-
-    Returns:
-        (rows, classes) float32.
-    """
-    from relx.callbacks import Advance
-
-    rungs = ladder(arrays.lengths) if device.compiles else None
-    plan = reading_plan(arrays.lengths, batch_size, rungs=rungs, multiple=device.replicas)
-    signature = arrays.signature(len(plan[0].rows))
-    data = device.stream(lambda: arrays.stream(plan), signature, len(plan))
-    with progress.bar("predict", len(plan), "batches") as bar:
-        computed = model.predict(data, verbose=0, callbacks=[Advance(bar)])
-    real = np.concatenate([np.arange(len(b.rows)) < b.real for b in plan])
-    logits = np.empty((len(arrays.rows), computed.shape[1]), np.float32)
-    logits[np.concatenate([b.rows for b in plan])[real]] = computed[real]
-    return logits
-
-
 class Run:
     """A finished run, opened for prediction.
 
     Args:
         folder: The run's `train/fold-K` folder.
         device: The device section to use in place of the recipe's, or None.
+        engine: The engine to use in place of the recipe's, or None.
     """
 
-    def __init__(self, folder: Path, device: DeviceSection | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device: DeviceSection | None = None,
+        engine: EngineName | None = None,
+    ) -> None:
         self.folder = folder
         manifest = read_manifest(folder)
         self.recipe: Recipe = recipe_from_tree(manifest.recipe)
@@ -79,8 +62,12 @@ class Run:
         self.labels = _read_label_list(folder / MODEL_FOLDER / LABELS_FILE)
         # Of rows to predict none may be left out.
         self.data: DataSection = self.recipe.data.model_copy(update={"skip_bad_rows": None})
-        self._section = device or self.recipe.device
-        self._model: tuple[Any, Any, Device] | None = None
+        section = device or self.recipe.device
+        if section.strategy == "multi_worker":  # one process predicts, however many have trained
+            section = section.model_copy(update={"strategy": "auto"})
+        self._section = section
+        self._wanted: EngineName = engine or self.recipe.predict.engine
+        self._engine: Engine | None = None
 
     def predict(self, examples: Sequence[Example], batch_size: int | None = None) -> np.ndarray:
         """Computes the probabilities of rows.
@@ -96,15 +83,15 @@ class Run:
             InputError: The entities of some rows cannot be found or do not fit the window.
         """
         self._warn_of_new_types(examples)
-        model, tokenizer, device = self._open()
-        from relx.inputs import RelationArrays, tokenize_examples
+        from relx.encoder.tokenizer import read_tokenizer
 
-        markers, window = self.recipe.markers, self.recipe.tokens.max_length
-        rows = tokenize_examples(examples, markers, tokenizer, window)
-        segments = "segment_ids" in model.input
-        arrays = RelationArrays(rows, self.recipe.train.pooling, tokenizer.pad_token_id, segments)
-        size = batch_size or self.recipe.predict.batch_size
-        return softmax(predict_logits(model, device, arrays, size))
+        tokenizer = read_tokenizer(self.folder / MODEL_FOLDER)
+        window = self.recipe.tokens.max_length
+        rows = tokenize_examples(examples, self.recipe.markers, tokenizer, window)
+        engine = self._open()
+        pooling, pad = self.recipe.train.pooling, tokenizer.pad_token_id
+        arrays = RelationArrays(rows, pooling, pad, engine.segments)
+        return softmax(engine.logits(arrays, batch_size or self.recipe.predict.batch_size))
 
     def require_types(self, given: dict[str, str | None]) -> None:
         """Checks that types are given where the run's markers show them.
@@ -130,14 +117,20 @@ class Run:
                 f"{', '.join(self.types)}"
             )
 
-    def _open(self) -> tuple[Any, Any, Device]:
-        """Loads the model on first use: (model, tokenizer, device)."""
-        if self._model is None:
-            device = open_device(self._section, self.recipe.seed)
-            with device.scope():
-                loaded = _load_model(self.folder / MODEL_FOLDER, self.labels, self.recipe)
-                self._model = (*loaded, device)
-        return self._model
+    def _open(self) -> Engine:
+        """Opens the engine on first use, and says which one it is."""
+        if self._engine is None:
+            folder = self.folder / MODEL_FOLDER
+            trained = Trained(
+                self.folder,
+                functools.cache(lambda: _graph_name(folder, self.recipe)),
+                lambda: _load_model(folder, self.labels, self.recipe),
+                self._section,
+                self.recipe.seed,
+            )
+            self._engine = open_engine(trained, self._wanted)
+            progress.say(f"computing with {self._engine}")
+        return self._engine
 
 
 def _read_label_list(path: Path) -> LabelList:
@@ -148,7 +141,16 @@ def _read_label_list(path: Path) -> LabelList:
         raise InputError(Fault("this is no list of labels of a run", str(path))) from error
 
 
-def _load_model(folder: Path, labels: LabelList, recipe: Recipe) -> tuple[Any, Any]:
+def _graph_name(folder: Path, recipe: Recipe) -> str:
+    """Names the graph by all that decides what the model computes, and for which labels."""
+    files = [folder / name for name in ("config.json", "model.safetensors", HEAD_FILE, LABELS_FILE)]
+    if gone := next((file for file in files if not file.is_file()), None):
+        raise InputError(Fault("a part of this run's model is gone", str(gone)))
+    return graph_name(files, [recipe.train.pooling])
+
+
+def _load_model(folder: Path, labels: LabelList, recipe: Recipe) -> Any:
+    """Builds the relation model with the weights of a run."""
     from safetensors.numpy import load_file
 
     from relx.encoder.load import load_encoder
@@ -172,16 +174,22 @@ def _load_model(folder: Path, labels: LabelList, recipe: Recipe) -> tuple[Any, A
         seed=recipe.seed,
     )
     assign_head(model, weights)
-    return model, loaded.tokenizer
+    return model
 
 
-def open_run(runs_dir: Path, name: str | None, device: DeviceSection | None = None) -> Run:
+def open_run(
+    runs_dir: Path,
+    name: str | None,
+    device: DeviceSection | None = None,
+    engine: EngineName | None = None,
+) -> Run:
     """Opens a run for prediction and says which one it is.
 
     Args:
         runs_dir: The folder of all runs.
         name: The run's name; None for the latest finished one.
         device: The device section to use in place of the recipe's, or None.
+        engine: The engine to use in place of the recipe's, or None.
 
     Returns:
         The run.
@@ -191,11 +199,17 @@ def open_run(runs_dir: Path, name: str | None, device: DeviceSection | None = No
     """
     folder = find_run(runs_dir, name)
     progress.say(f"predicting with {folder}")
-    return Run(folder, device)
+    return Run(folder, device, engine)
 
 
 def predict_file(
-    runs_dir: Path, name: str | None, test: Path | None, out: Path, batch_size: int | None = None
+    runs_dir: Path,
+    name: str | None,
+    test: Path | None,
+    out: Path,
+    batch_size: int | None = None,
+    device: DeviceSection | None = None,
+    engine: EngineName | None = None,
 ) -> None:
     """Predicts the rows of a file and writes the submission.
 
@@ -205,11 +219,13 @@ def predict_file(
         test: The rows; None for the test file of the run's recipe.
         out: The CSV to write.
         batch_size: Rows a batch; the recipe's `predict.batch_size` unless given.
+        device: The device section to use in place of the recipe's, or None.
+        engine: The engine to use in place of the recipe's, or None.
 
     Raises:
         InputError: The run, the rows or the place to write to cannot be used.
     """
-    run = open_run(runs_dir, name)
+    run = open_run(runs_dir, name, device, engine)
     if test is None and run.data.test is None:
         fault = Fault("the run's recipe names no test file", "data.test", next_step="name --test")
         raise InputError(fault)

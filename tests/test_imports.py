@@ -11,7 +11,8 @@ HEAVY = FRAMEWORKS | {"transformers", "pandas", "sklearn"}
 NO_FRAMEWORK = [
     *("relx.recipe", "relx.examples", "relx.labels", "relx.splits", "relx.markers", "relx.tokens"),
     *("relx.metrics", "relx.submission", "relx.score", "relx.runs", "relx.logs", "relx.files"),
-    *("relx.validation", "relx.encoder.tokenizer", "tapt.corpus", "tapt.masking"),
+    *("relx.validation", "relx.processes", "relx.encoder.tokenizer"),
+    *("tapt.corpus", "tapt.masking"),
 ]
 NOTHING_HEAVY = ["relx.metrics", "relx.submission", "relx.score", "relx_cli.main"]
 

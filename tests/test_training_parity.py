@@ -48,7 +48,9 @@ def test_losses_follow_pytorch_step_by_step(encoder):
     transformers = pytest.importorskip("transformers")
     device = open_device(DeviceSection(precision="float32"), 0)
     loaded = load_encoder(str(encoder), seed=0)
-    model = relation_model(loaded.encoder, classes=CLASSES, spans=2, dropout=0.0, seed=1)
+    model = relation_model(
+        loaded.encoder, classes=CLASSES, spans=2, single=True, dropout=0.0, seed=1
+    )
     rows = list(token_rows(STEPS * 4 - 2))  # the last batch is uneven
     targets = np.random.default_rng(1).integers(0, CLASSES, len(rows)).astype(np.int32)
     arrays = RelationArrays(rows, "entity_starts", 0, segments=True, targets=targets)
@@ -98,5 +100,5 @@ def test_losses_follow_pytorch_step_by_step(encoder):
     assert np.abs(np.array(ours) - np.array(others)).max() < 2e-4
     assert abs(others[-1] - others[0]) > 0.02  # something was learnt, so that equality means it
     trained = theirs.encoder.layer[1].output.dense.weight.detach().numpy().T
-    weight = loaded.encoder.transformer_layers[1]._feedforward_output_dense.kernel
+    weight = loaded.encoder.transformer_layers[1].output_dense.kernel
     assert np.abs(ops.convert_to_numpy(weight) - trained).max() < 5e-3

@@ -1,0 +1,219 @@
+"""The relation model as an OpenVINO graph: converted once, kept beside the weights it was made of.
+
+A kept graph is named by what it was made of, so that it is never stale: other weights, labels or
+versions are another name. Deleting it is harmless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from relx.files import digest, whole_folder
+
+PACKAGE = "openvino"
+GRAPH = "relation.xml"
+_KEPT = ".openvino-"
+# Another number where a graph of the same weights would be another one.
+_VERSION = 1
+# Graph and model compute the same sums in another order; more than this is another function.
+_CLOSE = 1e-4
+_SHAPES = ((3, 9), (2, 14), (1, 5))
+
+
+class ConversionError(Exception):
+    """A model that has no graph which computes the same; the message says why."""
+
+
+def is_installed() -> bool:
+    """Says whether OpenVINO can be imported."""
+    return importlib.util.find_spec(PACKAGE) is not None
+
+
+def version() -> str:
+    """Returns OpenVINO's version, such as 2026.4.1."""
+    return importlib.metadata.version(PACKAGE)
+
+
+def import_openvino() -> Any:
+    """Imports OpenVINO without the package by which it reports each use to its maker.
+
+    Returns:
+        The module.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+def graph_name(files: Iterable[Path], settings: Iterable[str]) -> str:
+    """Names a graph by what it is made of.
+
+    Args:
+        files: The files that decide what the model computes; their content counts.
+        settings: What else decides it.
+
+    Returns:
+        20 hexadecimal characters.
+    """
+    contents = [_content(path) for path in files]
+    return digest([str(_VERSION), version(), *settings, *contents])[:20]
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def kept_graph(stage_folder: Path, name: str) -> Path | None:
+    """Finds a graph that was kept.
+
+    Args:
+        stage_folder: The run's `train/fold-K` folder.
+        name: What `graph_name` returned.
+
+    Returns:
+        The graph's file, or None.
+    """
+    path = stage_folder / f"{_KEPT}{name}" / GRAPH
+    return path if path.is_file() else None
+
+
+def keep_graph(stage_folder: Path, name: str, model: Any) -> Path:
+    """Converts a model and keeps its graph, whole or not at all; graphs of before are removed.
+
+    Args:
+        stage_folder: The run's `train/fold-K` folder.
+        name: What `graph_name` returned.
+        model: The relation model, in float32.
+
+    Returns:
+        The graph's file.
+
+    Raises:
+        ConversionError: There is no graph that computes what the model computes.
+        InputError: The disk is full, or the place cannot be written.
+    """
+    kept = stage_folder / f"{_KEPT}{name}"
+    with whole_folder(kept) as beside:
+        convert(model, beside)
+    for other in set(stage_folder.glob(f"{_KEPT}*")) - {kept}:
+        shutil.rmtree(other, ignore_errors=True)
+    return kept / GRAPH
+
+
+def convert(model: Any, folder: Path) -> None:
+    """Writes a model's graph, in float32, and makes sure that it computes the same.
+
+    Args:
+        model: The relation model, in float32.
+        folder: A folder that exists.
+
+    Raises:
+        ConversionError: The model cannot be traced or converted, or the graph computes otherwise.
+    """
+    openvino = import_openvino()
+    traced = folder / "traced.xml"
+    try:
+        model.export(str(traced), format="openvino", verbose=False)
+        graph = _logits_alone(openvino.Core().read_model(traced), model.output.shape[-1])
+        _fuse_gelu(graph)
+        _require_equal(graph, model)
+        openvino.save_model(graph, folder / GRAPH, compress_to_fp16=False)
+    except ConversionError:
+        raise
+    except Exception as error:  # tracers and converters raise whatever they meet
+        raise ConversionError(str(error).partition("\n")[0]) from error
+    for path in folder.glob("traced.*"):
+        path.unlink()
+
+
+def _logits_alone(graph: Any, classes: int) -> Any:
+    """Returns the graph without what the tracer left at its end besides the logits."""
+    wanted = [None, classes]
+    shapes = [
+        [None if d.is_dynamic else d.get_length() for d in o.partial_shape] for o in graph.outputs
+    ]
+    logits = graph.outputs[shapes.index(wanted)]
+    return import_openvino().Model([logits.get_node()], graph.get_parameters(), "relation_model")
+
+
+def _fuse_gelu(graph: Any) -> None:
+    """Names the exact gelu, x/2 · (1 - erf(-x/√2)) as TensorFlow writes it, which has a kernel."""
+    openvino = import_openvino()
+    from openvino import opset13, passes
+
+    x, half, one, root = passes.AnyInput(), *(passes.WrapType("opset13.Constant") for _ in range(3))
+
+    def of(kind: str, *inputs: Any) -> Any:
+        return passes.WrapType(f"opset13.{kind}", list(inputs))
+
+    beyond = of("Subtract", one, of("Erf", of("Multiply", x, root)))
+    gelu = of("Multiply", of("Multiply", x, half), beyond)
+
+    def fuse(matcher: Any) -> bool:
+        found = matcher.get_pattern_value_map()
+        constants = [found[part].get_node().get_data().item() for part in (half, one, root)]
+        if not np.allclose(constants, (0.5, 1.0, -(0.5**0.5))):
+            return False
+        openvino.utils.replace_node(matcher.get_match_root(), opset13.gelu(found[x], "erf"))
+        return True
+
+    class Fusion(passes.MatcherPass):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_matcher(passes.Matcher(gelu, "gelu"), fuse)
+
+    manager = passes.Manager()
+    manager.register_pass(Fusion())
+    manager.run_passes(graph)
+
+
+def _require_equal(graph: Any, model: Any) -> None:
+    """Compares graph and model at a few shapes: a tracer may take a length for a constant."""
+    from keras import ops
+
+    request = import_openvino().compile_model(graph, "CPU", settings("f32")).create_infer_request()
+    for rows, length in _SHAPES:
+        inputs = _some_inputs(model, rows, length)
+        (computed,) = request.infer(inputs).values()
+        expected = ops.convert_to_numpy(model(inputs, training=False))
+        if not np.allclose(computed, expected, rtol=_CLOSE, atol=_CLOSE):
+            difference = float(np.abs(computed - expected).max())
+            raise ConversionError(f"its logits would be {difference:.1g} off")
+
+
+def _some_inputs(model: Any, rows: int, length: int) -> dict[str, np.ndarray]:
+    """Makes rows of several lengths with spans inside them."""
+    rng = np.random.default_rng(rows)
+    lengths = length - np.arange(rows)
+    spans = rng.integers(0, length - rows - 1, (rows, model.input["spans"].shape[1], 1))
+    shape = (rows, length)
+    inputs = {
+        "token_ids": rng.integers(0, 50, shape),
+        "padding_mask": np.arange(length) < lengths[:, None],
+        "segment_ids": np.arange(length) >= lengths[:, None] // 2,
+        "spans": np.concatenate([spans, spans + 2], axis=2),
+    }
+    return {name: inputs[name].astype(np.int32) for name in model.input}
+
+
+def settings(precision: str) -> dict[str, Any]:
+    """Returns how a graph is compiled: many requests at once, a core or a few for each.
+
+    Args:
+        precision: f32 or bf16; left to itself OpenVINO takes bfloat16 where the CPU has it.
+
+    Returns:
+        What `compile_model` takes.
+    """
+    return {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
