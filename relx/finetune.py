@@ -264,7 +264,7 @@ def _model(
 ) -> tuple[Any, Any]:
     """Loads the encoder, records it, and puts the relation head on it: (model, loaded encoder)."""
     from relx.encoder.load import load_encoder
-    from relx.relation_model import relation_model, spans_of
+    from relx.relation_model import reads_single_tokens, relation_model, spans_of
 
     loaded = load_encoder(
         origin.source,
@@ -281,6 +281,7 @@ def _model(
         loaded.encoder,
         classes=len(task.labels),
         spans=spans_of(recipe.train.pooling),
+        single=reads_single_tokens(recipe.train.pooling),
         dropout=recipe.train.dropout,
         seed=recipe.seed,
     )

@@ -154,7 +154,7 @@ def _load_model(folder: Path, labels: LabelList, recipe: Recipe) -> Any:
     from safetensors.numpy import load_file
 
     from relx.encoder.load import load_encoder
-    from relx.relation_model import assign_head, relation_model, spans_of
+    from relx.relation_model import assign_head, reads_single_tokens, relation_model, spans_of
 
     if not (folder / HEAD_FILE).exists():
         raise InputError(Fault("the relation head of this run is gone", str(folder / HEAD_FILE)))
@@ -170,6 +170,7 @@ def _load_model(folder: Path, labels: LabelList, recipe: Recipe) -> Any:
         loaded.encoder,
         classes=len(labels),
         spans=spans,
+        single=reads_single_tokens(recipe.train.pooling),
         dropout=recipe.train.dropout,
         seed=recipe.seed,
     )

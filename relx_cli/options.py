@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 BACKENDS = ("tensorflow", "jax", "torch")
+ENGINES = ("auto", "keras", "openvino")
 
 
 def _be_quiet(context: click.Context, parameter: click.Parameter, quiet: bool) -> None:
@@ -68,6 +69,19 @@ def backend_option(command: Command) -> Command:
     """
     text = "What to compute with, in place of the recipe's device.backend."
     return click.option("--backend", type=click.Choice(BACKENDS), help=text)(command)
+
+
+def engine_option(command: Command) -> Command:
+    """Adds --engine; the command receives `engine: EngineName | None`.
+
+    Args:
+        command: A click command's function.
+
+    Returns:
+        The function with the option.
+    """
+    text = "What predicts, in place of the recipe's predict.engine."
+    return click.option("--engine", type=click.Choice(ENGINES), help=text)(command)
 
 
 def recipe_options(command: Command) -> Command:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from relx_cli.options import backend_option, device_of, quiet_option, runs_dir_option
+from relx_cli.options import (
+    backend_option,
+    device_of,
+    engine_option,
+    quiet_option,
+    runs_dir_option,
+)
+
+if TYPE_CHECKING:
+    from relx.engine import EngineName
 
 TOP = 5
 
@@ -28,6 +38,7 @@ TOP = 5
 @click.option("--subject-index", type=int, help="The subject's first character, from 0.")
 @click.option("--object-index", type=int, help="The object's first character, from 0.")
 @backend_option
+@engine_option
 @runs_dir_option
 @quiet_option
 def predict(
@@ -43,6 +54,7 @@ def predict(
     subject_index: int | None,
     object_index: int | None,
     backend: str | None,
+    engine: EngineName | None,
     runs_dir: Path,
 ) -> None:
     """Predict the test rows as the competition wants them, or one sentence.
@@ -71,7 +83,7 @@ def predict(
             (subject, subject_type or "", subject_index),
             (object_, object_type or "", object_index),
         )
-        run = open_run(runs_dir, run_name, device_of(runs_dir, run_name, backend))
+        run = open_run(runs_dir, run_name, device_of(runs_dir, run_name, backend), engine)
         run.require_types({"--subject-type": subject_type, "--object-type": object_type})
         _print_top(run.labels.names, run.predict([example])[0])
         return
@@ -80,7 +92,7 @@ def predict(
     from relx.predict import predict_file
 
     device = device_of(runs_dir, run_name, backend)
-    predict_file(runs_dir, run_name, test, out, batch_size, device)
+    predict_file(runs_dir, run_name, test, out, batch_size, device, engine)
 
 
 def _print_top(names: tuple[str, ...], probabilities: object) -> None:

@@ -5,11 +5,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from relx.devices import BACKENDS
+from relx.engine import EngineName
+from relx_cli.main import run
 from relx_cli.options import BACKENDS as OFFERED
+from relx_cli.options import ENGINES
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +26,13 @@ def folder(tmp_path_factory):
 
 def test_the_command_line_offers_what_there_is():
     assert OFFERED == BACKENDS
+    assert get_args(EngineName) == ENGINES
+
+
+def test_a_submission_is_scored_without_a_backend(capsys):
+    words = ["score", "--gold", "gold.csv", "--pred", "submission.csv", "--backend", "jax"]
+    assert run(words) == 2
+    assert "--backend computes with a run" in capsys.readouterr().err
 
 
 @pytest.mark.slow

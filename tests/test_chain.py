@@ -52,6 +52,7 @@ def words(data, runs, *settings, recipe="demo"):
         "tokens.max_length": 128,
         "tapt.epochs": 2,
         "train.epochs": 2,
+        "predict.engine": "keras",  # tests/test_engine.py has the other
         **{f"data.{part}": data / f"{part}.csv" for part in ("train", "dev", "test")},
     }
     tiny |= dict(setting.split("=", 1) for setting in settings)

@@ -31,18 +31,19 @@ pytest.importorskip("openvino")
 CLASSES = 5
 
 
-def model_of(case, folder, seed=1):
+def model_of(case, folder, single=True, seed=1):
     """A relation model on a random encoder, with a head that tells rows apart."""
     models.write(models.theirs(case), folder)
     encoder = load_encoder(str(folder), seed=1).encoder
-    model = relation_model(encoder, classes=CLASSES, spans=2, dropout=0.1, seed=seed)
+    sizes = {"classes": CLASSES, "spans": 2, "single": single, "dropout": 0.1}
+    model = relation_model(encoder, **sizes, seed=seed)
     rng = np.random.default_rng(seed)
     for variable in model.get_layer("relation_logits").variables:
         variable.assign(rng.standard_normal(variable.shape).astype("float32"))
     return model
 
 
-def arrays_of(model, lengths=(5, 9, 12, 30, 17, 6, 6, 21, 33), seed=0):
+def arrays_of(model, pooling="entity_starts", lengths=(5, 9, 12, 30, 17, 6, 6, 21, 33), seed=0):
     """Rows of some lengths for it."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -52,13 +53,13 @@ def arrays_of(model, lengths=(5, 9, 12, 30, 17, 6, 6, 21, 33), seed=0):
         ids = rng.integers(5, 60, length).astype(np.int32)
         segments = np.sort(rng.integers(0, 2, length)).astype(np.int32)
         rows.append(TokenRow(ids, segments, *spans, *starts))
-    return RelationArrays(rows, "entity_starts", 0, "segment_ids" in model.input)
+    return RelationArrays(rows, pooling, 0, "segment_ids" in model.input)
 
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory):
     open_device(DeviceSection(), 0)
-    return model_of("bert", tmp_path_factory.mktemp("bert"))
+    return model_of("bert", tmp_path_factory.mktemp("bert"), single=False)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def cpu(monkeypatch, converted):
 
 def test_a_graph_is_two_files_and_computes_what_keras_computes(bert, converted):
     assert sorted(path.name for path in converted.iterdir()) == ["relation.bin", "relation.xml"]
-    assert_equal(bert, converted)
+    assert_equal(bert, converted, "entity_means")
 
 
 @pytest.mark.parametrize("case", ["roberta", "electra", "albert", "deberta-v3", "modernbert"])
@@ -95,12 +96,12 @@ def test_every_architecture_is_converted(case, tmp_path):
     open_device(DeviceSection(), 0)
     model = model_of(case, tmp_path / "encoder")
     graph.convert(model, tmp_path)
-    assert_equal(model, tmp_path)
+    assert_equal(model, tmp_path, "entity_starts")
 
 
-def assert_equal(model, folder):
+def assert_equal(model, folder, pooling):
     """Compares probabilities: by Keras of all rows at once, by OpenVINO in batches."""
-    arrays = arrays_of(model)
+    arrays = arrays_of(model, pooling)
     rows = np.arange(len(arrays.lengths))
     together = arrays.inputs(Batch(rows, len(rows), int(arrays.lengths.max())))
     expected = softmax(keras.ops.convert_to_numpy(model(together)))
@@ -185,7 +186,7 @@ def test_a_graph_that_computes_otherwise_is_refused(
     trained, bert, tmp_path_factory, capsys, monkeypatch
 ):
     monkeypatch.setattr(engine, "may_have_accelerator", lambda: False)
-    other = model_of("bert", tmp_path_factory.mktemp("other"), seed=2)
+    other = model_of("bert", tmp_path_factory.mktemp("other"), False, seed=2)
 
     class Traced:
         """The model, of which a tracer makes another."""

@@ -11,7 +11,14 @@ HEAVY = FRAMEWORKS | {"transformers", "pandas", "sklearn"}
 NO_FRAMEWORK = [
     *("relx.recipe", "relx.examples", "relx.labels", "relx.splits", "relx.markers", "relx.tokens"),
     *("relx.metrics", "relx.submission", "relx.score", "relx.runs", "relx.logs", "relx.files"),
-    *("relx.validation", "relx.processes", "relx.encoder.tokenizer"),
+    *(
+        "relx.validation",
+        "relx.processes",
+        "relx.devices",
+        "relx.survey",
+        "relx.engine",
+        "relx.encoder.tokenizer",
+    ),
     *("tapt.corpus", "tapt.masking"),
 ]
 NOTHING_HEAVY = ["relx.metrics", "relx.submission", "relx.score", "relx_cli.main"]
@@ -42,7 +49,14 @@ def test_nothing_heavy_is_loaded_with(module):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["score", "--help"], ["validate", "--help"], ["recipes", "list"]]
+    "words",
+    [
+        ["--help"],
+        ["score", "--help"],
+        ["validate", "--help"],
+        ["devices", "--help"],
+        ["recipes", "list"],
+    ],
 )
 def test_nothing_heavy_is_loaded_by(words):
     code = f"import sys; sys.argv = ['relx', *{words!r}]; from relx_cli.main import main; main()"

@@ -63,6 +63,16 @@ class ToyRows:
         return inputs, TARGETS[batch.rows], weights
 
 
+@pytest.fixture(name="toy_feeder")
+def toy_feeder_fixture():
+    return toy_feeder
+
+
+def toy_feeder(accumulate=1):
+    # the same batches on every backend, of one shape
+    return Feeder(ToyRows.lengths, 8, 0, ToyRows.training, rungs=(8,), accumulate=accumulate)
+
+
 class Trainer:
     """A tiny relation model and its batches, compiled as stage 2 compiles them."""
 
@@ -84,10 +94,7 @@ class Trainer:
             attention_probs_dropout_prob=dropout,
         )
         self.device, self.epochs = device, epochs
-        # the same batches on every backend, of one shape
-        self.feeder = Feeder(
-            ToyRows.lengths, 8, 0, ToyRows.training, rungs=(8,), accumulate=accumulate
-        )
+        self.feeder = toy_feeder(accumulate)
         with device.scope():
             encoder = build_encoder(configuration)
             self.model = relation_model(encoder, classes=CLASSES, spans=2, dropout=dropout, seed=0)

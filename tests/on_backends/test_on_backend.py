@@ -94,9 +94,9 @@ def test_it_learns_what_the_other_backends_learn(backend, open_, trainer, tmp_pa
 
 @pytest.mark.parametrize(
     ("precision", "dropout"),
-    [("float32", 0.1), ("mixed_bfloat16", 0.1), ("mixed_float16", 0.0), ("mixed_float16", 0.1)],
+    [("mixed_bfloat16", 0.1), ("mixed_float16", 0.0), ("mixed_float16", 0.1)],
 )
-def test_every_precision_trains_with_loss_and_logits_in_float32(
+def test_a_mixed_precision_trains_with_loss_and_logits_in_float32(
     backend, open_, trainer, tmp_path, precision, dropout
 ):
     import keras
@@ -134,34 +134,34 @@ def test_auto_takes_bfloat16_where_a_step_is_faster_in_it(backend, open_, monkey
     assert device.precision == expected
 
 
-def test_a_batch_comes_whole_and_in_order(open_, trainer):
-    device = open_()
-    trained = trainer(device)
-    plain = list(trained.feeder.arrays(1))
-    data = device.dataset(trained.feeder, 1, first_step=1)
-    if device.backend == "tensorflow":
-        fed = [tuple(batch) for batch in data.as_numpy_iterator()]
-    else:
-        fed = [data[i] for i in range(data.num_batches)]
+def batches_of(data):
+    """Takes the batches from what a device feeds Keras with."""
+    if hasattr(data, "as_numpy_iterator"):
+        return data.as_numpy_iterator()
+    return (data[i] for i in range(data.num_batches))
+
+
+def test_a_batch_comes_whole_and_in_order(open_, toy_feeder):
+    feeder = toy_feeder()
+    plain = list(feeder.arrays(1))
+    fed = list(batches_of(open_().dataset(feeder, 1, first_step=1)))
     assert len(fed) == len(plain) - 1
     for batch, expected in zip(fed, plain[1:], strict=True):
         assert all((batch[0][name] == expected[0][name]).all() for name in expected[0])
         assert (batch[1] == expected[1]).all() and (batch[2] == expected[2]).all()
 
 
-def test_what_goes_wrong_while_a_batch_is_assembled_reaches_the_caller(open_, trainer, tmp_path):
-    trained = trainer(open_())
-    arrays = trained.feeder.arrays
+def test_what_goes_wrong_while_a_batch_is_assembled_reaches_the_caller(open_, toy_feeder):
+    feeder = toy_feeder()
 
-    def broken(epoch, first_step=0):
-        for step, batch in enumerate(arrays(epoch, first_step)):
-            if step == 1:
-                raise ZeroDivisionError("a batch that cannot be made")
-            yield batch
+    def broken():
+        yield from list(feeder.arrays(0))[:2]
+        raise ZeroDivisionError("a batch that cannot be made")
 
-    object.__setattr__(trained.feeder, "arrays", broken)
+    batches = batches_of(open_().stream(broken, feeder.signature(), 3))
+    next(batches), next(batches)
     with pytest.raises(Exception, match="a batch that cannot be made"):
-        trained.fit(tmp_path / "fit")
+        next(batches)
 
 
 def test_an_interrupted_fit_leaves_no_thread(backend, open_, trainer):
