@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import get_args
@@ -25,6 +26,11 @@ from relx.recipe import (
 )
 from relx.spans import Span
 from relx_cli.main import relx
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
+
+import peers
+import scaling
 
 ROOT = Path(__file__).parents[1]
 READMES = ["README.md", "README.ko.md"]
@@ -248,6 +254,27 @@ def test_the_memory_table_is_that_of_the_benchmark(readme):
             cells += [f"{peak:,.0f}", f"{times:.2f}", f"{row[f'{way}_seconds']:.1f}"]
         rows.append([name, *cells])
     assert rows in tables(readme)
+
+
+@both
+def test_the_tables_beside_the_peers_are_those_of_the_benchmarks(readme):
+    found = result("peers")
+    assert peers.cost_rows(found) in tables(readme)
+    assert peers.ratio_rows(found) in tables(readme)
+    found = result("scaling")
+    assert scaling.cells(found, "seconds", ".1f") in tables(readme)
+    assert scaling.cells(found, "peak_mib", ",.0f") in tables(readme)
+
+
+@both
+def test_the_kills_are_those_of_the_benchmark(readme):
+    found = result("kills")
+    assert found["survived"] == found["tried"]
+    words = {
+        "README.md": "{survived} of {tried} kills",
+        "README.ko.md": "{tried}번 가운데 {survived}번",
+    }
+    assert words[readme].format(**found) in text_of(readme)
 
 
 def test_the_parity_measured_is_within_the_limit():
