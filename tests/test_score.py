@@ -193,7 +193,7 @@ def test_command_counts_every_class_where_none_is_negative(gold, pred, label_fil
 def test_command_without_a_submission_predicts_with_the_run(gold, monkeypatch):
     opened = []
 
-    def open_run(runs_dir, name):
+    def open_run(runs_dir, name, device):
         opened.append((str(runs_dir), name))
         return StubRun(np.tile([0.5, 0.3, 0.2], (4, 1)))
 
