@@ -165,11 +165,12 @@ def test_mirrored_on_one_device_is_refused():
         open_device(DeviceSection(strategy="mirrored"), 0)
 
 
-def test_auto_on_a_cpu_is_bfloat16_where_there_is_amx(monkeypatch):
-    for amx, precision in ((True, "mixed_bfloat16"), (False, "float32")):
+def test_auto_is_float32_on_a_cpu_and_says_what_is_faster(monkeypatch):
+    for amx in (True, False):
         monkeypatch.setattr("relx.backends.tensorflow.cpu_has", lambda flag, amx=amx: amx)
         device = open_device(DeviceSection(), 0)
-        assert (device.precision, device.replicas, device.compiles) == (precision, 1, False)
+        assert (device.precision, device.replicas, device.compiles) == ("float32", 1, False)
+        assert ("mixed_bfloat16" in device.precise.reason) == amx
         assert device.chief
 
 

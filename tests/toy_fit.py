@@ -94,7 +94,9 @@ def train(section, accumulate=1, rows=Rows):
 
 def measure(device, model):
     """Predicts and evaluates all rows, 8 at a time."""
-    plan = reading_plan(Rows.lengths, 8, rungs=device.rungs(Rows.lengths, 8), multiple=device.replicas)
+    plan = reading_plan(
+        Rows.lengths, 8, rungs=device.rungs(Rows.lengths, 8), multiple=device.replicas
+    )
     size = len(plan[0].rows)
     inputs = {"token_ids": ((size, None), np.int32)}
     predicted = device.stream(lambda: map(Rows.inputs, plan), inputs, len(plan))

@@ -11,9 +11,6 @@ from relx.faults import Fault
 from relx.processes import Processes
 from relx.recipe import DeviceSection
 
-AMX = "the CPU multiplies matrices in bfloat16 (AMX), and a step takes two thirds of the time"
-NO_AMX = "the CPU does not multiply matrices in bfloat16 (no AMX)"
-
 Value = TypeVar("Value")
 
 

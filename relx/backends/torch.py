@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from relx.backends.machine import AMX, NO_AMX, Choice, Machine, Processor, cpu, cpu_has, unavailable
+from relx.backends.machine import Choice, Machine, Processor, cpu, cpu_has, unavailable
 from relx.faults import Fault, InputError
 from relx.recipe import DeviceSection
 
@@ -120,5 +120,5 @@ def _bfloat16(gpus: int) -> Choice[bool]:
     # Measured with 12 layers of 384 at 16 x 96 on two cores: a training step took 0.75 s in
     # bfloat16 and 1.25 s in float32, prediction 0.15 s and 0.32 s.
     if cpu_has("amx_bf16"):
-        return Choice(True, AMX)
-    return Choice(False, NO_AMX)
+        return Choice(True, "the CPU multiplies matrices in bfloat16 (AMX): 0.6 of the time a step")
+    return Choice(False, "the CPU does not multiply matrices in bfloat16 (no AMX)")

@@ -132,7 +132,7 @@ def test_auto_takes_bfloat16_where_a_step_is_faster_in_it(backend, open_, monkey
     device = open_("auto")
     if device.machine.accelerated:
         pytest.skip("this is about CPUs")
-    expected = "mixed_bfloat16" if backend != "jax" and amx else "float32"
+    expected = "mixed_bfloat16" if backend == "torch" and amx else "float32"
     assert device.precision == expected
 
 
