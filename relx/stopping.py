@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-REST = 0.5  # seconds
 NOTE = b"\nstopping after this step, with a checkpoint; once more stops at once\n"
 
 
@@ -59,9 +57,6 @@ class Stop:
 
     def leave(self) -> NoReturn:
         """Ends the command as the signal asks: with status 130 after Ctrl-C, 143 after SIGTERM."""
-        # The thread that assembles batches ahead comes to rest first: TensorFlow has crashed when
-        # a fit was left while it was at work.
-        time.sleep(REST)
         if self.received == signal.SIGINT:
             raise KeyboardInterrupt
         os.write(2, b"stopped; the same command carries on\n")  # as it is said after Ctrl-C

@@ -16,3 +16,14 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration() for _ in range(VIRTUAL_DEVICES)],
 )
+
+LAST = ("test_engine.py", "test_predict.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the tests that convert models with OpenVINO last.
+
+    TensorFlow has crashed in fits that came after a conversion in the same process; a command never
+    does both.
+    """
+    items.sort(key=lambda item: item.path.name in LAST)
