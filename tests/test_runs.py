@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relx import runs
@@ -274,6 +274,7 @@ trees = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.dictionaries(st.text("ab", min_size=1), trees), st.dictionaries(st.just("a"), trees))
 def test_no_differences_means_equal_inputs(one, other):
     assert (runs._differences(one, other) == []) == (one == other)
