@@ -93,6 +93,27 @@ class Run:
         arrays = RelationArrays(rows, pooling, pad, engine.segments)
         return softmax(engine.logits(arrays, batch_size or self.recipe.predict.batch_size))
 
+    def dev_rows(self) -> list[Example]:
+        """Reads the labelled rows that the run chose its epoch by, and never trained on.
+
+        Returns:
+            The rows of `data.dev`, else of the run's fold of `data.train`.
+
+        Raises:
+            InputError: They cannot be read, or are not the ones they were.
+        """
+        from relx.finetune import read_task
+
+        task = read_task(self.recipe)
+        then = read_manifest(self.folder).data.get("dev") or {}
+        now = task.files["dev"]
+        if then.get("digest") != now["digest"]:
+            what = "the rows that this run chose its epoch by have changed since"
+            received = f"{then.get('rows')} rows then, {now['rows']} now"
+            step = "name labelled rows with --gold"
+            raise InputError(Fault(what, now["file"], received, next_step=step))
+        return task.dev
+
     def require_types(self, given: dict[str, str | None]) -> None:
         """Checks that types are given where the run's markers show them.
 

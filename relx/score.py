@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,37 @@ if TYPE_CHECKING:
 IDS_SHOWN = 3
 
 
-def score_submission(pred: Path, gold: Path, data: DataSection, labels: LabelList) -> Scores:
-    """Scores a submission; F1 goes by its pred_label, AUPRC by its probs.
+@dataclass(frozen=True, slots=True)
+class ScoredRows:
+    """Labelled rows and what was predicted for them.
+
+    Args:
+        name: Who predicted: a run's name, or a submission's file.
+        gold_file: Where the labels are from, in words.
+        examples: The rows.
+        labels: The label list.
+        gold: The class of each row, `(rows,)`.
+        predicted: The class predicted for each row, `(rows,)`.
+        probabilities: `(rows, classes)` float64, the classes in label order.
+        folder: The run's `train/fold-K` folder; None of a submission.
+    """
+
+    name: str
+    gold_file: str
+    examples: tuple[Example, ...]
+    labels: LabelList
+    gold: npt.NDArray[np.int64]
+    predicted: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float64]
+    folder: Path | None = None
+
+    def scores(self) -> Scores:
+        """Returns the figures; F1 goes by `predicted`, AUPRC by `probabilities`."""
+        return scores(self.gold, self.probabilities, self.labels, self.predicted)
+
+
+def submission_rows(pred: Path, gold: Path, data: DataSection, labels: LabelList) -> ScoredRows:
+    """Reads a submission and the labelled rows that it predicted.
 
     Args:
         pred: The submission; its rows may stand in any order.
@@ -33,7 +63,7 @@ def score_submission(pred: Path, gold: Path, data: DataSection, labels: LabelLis
         labels: The label list, in the order of the submission's probs.
 
     Returns:
-        The figures.
+        The rows, in the gold file's order.
 
     Raises:
         InputError: Either file cannot be read, or their ids are not the same.
@@ -44,29 +74,57 @@ def score_submission(pred: Path, gold: Path, data: DataSection, labels: LabelLis
     rows = join_on_id(submission, examples, pred, gold)
     if submission.overruled:
         say(f"note: in {submission.overruled} rows pred_label is not the most probable class")
-    return scores(classes, submission.probabilities[rows], labels, submission.predicted[rows])
+    return ScoredRows(
+        name=pred.name,
+        gold_file=str(gold),
+        examples=tuple(examples),
+        labels=labels,
+        gold=classes,
+        predicted=submission.predicted[rows],
+        probabilities=submission.probabilities[rows],
+    )
 
 
-def score_run(run: Run, gold: Path, data: DataSection) -> Scores:
-    """Predicts a gold file's rows with a run and scores them, as its submission would score.
+def run_rows(run: Run, gold: Path | None, data: DataSection) -> ScoredRows:
+    """Predicts labelled rows with a run, as its submission would.
 
     Args:
         run: A finished run.
-        gold: A file of labelled rows.
+        gold: A file of labelled rows; None for the rows that the run chose its epoch by.
         data: How the gold file is read.
 
     Returns:
-        The figures.
+        The rows, in the gold file's order.
 
     Raises:
         InputError: The gold file cannot be read or has unlabelled rows, or the run gives nan.
     """
-    if gold.resolve() == Path(data.train).resolve():
+    if gold is not None and gold.resolve() == Path(data.train).resolve():
         warn("these are the rows the run was trained on; how it does on new rows they cannot show")
-    examples = read_examples(gold, data, run.labels)
-    classes = gold_classes(examples, run.labels, gold)
+    examples = run.dev_rows() if gold is None else read_examples(gold, data, run.labels)
+    file = gold or Path(data.dev or data.train)
+    classes = gold_classes(examples, run.labels, file)
     probabilities = normalized(run.predict(examples), [example.id for example in examples])
-    return scores(classes, probabilities, run.labels)
+    return ScoredRows(
+        name=run.folder.parents[1].name,
+        gold_file=str(gold or data.dev or f"a fold of {data.train}"),
+        examples=tuple(examples),
+        labels=run.labels,
+        gold=classes,
+        predicted=probabilities.argmax(axis=1),
+        probabilities=probabilities,
+        folder=run.folder,
+    )
+
+
+def score_submission(pred: Path, gold: Path, data: DataSection, labels: LabelList) -> Scores:
+    """Scores a submission; see `submission_rows`."""
+    return submission_rows(pred, gold, data, labels).scores()
+
+
+def score_run(run: Run, gold: Path, data: DataSection) -> Scores:
+    """Scores a run on labelled rows; see `run_rows`."""
+    return run_rows(run, gold, data).scores()
 
 
 def gold_classes(

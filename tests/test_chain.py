@@ -11,9 +11,12 @@ import pytest
 from safetensors.numpy import load_file
 
 from relx.examples import read_examples
+from relx.faults import InputError
 from relx.files import read_json
-from relx.predict import open_run
+from relx.predict import Run, open_run
 from relx.recipe import DataSection
+from relx.runs import find_run
+from relx.score import run_rows
 from relx_cli.main import run
 from relx_cli.recipes import shipped
 
@@ -135,6 +138,24 @@ def test_a_submission_has_every_id_once_in_order_and_sums_to_one(finished, data,
     assert np.abs(probabilities.sum(1) - 1).max() < 1e-9
     names = read_json(finished / "tiny/train/fold-0/model/labels.json")["names"]
     assert [row["pred_label"] for row in rows] == [names[i] for i in probabilities.argmax(1)]
+
+
+def test_the_rows_a_run_chose_its_epoch_by_are_found_again(finished, data):
+    opened = Run(find_run(finished, "tiny"))
+    rows = run_rows(opened, None, opened.data)
+    assert [row.id for row in rows.examples] == [row["id"] for row in rows_of(data / "dev.csv")]
+    manifest = read_json(finished / "tiny/train/fold-0/manifest.json")
+    assert rows.scores().micro_f1 == pytest.approx(manifest["results"]["micro_f1"])
+    assert (rows.name, rows.folder) == ("tiny", finished / "tiny/train/fold-0")
+
+
+def test_rows_that_changed_since_are_not_taken_for_those_of_the_run(finished, data, tmp_path):
+    opened = Run(find_run(finished, "tiny"))
+    shutil.copy(data / "test_gold.csv", tmp_path / "dev.csv")
+    section = opened.recipe.data.model_copy(update={"dev": str(tmp_path / "dev.csv")})
+    opened.recipe = opened.recipe.model_copy(update={"data": section})
+    with pytest.raises(InputError, match="have changed since"):
+        opened.dev_rows()
 
 
 def test_a_run_scores_as_its_submission_does(finished, data, tmp_path, capsys):

@@ -1,5 +1,6 @@
 import csv
 import json
+from pathlib import Path
 import random
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from relx.examples import read_examples
 from relx.faults import InputError
 from relx.labels import LabelList
 from relx.recipe import DataSection
-from relx.score import gold_classes, join_on_id, score_run, score_submission
+from relx.score import gold_classes, join_on_id, score_run, score_submission, submission_rows
 from relx.submission import read_submission, write_submission
 from relx_cli.score import score
 
@@ -59,6 +60,7 @@ class StubRun:
     """Knows the answers that it gives."""
 
     labels = LABELS
+    folder = Path("runs/stub/train/fold-0")
 
     def __init__(self, rows):
         self.data = DATA
@@ -88,6 +90,15 @@ def test_the_order_of_a_submission_does_not_matter(tmp_path):
     write_submission(tmp_path / "mixed.csv", [ids[i] for i in order], rows[order], LABELS)
     straight = score_submission(tmp_path / "straight.csv", path, DATA, LABELS)
     assert straight == score_submission(tmp_path / "mixed.csv", path, DATA, LABELS)
+
+
+def test_rows_carry_what_was_predicted_for_each(gold, pred):
+    rows = submission_rows(pred, gold, DATA, LABELS)
+    assert [example.id for example in rows.examples] == ["a", "b", "c", "d"]
+    assert rows.gold.tolist() == [0, 1, 2, 1]
+    assert rows.predicted.tolist() == [1, 0, 2, 1]
+    assert rows.probabilities[0].tolist() == pytest.approx([0.2, 0.5, 0.3])
+    assert (rows.name, rows.folder) == ("submission.csv", None)
 
 
 def test_ids_that_do_not_match_are_refused(tmp_path, pred):
