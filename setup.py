@@ -32,16 +32,26 @@ EXTRAS = {
     "jax-gpu": ["jax[cuda12]>=0.10"],
     "torch": ["torch>=2.13"],
     "cpu": ["openvino>=2026.4"],
+    "look": [
+        "Jinja2>=3.1.6",
+        "kiwipiepy>=0.24",
+        "koreanize-matplotlib>=0.1.1",  # for its font
+        "matplotlib>=3.11",
+        "wordcloud>=1.9.6",
+    ],
 }
 TEST = [
     *JAX,
     *EXTRAS["cpu"],
+    *EXTRAS["look"],
     "hypothesis>=6.170",
     "import-linter>=2.16",
     "mypy>=2.4",
     "pandas-stubs>=3.1",
     "pytest>=9.2",
+    "pytest-xdist>=3.8",
     "ruff>=0.17",
+    "selenium>=4.51",
     "torch==2.13.0",
     "types-PyYAML>=6.0",
 ]
@@ -55,8 +65,8 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=["relx", "relx.backends", "relx.encoder", "relx_cli", "tapt", "recipes"],
-    package_data={"recipes": ["*.yaml"]},
+    packages=["relx", "relx.backends", "relx.encoder", "relx.look", "relx_cli", "tapt", "recipes"],
+    package_data={"recipes": ["*.yaml"], "relx.look": ["static/*", "templates/*"]},
     install_requires=RUN_TIME,
     extras_require={**EXTRAS, "test": TEST},
     entry_points={"console_scripts": ["relx = relx_cli.main:main"]},

@@ -43,7 +43,10 @@ LOCK = ".lock"
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best"
 DIGITS = 12  # of a digest, in messages
-PACKAGES = ("relx", "keras", "keras-hub", "tensorflow", "numpy", "tokenizers", "transformers")
+PACKAGES = (
+    *("relx", "keras", "keras-hub", "tensorflow", "jax", "jaxlib", "torch", "openvino", "numpy"),
+    *("tokenizers", "transformers"),
+)
 
 
 class Start(enum.Enum):

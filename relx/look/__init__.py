@@ -1,0 +1,1 @@
+"""What people look at: pages and pictures of data, runs, mistakes and attention."""

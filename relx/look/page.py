@@ -1,0 +1,133 @@
+"""Pages that are one file: templates, styles, scripts and data, and nothing from a network."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relx.files import write_text
+from relx.look.font import embedded_font
+from relx.look.plots import Plot, plots_folder, svg, write_plots
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+PACKAGE = "relx.look"
+FONT_PLACE = "/* font */"  # where base.html takes the letters that a reader's system may lack
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A plot as a template shows it.
+
+    Args:
+        name: The stem of its files.
+        title: What it shows.
+        note: What to know when looking at it; may be empty.
+        svg: The drawing, as markup.
+        folder: The folder of its files, relative to the page.
+    """
+
+    name: str
+    title: str
+    note: str
+    svg: Markup
+    folder: str
+
+
+def write_page(
+    path: Path,
+    template: str,
+    plots: Sequence[Plot],
+    context: Mapping[str, Any],
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a page, and beside it the folder with its plots and their numbers.
+
+    Args:
+        path: The page to write.
+        template: The template's name, such as `report.html`.
+        plots: The plots; the template finds each in `pictures` under its name.
+        context: What else the template reads.
+        facts: Figures for programs, kept in the plots' index.
+
+    Raises:
+        InputError: The page or the folder cannot be written.
+    """
+    html = render(template, {**context, "pictures": pictures(plots, path)})
+    write_plots(plots_folder(path), plots, dict(facts or {}))
+    write_text(path, html)
+
+
+def pictures(plots: Sequence[Plot], page: Path) -> dict[str, Picture]:
+    """Makes the plots ready for a template.
+
+    Args:
+        plots: The plots.
+        page: The page that will show them.
+
+    Returns:
+        A picture by the name of its plot.
+    """
+    from markupsafe import Markup
+
+    folder = plots_folder(page).name
+    return {
+        plot.name: Picture(plot.name, plot.title, plot.note, Markup(svg(plot.figure)), folder)
+        for plot in plots
+    }
+
+
+def render(template: str, context: Mapping[str, Any]) -> str:
+    """Fills a template.
+
+    Args:
+        template: Its name in `relx/look/templates`.
+        context: What it reads; a name that is missing is an error.
+
+    Returns:
+        The page.
+    """
+    html = environment().get_template(template).render(context)
+    return html.replace(FONT_PLACE, embedded_font(html), 1)
+
+
+@functools.cache
+def environment() -> Environment:
+    """Returns the templates, which find `static(name)` and the filter `embedded`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader(PACKAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(static=_static, version=version("relx"))
+    made.filters["embedded"] = embedded
+    return made
+
+
+def embedded(value: Any) -> Markup:
+    """Returns JSON that may stand in a `<script type="application/json">` whatever it holds."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _static(name: str) -> Markup:
+    """Reads a style sheet or script of the project's own, to stand in the page itself."""
+    from markupsafe import Markup
+
+    return Markup((files(PACKAGE) / "static" / name).read_text(encoding="utf-8"))
