@@ -26,6 +26,16 @@ LENGTHS = RNG.integers(3, 9, ROWS)
 SIGNALS = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: SystemExit}
 
 
+@pytest.fixture(autouse=True)
+def signals_as_in_a_terminal():
+    """Gives the signals Python's own handlers, which a runner of tests may have changed."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def assemble(batch, rng):
     noise = rng.normal(size=(len(batch.rows), 6)).astype(np.float32)
     return {"x": X[batch.rows] + noise}, Y[batch.rows], batch.weights() / np.float32(batch.real)
