@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from relx.inputs import RelationArrays, tokenize_examples
 from relx.labels import LabelList
 from relx.markers import shows_types
 from relx.recipe import DataSection, DeviceSection, Recipe, recipe_from_tree
-from relx.runs import find_run, read_manifest
+from relx.runs import DIGITS, find_run, read_manifest
 from relx.submission import write_submission
 
 MODEL_FOLDER = "model"
@@ -109,7 +109,7 @@ class Run:
         now = task.files["dev"]
         if then.get("digest") != now["digest"]:
             what = "the rows that this run chose its epoch by have changed since"
-            received = f"{then.get('rows')} rows then, {now['rows']} now"
+            received = f"{_named(then)} then, {_named(now)} now"
             step = "name labelled rows with --gold"
             raise InputError(Fault(what, now["file"], received, next_step=step))
         return task.dev
@@ -152,6 +152,10 @@ class Run:
             self._engine = open_engine(trained, self._wanted)
             progress.say(f"computing with {self._engine}")
         return self._engine
+
+
+def _named(facts: Mapping[str, Any]) -> str:
+    return f"{facts.get('rows')} rows, SHA-256 {str(facts.get('digest'))[:DIGITS]}"
 
 
 def _read_label_list(path: Path) -> LabelList:
