@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from relx import progress
+from relx.dev_log import log_dev_rows
 from relx.devices import Device, open_device
 from relx.engine import predict_logits
 from relx.examples import Example, read_examples
 from relx.faults import Fault, InputError
 from relx.files import digest, whole_folder, write_json
 from relx.labels import LabelList, read_labels
+from relx.logs import RunLog
 from relx.markers import marker_tokens
 from relx.metrics import Scores, scores
 from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, softmax
@@ -220,6 +222,7 @@ def _train(
     from relx.fit import FitState, compile_for, fit, speed
 
     sitting = Sitting(folder)
+    probabilities = np.empty((len(task.dev), len(task.labels)))  # the last epoch's
     with device.scope():
         model, loaded = _model(recipe, task, origin, folder, device)
     train, dev = _arrays(recipe, task, loaded, model, folder)
@@ -229,13 +232,17 @@ def _train(
 
     def after_epoch(state: FitState) -> dict[str, float]:
         logits = predict_logits(model, device, dev, recipe.predict.batch_size)
-        result = scores(dev.targets, softmax(logits), task.labels)
+        probabilities[:] = softmax(logits)
+        result = scores(dev.targets, probabilities, task.labels)
         _report(state.epoch, result, task.labels)
         better = state.is_better([getattr(result, section.best_by), result.auprc])
         if better and device.chief:
             _save(best_folder(folder, state.epoch), model, loaded, task, recipe, origin)
         state.stopped = _has_patience_ended(state, section.patience)
         return {"micro_f1": result.micro_f1, "auprc": result.auprc, "accuracy": result.accuracy}
+
+    def describe(log: RunLog, epoch: int) -> None:
+        log_dev_rows(log, epoch, task.dev, task.labels, dev.targets, probabilities)
 
     state = fit(
         model,
@@ -247,6 +254,7 @@ def _train(
         checkpoint=recipe.checkpoint,
         before_saving=sitting.count,
         after_epoch=after_epoch,
+        describe=describe,
     )
     if device.chief:
         results = _results(state) | speed(state.history)

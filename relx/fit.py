@@ -199,6 +199,7 @@ def fit(
     before_first: Callable[[], Figures] = dict,
     checkpoint: CheckpointSection = USUAL,
     before_saving: Callable[[], None] = lambda: None,
+    describe: Callable[[RunLog, int], None] = lambda log, epoch: None,
 ) -> FitState:
     """Trains for the epochs that are left, and can be stopped at any moment.
 
@@ -219,6 +220,8 @@ def fit(
         before_first: Called before the first step; its figures are kept in `FitState.before`.
         checkpoint: How often one is written within an epoch; after an epoch it always is.
         before_saving: Called before a checkpoint is written.
+        describe: Called on the first process with the log and the epoch, after the epoch's figures
+            are noted; it may note texts and curves.
 
     Returns:
         The state after the last epoch.
@@ -232,7 +235,9 @@ def fit(
         while state.epoch < epochs and not state.stopped:
             figures = _one_epoch(model, feeder, device, state, (title, epochs), checkpoints, stop)
             figures |= after_epoch(state)
-            log(state.epoch, figures)
+            if log is not None:
+                log.epoch(state.epoch, figures)
+                describe(log, state.epoch)
             state.end_epoch(figures)
             checkpoints.save(model, state)
             if device.chief:
@@ -242,13 +247,13 @@ def fit(
 
 
 @contextlib.contextmanager
-def _log(folder: Path, state: FitState, device: Device) -> Iterator[Callable[[int, Figures], None]]:
-    """Gives what notes an epoch's figures: nothing on any process but the first."""
+def _log(folder: Path, state: FitState, device: Device) -> Iterator[RunLog | None]:
+    """Opens the log: on the first process alone."""
     if not device.chief:
-        yield lambda epoch, figures: None
+        yield None
         return
     with RunLog(folder, from_epoch=state.epoch) as log:
-        yield log.epoch
+        yield log
 
 
 def _one_epoch(
@@ -281,6 +286,7 @@ def _one_epoch(
     tokens = sum(int(feeder.lengths[batch.rows[: batch.real]].sum()) for batch in plan)
     return {
         "loss": loss,
+        "learning_rate": float(model.optimizer.learning_rate),  # that of the next step
         "seconds": seconds,
         "sentences_per_second": sum(batch.real for batch in plan) / seconds,
         "tokens_per_second": tokens / seconds,

@@ -5,21 +5,30 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.plugins.pr_curve import metadata as of_curves
+from tensorboard.plugins.text import metadata as of_texts
 from tensorboard.summary.writer.record_writer import RecordWriter
+from tensorboard.util.tensor_util import make_tensor_proto
 
 from relx.files import disk_faults, write_text
 
 METRICS = "metrics.jsonl"
 EVENTS = "logs"
+THRESHOLDS = 201  # of a precision-recall curve in TensorBoard, from 0 to 1 in equal steps
+_MARKUP = re.compile(r"[\\`*_{}\[\]()<>#!|~&]")
 
 
 class RunLog:
@@ -63,6 +72,34 @@ class RunLog:
             self._metrics.flush()
             self._write_event(step=epoch, summary=Summary(value=values))
 
+    def text(self, epoch: int, tag: str, markdown: str) -> None:
+        """Notes a text for TensorBoard.
+
+        Args:
+            epoch: The epoch, from 0.
+            tag: What the text shows.
+            markdown: The text; what comes from data goes through `escaped` first.
+        """
+        self._write_tensor(epoch, tag, markdown, of_texts.create_summary_metadata("", ""))
+
+    def pr_curve(
+        self,
+        epoch: int,
+        tag: str,
+        gold: npt.NDArray[np.bool_],
+        scores: npt.NDArray[np.floating[Any]],
+    ) -> None:
+        """Notes a precision-recall curve for TensorBoard.
+
+        Args:
+            epoch: The epoch, from 0.
+            tag: Whose curve it is; TensorBoard groups by the part before the first slash.
+            gold: Which rows have the class, any shape.
+            scores: The probabilities of the class, of the same shape, from 0 to 1.
+        """
+        metadata = of_curves.create_summary_metadata(tag.partition("/")[2] or tag, "", THRESHOLDS)
+        self._write_tensor(epoch, tag, curve_counts(gold, scores), metadata)
+
     def close(self) -> None:
         """Closes both files."""
         self._metrics.close()
@@ -79,9 +116,58 @@ class RunLog:
     ) -> None:
         self.close()
 
+    def _write_tensor(self, epoch: int, tag: str, value: Any, metadata: SummaryMetadata) -> None:
+        tensor: TensorProto = make_tensor_proto(value)
+        values = [Summary.Value(tag=tag, metadata=metadata, tensor=tensor)]
+        with disk_faults(self._folder):
+            self._write_event(step=epoch, summary=Summary(value=values))
+
     def _write_event(self, **content: Any) -> None:
         self._events.write(Event(wall_time=time.time(), **content).SerializeToString())
         self._events.flush()
+
+
+def curve_counts(
+    gold: npt.NDArray[np.bool_],
+    scores: npt.NDArray[np.floating[Any]],
+    thresholds: int = THRESHOLDS,
+) -> npt.NDArray[np.float32]:
+    """Counts what TensorBoard draws a precision-recall curve from.
+
+    Args:
+        gold: Which rows have the class, any shape.
+        scores: The probabilities of the class, of the same shape, from 0 to 1.
+        thresholds: How many there are, from 0 to 1 in equal steps.
+
+    Returns:
+        True positives, false positives, true negatives, false negatives, precision and recall at
+        each threshold, where a row counts whose score is not below it: (6, thresholds). Precision
+        is 0 where no row does, and recall where no row has the class.
+    """
+    steps = np.arange(thresholds) / (thresholds - 1)
+    found, wrong = (_not_below(steps, scores[part]) for part in (gold, ~gold))
+    positives = int(gold.sum())
+    counts = [found, wrong, gold.size - positives - wrong, positives - found]
+    rates = [found / np.maximum(found + wrong, 1), found / max(positives, 1)]
+    return np.stack([*counts, *rates]).astype(np.float32)
+
+
+def _not_below(
+    steps: npt.NDArray[np.float64], scores: npt.NDArray[np.floating[Any]]
+) -> npt.NDArray[np.intp]:
+    return scores.size - np.searchsorted(np.sort(scores, axis=None), steps)
+
+
+def escaped(text: str) -> str:
+    """Returns a text of one line that stands as it is in Markdown, also in a cell of a table."""
+    line = " ".join(text.split())
+    return _MARKUP.sub(lambda sign: f"&#{ord(sign[0])};", line)
+
+
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a table in Markdown; what comes from data went through `escaped`."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from relx.devices import Device, open_device
 from relx.faults import Fault, InputError
 from relx.files import file_digest, write_json
 from relx.finetune import Origin, introduce, read_types
+from relx.logs import RunLog
 from relx.markers import marker_tokens
 from relx.processes import is_chief
 from relx.recipe import Recipe
@@ -166,10 +167,12 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
     """Builds the model, fits it, writes the encoder, and closes the manifest."""
     from relx.encoder.load import save_encoder
     from relx.fit import FitState, compile_for, fit, speed
+    from tapt.gaps import TAG, GapRow, fill_gaps, gaps_text
     from tapt.masked_lm import masked_lm_model, pseudo_perplexity
 
     sitting = Sitting(folder)
     section = recipe.tapt
+    shown: list[GapRow] = []  # the last epoch's
     with device.scope():
         loaded = _load(recipe, corpus, folder, device)
         model = masked_lm_model(loaded)
@@ -187,7 +190,11 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
             f"epoch {state.epoch + 1}: held-out pseudo-perplexity "
             f"{figures['pseudo_perplexity']:.2f} (before: {state.before['pseudo_perplexity']:.2f})"
         )
+        shown[:] = fill_gaps(model, device, held_out, section.batch_size, recipe.seed)
         return figures
+
+    def describe(log: RunLog, epoch: int) -> None:
+        log.text(epoch, TAG, gaps_text(shown, loaded.tokenizer))
 
     state = fit(
         model,
@@ -200,6 +207,7 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
         before_saving=sitting.count,
         after_epoch=after_epoch,
         before_first=measure,
+        describe=describe,
     )
     if device.chief:
         save_encoder(loaded, folder / ENCODER_FOLDER, _card(recipe, corpus))
