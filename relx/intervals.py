@@ -88,8 +88,8 @@ def bootstrap(rows: ScoredRows, draws: int = 1000, seed: int = 0) -> Intervals:
         seed: Of the draws; the same seed and number of rows give the same draws.
 
     Returns:
-        The intervals. Where a class is rare, one of AUPRC may lie beside its value: draws without
-        the class count 50, and repeated rows make curves smoother than they are.
+        The intervals. A class that a draw happens to lack is left out of its AUPRC. Where classes
+        are rare, AUPRC's interval may lie beside its value: repeated rows flatter a curve.
     """
     (drawn,) = _resampled([rows], draws, seed)
     values = rows.scores()
@@ -151,15 +151,15 @@ def _require_same_rows(a: ScoredRows, b: ScoredRows) -> None:
 
 
 def _ends(drawn: Floats) -> tuple[float, float]:
-    """Returns the percentiles between which `LEVEL` percent of the draws lie."""
+    """Returns the percentiles between which `LEVEL` percent of the draws lie that have a figure."""
     outside = (100 - LEVEL) / 2
-    low, high = np.percentile(drawn, [outside, 100 - outside])
+    low, high = np.nanpercentile(drawn, [outside, 100 - outside])
     return float(low), float(high)
 
 
 def _difference(a: Any, b: Any, name: str, drawn: Floats) -> Difference:
     one_side = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-    p = min(1.0, 2 * (one_side + 1) / (len(drawn) + 1))
+    p = min(1.0, 2 * (one_side + 1) / (int(np.isfinite(drawn).sum()) + 1))
     return Difference(getattr(b, name) - getattr(a, name), *_ends(drawn), p)
 
 
@@ -221,7 +221,7 @@ class _Scorer:
         totals = (count[:, self._positive].sum(axis=1) for count in (hits, given, support))
         precision, recall, f1 = _rates(*totals)
         overall = {"precision": precision, "recall": recall, "micro_f1": f1}
-        overall |= {"auprc": areas.mean(axis=1), "accuracy": 100 * hits.sum(axis=1) / self._rows}
+        overall |= {"auprc": np.nanmean(areas, axis=1), "accuracy": 100 * hits.sum(axis=1) / self._rows}
         return _Draws(overall, by_class)
 
 
@@ -266,7 +266,11 @@ class _Curve:
         self._positives = self._order[positive[self._order]]
 
     def areas(self, weights: Weights) -> Floats:
-        """Computes the areas in percent, `(draws,)`, from weights `(rows, draws)`."""
+        """Computes the areas in percent, `(draws,)`, from weights `(rows, draws)`.
+
+        A draw that happens to lack the class has none, nan: the 50 of `relx.metrics.auprc` is for
+        gold files without the class, and would pull the draws away from the value.
+        """
         given, hits = _running(weights, self._order), _running(weights, self._positives)
         # Above the highest threshold nothing is found, and precision is 1 by definition.
         above = given[self._starts]
@@ -275,7 +279,8 @@ class _Curve:
         steps = hits[self._found_after] - hits[self._found_before]
         area = (steps * (before + after)).sum(axis=0) / 2
         support = hits[-1]
-        return np.asarray(100 * np.where(support > 0, area / np.maximum(support, 1), 0.5))
+        without = np.nan if len(self._positives) else 0.5
+        return np.asarray(100 * np.where(support > 0, area / np.maximum(support, 1), without))
 
 
 def _running(weights: Weights, order: Ints) -> Weights:

@@ -53,21 +53,45 @@ def test_weights_score_as_repeated_rows_do(count, steps, negative):
     weights = rng.multinomial(count, np.full(count, 1 / count), 50).T.astype(np.int32)
     drawn = _Scorer(rows).score(weights)
     for draw, column in enumerate(weights.T):
-        expected = repeated(rows, column)
+        expected, lacks = repeated(rows, column), lacking(rows, column)
         for name in SCORES:
-            assert drawn.scores[name][draw] == pytest.approx(getattr(expected, name))
+            if name != "auprc":
+                assert drawn.scores[name][draw] == pytest.approx(getattr(expected, name))
+        areas = [figures.auprc for figures in expected.classes.values()]
+        assert drawn.scores["auprc"][draw] == pytest.approx(np.mean(np.array(areas)[~lacks]))
         for index, figures in enumerate(expected.classes.values()):
             for name in CLASS_SCORES:
+                value = np.nan if name == "auprc" and lacks[index] else getattr(figures, name)
                 found = drawn.classes[name][draw, index]
-                assert found == pytest.approx(getattr(figures, name)), name
+                assert found == pytest.approx(value, nan_ok=True), name
 
 
-def test_a_draw_without_a_class_counts_50_for_it():
+def lacking(rows, weights):
+    """Says which classes the rows have, and the drawn rows have not."""
+    classes = len(rows.labels)
+    drawn = np.bincount(rows.gold, weights, classes)
+    return (np.bincount(rows.gold, minlength=classes) > 0) & (drawn == 0)
+
+
+def test_a_draw_without_a_class_says_nothing_of_its_auprc():
     rows = scored([0, 2], [[0.9, 0, 0.1, 0, 0], [0.2, 0, 0.8, 0, 0]])
     drawn = _Scorer(rows).score(np.array([[2], [0]], np.int32))
-    assert drawn.classes["auprc"][0].tolist() == [100, 50, 50, 50, 50]
+    assert drawn.classes["auprc"][0].tolist() == pytest.approx(
+        [100, 50, np.nan, 50, 50], nan_ok=True
+    )
+    assert drawn.scores["auprc"].tolist() == [62.5]
     expected = class_auprc(np.zeros(2, int), rows.probabilities[[0, 0]])
-    assert drawn.classes["auprc"][0].tolist() == expected.tolist()
+    assert expected.tolist() == [100, 50, 50, 50, 50]
+
+
+def test_rare_classes_do_not_push_the_interval_beside_the_value():
+    """With 50 for a class that a draw lacks, the interval here would begin above the value."""
+    classes, rng = 20, np.random.default_rng(1)
+    labels = LabelList(tuple(f"c{i}" for i in range(classes)), None)
+    gold = np.arange(classes).repeat([60] + [2] * (classes - 1))
+    rows = scored(gold, rng.random((len(gold), classes)), labels=labels)
+    auprc = bootstrap(rows, 400).scores["auprc"]
+    assert auprc.low <= auprc.value <= auprc.high
 
 
 def test_weights_are_rows_drawn_with_replacement(monkeypatch):
