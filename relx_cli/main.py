@@ -21,6 +21,8 @@ COMMANDS = {
     "train": ("relx_cli.train:train", "Stage 2: fine-tune the relation model."),
     "predict": ("relx_cli.predict:predict", "Write a submission, or predict one sentence."),
     "score": ("relx_cli.score:score", "Score predictions against gold labels."),
+    "report": ("relx_cli.report:report", "Scores, curves and every mistake, as a page."),
+    "compare": ("relx_cli.compare:compare", "Runs or submissions side by side."),
     "validate": ("relx_cli.validate:validate", "Check data and list every fault in it."),
     "encoder": ("relx_cli.encoder:encoder", "Show, convert and compare encoders."),
     "recipes": ("relx_cli.recipes:recipes", "List, show and copy the recipes that ship."),

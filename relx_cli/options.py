@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
 
 import click
 
 if TYPE_CHECKING:
+    from relx.engine import EngineName
+    from relx.examples import Example
+    from relx.metrics import Scores
     from relx.recipe import DeviceSection, Recipe
+    from relx.score import ScoredRows
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -107,6 +113,97 @@ def recipe_options(command: Command) -> Command:
     )(command)
 
 
+@dataclass(frozen=True, slots=True)
+class GivenSentence:
+    """A sentence and its entities, as the options give them.
+
+    Args:
+        sentence: The sentence.
+        subject: The subject's words.
+        object: The object's words.
+        subject_type: The subject's type, if given.
+        object_type: The object's type, if given.
+        subject_index: The subject's first character, if given.
+        object_index: The object's first character, if given.
+    """
+
+    sentence: str
+    subject: str
+    object: str
+    subject_type: str | None
+    object_type: str | None
+    subject_index: int | None
+    object_index: int | None
+
+    def example(self) -> Example:
+        """Finds the entities in the sentence.
+
+        Raises:
+            InputError: A word is not there, is there more than once, or is not at its index.
+        """
+        from relx.sentence import example_of
+
+        return example_of(
+            self.sentence,
+            (self.subject, self.subject_type or "", self.subject_index),
+            (self.object, self.object_type or "", self.object_index),
+        )
+
+    @property
+    def types(self) -> dict[str, str | None]:
+        """The types by the name of their option, for `Run.require_types`."""
+        return {"--subject-type": self.subject_type, "--object-type": self.object_type}
+
+
+# The options that describe a sentence, and what their help says.
+_SENTENCE = {
+    "subject": "The subject as it stands in the sentence.",
+    "object": "The object as it stands in the sentence.",
+    "subject_type": "The subject's type, such as PER.",
+    "object_type": "The object's type, such as ORG.",
+    "subject_index": "The subject's first character, from 0.",
+    "object_index": "The object's first character, from 0.",
+}
+
+
+def sentence_options(text: str) -> Callable[[Command], Command]:
+    """Adds --sentence and what goes with it; the command receives `given: GivenSentence | None`.
+
+    Args:
+        text: The help of --sentence.
+
+    Returns:
+        A decorator for a click command's function.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def called(*, sentence: str | None, **values: Any) -> Any:
+            own = {name: values.pop(name) for name in _SENTENCE}
+            return command(given=_given_sentence(sentence, own), **values)
+
+        decorated: Any = called
+        for name, help_ in reversed(_SENTENCE.items()):
+            type_ = int if name.endswith("_index") else None
+            option = f"--{name.replace('_', '-')}"
+            decorated = click.option(option, name, type=type_, help=help_)(decorated)
+        return cast(Command, click.option("--sentence", help=text)(decorated))
+
+    return decorate
+
+
+def _given_sentence(sentence: str | None, values: dict[str, Any]) -> GivenSentence | None:
+    """Checks that the options of a sentence come together."""
+    if sentence is None:
+        for name, value in values.items():
+            if value is not None:
+                raise click.UsageError(f"--{name.replace('_', '-')} goes with --sentence.")
+        return None
+    if values["subject"] is None or values["object"] is None:
+        raise click.UsageError("--sentence needs --subject and --object.")
+    return GivenSentence(sentence, **values)
+
+
 def stage_options(command: Command) -> Command:
     """Adds what both stages take: --fresh, --skip-bad-rows, --backend, besides `recipe_options`.
 
@@ -126,6 +223,47 @@ def stage_options(command: Command) -> Command:
         "--fresh", is_flag=True, help="Start anew; an earlier result is kept aside."
     )(command)
     return recipe_options(backend_option(command))
+
+
+class Predicted(TypedDict):
+    """What `predicted_options` gives a command, to be passed on to `scored_rows`."""
+
+    pred: Path | None
+    run_name: str | None
+    labels: str | None
+    negative: str | None
+    ends: str | None
+    backend: str | None
+    engine: EngineName | None
+    runs_dir: Path
+
+
+def predicted_options(command: Command) -> Command:
+    """Adds the options that say whose predictions are looked at: a submission's or a run's.
+
+    Args:
+        command: A click command's function; it receives the keywords of `Predicted`.
+
+    Returns:
+        The function with the options.
+    """
+    command = runs_dir_option(backend_option(engine_option(command)))
+    ends = (
+        "Whether an entity's end index is its last character.  [default: inclusive, or the run's]"
+    )
+    command = click.option("--ends", type=click.Choice(["inclusive", "exclusive"]), help=ends)(
+        command
+    )
+    negative = (
+        "With --pred: the label that micro-F1 leaves out; '' for none.  [default: no_relation]"
+    )
+    command = click.option("--negative", help=negative)(command)
+    labels = "With --pred: klue, or a label file.  [default: klue]"
+    command = click.option("--labels", help=labels)(command)
+    run = "Score this run.  [default: the latest finished one]"
+    command = click.option("--run", "run_name", help=run)(command)
+    pred = "Score this submission."
+    return click.option("--pred", type=click.Path(path_type=Path), help=pred)(command)
 
 
 def recipe_of(
@@ -192,3 +330,74 @@ def device_of(runs_dir: Path, run_name: str | None, backend: str | None) -> Devi
 
     recipe = recipe_from_tree(read_manifest(find_run(runs_dir, run_name)).recipe)
     return DeviceSection.model_validate({"backend": backend, "precision": recipe.device.precision})
+
+
+def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
+    """Reads the submission that the options name, or predicts with the run.
+
+    Args:
+        gold: The labelled rows; None for those that the run chose its epoch by.
+        **given: What `predicted_options` gave the command.
+
+    Returns:
+        The rows and what was predicted for them; with both a run and a submission those of the
+        submission, and the run's folder.
+
+    Raises:
+        UsageError: The options do not go together.
+        InputError: A file or the run cannot be used.
+    """
+    pred, run_name = given["pred"], given["run_name"]
+    _require_fitting(gold, given)
+    if pred is not None and gold is not None and run_name is None:
+        return _submission_of(pred, gold, given)
+    from relx.predict import open_run
+    from relx.score import run_rows, submission_rows
+
+    device = device_of(given["runs_dir"], run_name, given["backend"])
+    run = open_run(given["runs_dir"], run_name, device, given["engine"])
+    data = (
+        run.data if given["ends"] is None else run.data.model_copy(update={"ends": given["ends"]})
+    )
+    if pred is None or gold is None:
+        return run_rows(run, gold, data)
+    return replace(submission_rows(pred, gold, data, run.labels), folder=run.folder)
+
+
+def _require_fitting(gold: Path | None, given: Predicted) -> None:
+    """Refuses options that would be without effect."""
+    if given["pred"] is not None:
+        if gold is None:
+            raise click.UsageError("--pred needs --gold: the labels of the rows it predicts.")
+        for option in ("backend", "engine"):
+            if given[option] is not None:
+                what = f"--{option} computes with a run; a submission is computed already."
+                raise click.UsageError(what)
+    with_run = given["pred"] is None or given["run_name"] is not None
+    if with_run and (given["labels"] is not None or given["negative"] is not None):
+        raise click.UsageError("--labels and --negative go with --pred; a run has its own.")
+
+
+def _submission_of(pred: Path, gold: Path, given: Predicted) -> ScoredRows:
+    from relx.labels import read_labels
+    from relx.recipe import DataSection
+    from relx.score import submission_rows
+
+    negative = given["negative"]
+    data = DataSection.model_validate(
+        {
+            "labels": given["labels"] or "klue",
+            "negative": "no_relation" if negative is None else negative or None,
+            "ends": given["ends"] or "inclusive",
+        }
+    )
+    return submission_rows(pred, gold, data, read_labels(data))
+
+
+def warn_of_collapse(scores: Scores) -> None:
+    """Warns where every row was given one class although the gold rows have several."""
+    if scores.collapsed:
+        from relx.progress import warn
+
+        (name,) = (name for name, figures in scores.classes.items() if figures.predicted)
+        warn(f"every one of the {scores.rows} rows was predicted to be {name}: a collapsed model")

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from relx_cli.options import (
+    GivenSentence,
     backend_option,
     device_of,
     engine_option,
     quiet_option,
     runs_dir_option,
+    sentence_options,
 )
 
 if TYPE_CHECKING:
@@ -30,13 +32,7 @@ TOP = 5
 )
 @click.option("--run", "run_name", help="Predict with this run.  [default: the latest finished]")
 @click.option("--batch-size", type=click.IntRange(1), help="Rows a batch.  [default: the run's]")
-@click.option("--sentence", help="Predict this sentence in place of a file.")
-@click.option("--subject", help="The subject as it stands in the sentence.")
-@click.option("--object", "object_", help="The object as it stands in the sentence.")
-@click.option("--subject-type", help="The subject's type, such as PER.")
-@click.option("--object-type", help="The object's type, such as ORG.")
-@click.option("--subject-index", type=int, help="The subject's first character, from 0.")
-@click.option("--object-index", type=int, help="The object's first character, from 0.")
+@sentence_options("Predict this sentence in place of a file.")
 @backend_option
 @engine_option
 @runs_dir_option
@@ -46,13 +42,7 @@ def predict(
     test: Path | None,
     run_name: str | None,
     batch_size: int | None,
-    sentence: str | None,
-    subject: str | None,
-    object_: str | None,
-    subject_type: str | None,
-    object_type: str | None,
-    subject_index: int | None,
-    object_index: int | None,
+    given: GivenSentence | None,
     backend: str | None,
     engine: EngineName | None,
     runs_dir: Path,
@@ -70,21 +60,14 @@ def predict(
       relx predict --sentence "이순신은 조선의 장군이다." --subject 이순신 --subject-type PER \\
                    --object 장군 --object-type POH
     """  # noqa: D301 - click reads the backspace
-    if sentence is not None:
-        if subject is None or object_ is None:
-            raise click.UsageError("--sentence needs --subject and --object.")
+    if given is not None:
         if out is not None or test is not None:
             raise click.UsageError("--sentence prints a table; --out and --test go with a file.")
         from relx.predict import open_run
-        from relx.sentence import example_of
 
-        example = example_of(
-            sentence,
-            (subject, subject_type or "", subject_index),
-            (object_, object_type or "", object_index),
-        )
+        example = given.example()
         run = open_run(runs_dir, run_name, device_of(runs_dir, run_name, backend), engine)
-        run.require_types({"--subject-type": subject_type, "--object-type": object_type})
+        run.require_types(given.types)
         _print_top(run.labels.names, run.predict([example])[0])
         return
     if out is None:

@@ -1,8 +1,8 @@
 import csv
 import json
-from pathlib import Path
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -204,7 +204,7 @@ def test_command_counts_every_class_where_none_is_negative(gold, pred, label_fil
 def test_command_without_a_submission_predicts_with_the_run(gold, monkeypatch):
     opened = []
 
-    def open_run(runs_dir, name, device):
+    def open_run(runs_dir, name, device, engine):
         opened.append((str(runs_dir), name))
         return StubRun(np.tile([0.5, 0.3, 0.2], (4, 1)))
 

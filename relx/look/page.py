@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relx.files import write_text
+from relx.faults import Fault, InputError
+from relx.files import disk_faults, write_text
 from relx.look.font import embedded_font
-from relx.look.plots import Plot, plots_folder, svg, write_plots
+from relx.look.plots import Plot, plots_folder, require_own, svg, write_plots
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
+    from matplotlib.figure import Figure
 
 PACKAGE = "relx.look"
 FONT_PLACE = "/* font */"  # where base.html takes the letters that a reader's system may lack
@@ -31,15 +34,22 @@ class Picture:
         name: The stem of its files.
         title: What it shows.
         note: What to know when looking at it; may be empty.
-        svg: The drawing, as markup.
+        figure: The drawing.
         folder: The folder of its files, relative to the page.
     """
 
     name: str
     title: str
     note: str
-    svg: Markup
+    figure: Figure
     folder: str
+
+    @property
+    def svg(self) -> Markup:
+        """The drawing as markup; made when a template shows it, since drawing takes time."""
+        from markupsafe import Markup
+
+        return Markup(svg(self.figure))
 
 
 def write_page(
@@ -66,6 +76,28 @@ def write_page(
     write_text(path, html)
 
 
+def require_place(out: Path, inputs: Iterable[Path | None] = ()) -> None:
+    """Checks that a page can be written, before the work that leads to it.
+
+    Args:
+        out: The page.
+        inputs: Files that it must not replace.
+
+    Raises:
+        InputError: It would replace a folder or one of the inputs, or cannot be written there.
+    """
+    if out.is_dir():
+        raise InputError(Fault("this is a folder, not a file", str(out), next_step="name a file"))
+    files = [file for file in inputs if file is not None and file.exists()]
+    if out.exists() and any(out.samefile(file) for file in files):
+        what = "the page would replace a file that it is made from"
+        raise InputError(Fault(what, "--out", str(out), next_step="name another file"))
+    require_own(plots_folder(out))
+    folder = next(folder for folder in out.absolute().parents if folder.exists())
+    with disk_faults(out), tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def pictures(plots: Sequence[Plot], page: Path) -> dict[str, Picture]:
     """Makes the plots ready for a template.
 
@@ -76,12 +108,9 @@ def pictures(plots: Sequence[Plot], page: Path) -> dict[str, Picture]:
     Returns:
         A picture by the name of its plot.
     """
-    from markupsafe import Markup
-
     folder = plots_folder(page).name
     return {
-        plot.name: Picture(plot.name, plot.title, plot.note, Markup(svg(plot.figure)), folder)
-        for plot in plots
+        plot.name: Picture(plot.name, plot.title, plot.note, plot.figure, folder) for plot in plots
     }
 
 

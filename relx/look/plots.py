@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 INDEX = "plots.json"
 DPI = 160
 HEAT = "Blues"
+FONT_SIZE = 9  # points
 
 # In a page each of these becomes a variable of the style sheet, which knows light and dark.
 INK = "#1b2030"
@@ -121,8 +122,9 @@ def heat_map(
         for column, text in enumerate(cells):
             # Dark cells take light letters; these two colours mean the same in light and dark.
             color = "#fefefe" if values[row, column] > 0.55 * (top or 1.0) else "#10131a"
-            place = (column + 0.5, row + 0.5)
-            axes.annotate(text, place, ha="center", va="center", color=color, fontsize=6)
+            style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6}
+            if text:  # inside its cell, so the layout need not measure it
+                axes.text(column + 0.5, row + 0.5, text, color=color, in_layout=False, **style)
 
 
 def svg(figure: Figure) -> str:
@@ -169,7 +171,7 @@ def write_plots(folder: Path, plots: Sequence[Plot], facts: dict[str, Any] | Non
     Raises:
         InputError: The folder holds something else, or cannot be written.
     """
-    _require_own(folder)
+    require_own(folder)
     with whole_folder(folder) as beside:
         for plot in plots:
             (beside / f"{plot.name}.png").write_bytes(png_bytes(plot.figure))
@@ -184,8 +186,15 @@ def plots_folder(page: Path) -> Path:
     return page.with_name(f"{page.stem}_plots")
 
 
-def _require_own(folder: Path) -> None:
-    """Refuses to replace a folder that relx did not write."""
+def require_own(folder: Path) -> None:
+    """Refuses to replace a folder that relx did not write.
+
+    Args:
+        folder: The folder of a page's plots, which may exist.
+
+    Raises:
+        InputError: It holds something else.
+    """
     if not folder.exists():
         return
     ours = folder.is_dir() and (folder / INDEX).is_file() and "plots" in read_json(folder / INDEX)
@@ -212,7 +221,7 @@ def _use_style() -> None:
     settings |= dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), FAINT)
     settings |= {
         "font.family": list(families()),
-        "font.size": 9,
+        "font.size": FONT_SIZE,
         "axes.unicode_minus": False,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -224,5 +233,6 @@ def _use_style() -> None:
         "grid.linewidth": 0.8,
         "legend.frameon": False,
         "svg.hashsalt": "relx",
+        "text.parse_math": False,  # a dollar sign in a sentence is no formula
     }
     matplotlib.rcParams.update(settings)

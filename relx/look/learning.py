@@ -1,0 +1,116 @@
+"""How a run learnt: the curves of both of its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relx.look.plots import FAINT, Plot, empty_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from relx.runs import Manifest
+
+# Panels of a stage: the title, then what is drawn there, by its name in the log.
+TRAIN = (
+    ("training loss", {"loss": "loss"}),
+    ("on the held-out rows, percent", {"micro_f1": "micro-F1", "auprc": "AUPRC"}),
+    ("learning rate", {"learning_rate": "learning rate"}),
+)
+TAPT = (
+    ("training loss", {"loss": "loss"}),
+    ("pseudo-perplexity of held-out sentences", {"pseudo_perplexity": "pseudo-perplexity"}),
+    ("learning rate", {"learning_rate": "learning rate"}),
+)
+WIDE = 20.0  # a largest value so many times the least is drawn on a logarithmic axis
+
+Epochs = Sequence[Mapping[str, Any]]
+
+
+def learning_plots(fold_folder: Path) -> list[Plot]:
+    """Draws the curves of a run's stages, where they left a log.
+
+    Args:
+        fold_folder: The run's `train/fold-K` folder.
+
+    Returns:
+        `learning-train`, and `learning-tapt` where the run has that stage.
+    """
+    from relx.logs import read_metrics
+    from relx.runs import read_manifest
+
+    tapt_folder = fold_folder.parents[1] / "tapt"
+    train, tapt = read_metrics(fold_folder), read_metrics(tapt_folder)
+    plots = []
+    if train:
+        plots.append(_train_plot(train, read_manifest(fold_folder)))
+    if tapt:
+        plots.append(_tapt_plot(tapt, read_manifest(tapt_folder)))
+    return plots
+
+
+def _train_plot(epochs: Epochs, manifest: Manifest) -> Plot:
+    best = manifest.results.get("best_epoch")
+    by = {"micro_f1": "micro-F1", "auprc": "AUPRC"}[manifest.recipe["train"]["best_by"]]
+    note = f"The model is that of epoch {best}, the best by {by}." if best else ""
+    return _stage_plot("learning-train", "Fine-tuning, by epoch", TRAIN, epochs, note, best)
+
+
+def _tapt_plot(epochs: Epochs, manifest: Manifest) -> Plot:
+    before = manifest.results.get("pseudo_perplexity_before")
+    begun = [{"epoch": -1, "pseudo_perplexity": before}] if before else []
+    note = "Epoch 0 is the encoder as it was before." if before else ""
+    title = "Task-adaptive pretraining, by epoch"
+    return _stage_plot("learning-tapt", title, TAPT, [*begun, *epochs], note, None)
+
+
+def _stage_plot(
+    name: str,
+    title: str,
+    panels: Sequence[tuple[str, Mapping[str, str]]],
+    epochs: Epochs,
+    note: str,
+    best: int | None,
+) -> Plot:
+    """Draws a panel for each kind of figure that the log has."""
+    shown = [(head, keys) for head, keys in panels if _logged(epochs, keys)]
+    figure = empty_figure(max(4.0, 3.2 * len(shown)), 2.9)
+    panels_of = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axes, (head, keys) in zip(panels_of, shown, strict=True):
+        _draw(axes, head, keys, epochs, best)
+    columns = _columns(epochs)
+    rows = [(epoch["epoch"] + 1, *(epoch.get(key) for key in columns)) for epoch in epochs]
+    return Plot(name, title, figure, ("epoch", *columns), rows, note)
+
+
+def _draw(axes: Axes, head: str, keys: Mapping[str, str], epochs: Epochs, best: int | None) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    steps = [epoch["epoch"] + 1 for epoch in epochs]
+    found: list[float] = []
+    for key in _logged(epochs, keys):
+        values = [float("nan") if epoch.get(key) is None else epoch[key] for epoch in epochs]
+        axes.plot(steps, values, marker="o", markersize=3.5, label=keys[key])
+        found += [value for value in values if value == value]
+    if found and min(found) > 0 and max(found) > WIDE * min(found):
+        axes.set_yscale("log")
+    if best is not None:
+        axes.axvline(best, color=FAINT, linestyle=":", linewidth=1.2)
+    if len(_logged(epochs, keys)) > 1:
+        axes.legend(loc="best")
+    axes.set_title(head, loc="left")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _logged(epochs: Epochs, keys: Mapping[str, str]) -> list[str]:
+    return [key for key in keys if any(epoch.get(key) is not None for epoch in epochs)]
+
+
+def _columns(epochs: Epochs) -> list[str]:
+    """Lists every number that the log has, in its order."""
+    longest = max(epochs, key=len)  # what stands before the first epoch has one number
+    names = dict.fromkeys([*longest, *(key for epoch in epochs for key in epoch)])
+    return [name for name in names if name != "epoch"]

@@ -1,0 +1,33 @@
+// The rows that are listed, as a CSV file.
+(() => {
+  "use strict";
+  const { element, browser, rows } = window.relxReport;
+  const COLUMNS = {
+    id: (row) => rows.id[row],
+    sentence: (row) => rows.sentence[row],
+    subject: (row) => rows.word("subject", row),
+    subject_type: (row) => rows.typeOf("subject", row),
+    object: (row) => rows.word("object", row),
+    object_type: (row) => rows.typeOf("object", row),
+    source: (row) => rows.sourceOf(row),
+    gold: (row) => rows.labels[rows.gold[row]],
+    predicted: (row) => rows.labels[rows.predicted[row]],
+    confidence: (row) => rows.confidence[row] / 10000,
+    gold_probability: (row) => rows.probabilities[row][rows.gold[row]] / 10000,
+  };
+  const cellsOf = (row) => Object.values(COLUMNS).map((read) => read(row));
+  const quoted = (value) => {
+    const text = String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+
+  document.getElementById("download").addEventListener("click", () => {
+    const table = [Object.keys(COLUMNS), ...Array.from(browser.hits, cellsOf)];
+    const lines = table.map((cells) => cells.map(quoted).join(","));
+    // The first sign tells spreadsheets that the file is UTF-8.
+    const file = new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/csv" });
+    const link = element("a", { href: URL.createObjectURL(file), download: "rows.csv" });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  });
+})();
