@@ -9,6 +9,10 @@ OUT ?= submission.csv
 SET ?=
 GOLD ?=
 BENCH ?=
+PRED ?=
+PORT ?= 6006
+# Processes that the tests are shared among.
+WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,20 +30,22 @@ SETTINGS = $(foreach setting,$(SET),--set '$(setting)')
 RUN = $(or $(patsubst name=%,%,$(filter name=%,$(SET))),$(shell sed -n 's/^name: *\([^ #]*\).*/\1/p' '$(RECIPE)'))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types validate tapt train predict score submission bench lock clean
+.PHONY: help demo test lint types validate tapt train predict score submission eda report
+.PHONY: tensorboard bench lock clean
 
 help: ## list these targets
 	@echo 'make TARGET [RECIPE=$(RECIPE)] [OUT=$(OUT)] [SET="train.epochs=1 seed=7"]'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(INSTALLED) ## the whole chain on the sample: TAPT, train, predict, score
+demo: $(INSTALLED) ## the whole chain on the sample: TAPT, train, predict, score, report
 	$(RELX) tapt --recipe recipes/demo.yaml
 	$(RELX) train --recipe recipes/demo.yaml
 	$(RELX) predict --run demo --test sample/test.csv --out $(DEMO)
 	$(RELX) score --gold sample/test_gold.csv --pred $(DEMO)
+	$(RELX) report --quiet --run demo --gold sample/test_gold.csv --out runs/demo/report.html
 
 test: $(TEST_INSTALLED) ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: $(TEST_INSTALLED) ## check style, format and the direction of imports
 	$(BIN)/ruff check .
@@ -67,6 +73,16 @@ score: train ## score RECIPE's run on the labelled rows of GOLD
 
 submission: predict ## validate, TAPT, train and predict with RECIPE
 	@echo 'wrote $(OUT)'
+
+eda: $(INSTALLED) ## a page about RECIPE's data, in eda.html; PRED=CSV adds predictions of the test
+	$(RELX) eda --recipe '$(RECIPE)' $(SETTINGS) $(if $(PRED),--pred '$(PRED)')
+
+report: train ## a page about RECIPE's run, in report.html; GOLD=FILE takes other labelled rows
+	$(RELX) report --run '$(RUN)' $(if $(GOLD),--gold '$(GOLD)')
+
+tensorboard: $(INSTALLED) ## show the logs of all runs, at http://localhost:$(PORT)
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/tensorboard --logdir runs --port $(PORT) \
+	  --samples_per_plugin text=1000,pr_curves=1000
 
 bench: $(INSTALLED) $(PEERS_INSTALLED) ## relx beside its peers; BENCH=--tiny tries it on the sample
 	$(BIN)/python bench/peers.py --peer-python $(PEERS)/bin/python $(BENCH)
@@ -99,14 +115,24 @@ $(PEERS_INSTALLED): bench/requirements-peers.txt | $(MADE)
 FREEZE := build/lock/bin/python -m pip freeze --all --exclude pip --exclude relx
 PINS := sed -e 's/+.*//' -e '/^\(nvidia\|cuda\|triton\)/d'
 
-lock: ## resolve the newest versions into both lock files
+# What only TensorFlow needs, or what the name keras-nlp adds to keras-hub.
+TENSORFLOW := astunparse flatbuffers gast google-pasta keras-nlp libclang six tensorflow \
+  tensorflow-text termcolor wheel wrapt
+
+lock: ## resolve the newest versions into the lock files
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --upgrade setuptools '.[cpu]'
-	$(FREEZE) | $(PINS) > build/lock/requirements.lock
+	build/lock/bin/python -m pip install --quiet --upgrade setuptools '.[cpu,look]'
+	$(FREEZE) | $(PINS) > build/requirements.lock
 	build/lock/bin/python -m pip install --quiet '.[cpu,test]'
-	$(FREEZE) | $(PINS) | grep -vxFf build/lock/requirements.lock > build/lock/requirements-test.lock
-	mv build/lock/requirements.lock build/lock/requirements-test.lock .
+	$(FREEZE) | $(PINS) | grep -vxFf build/requirements.lock > build/requirements-test.lock
+	for backend in jax torch; do \
+	  $(PYTHON) -m venv --clear build/lock; \
+	  build/lock/bin/python -m pip install --quiet --upgrade setuptools ".[$$backend,look]"; \
+	  build/lock/bin/python -m pip uninstall --quiet --yes $(TENSORFLOW); \
+	  $(FREEZE) | $(PINS) > build/requirements-$$backend.lock; \
+	done
+	mv build/requirements*.lock .
 	rm -rf build/lock
 
 clean: ## remove the environment and what the tools left; runs stay
