@@ -2,14 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from relx.encoder.layers import Dropout, Gradient, by_hand
 
+if TYPE_CHECKING:
+    from relx.encoder.architecture import EncoderBackbone
+
+Weights = npt.NDArray[np.float32]
+
 # Far below any score, and far from the end of float32; scores are summed with it in float32.
 _NEVER = -1e9
+_recorded: ContextVar[list[Weights] | None] = ContextVar("recorded", default=None)
+
+
+@contextlib.contextmanager
+def recorded_weights() -> Iterator[list[Weights]]:
+    """Keeps the attention weights of every layer that is computed in the block.
+
+    Only what is computed at once is kept: `model(inputs)`, not `model.predict(inputs)`, which
+    traces a graph. While weights are kept no kernel is used that never has them.
+
+    Yields:
+        A list that gets the weights of each layer, in the order of the layers: the softmax before
+        any dropout, `(batch, heads, queries, keys)` float32.
+
+    Example:
+        ```python
+        with recorded_weights() as layers:
+            encoder(inputs)
+        layers[0]  # of the first layer: (batch, heads, queries, keys)
+        ```
+    """
+    layers: list[Weights] = []
+    before = _recorded.set(layers)
+    try:
+        yield layers
+    finally:
+        _recorded.reset(before)
+
+
+def attention_weights(encoder: EncoderBackbone, inputs: Mapping[str, Any]) -> Weights:
+    """Reads the attention weights of one sentence.
+
+    Args:
+        encoder: The encoder.
+        inputs: Its inputs, each `(1, length)`; what it does not take is left aside.
+
+    Returns:
+        `(layers, heads, queries, keys)` float32; the weights of a query sum to 1.
+    """
+    with recorded_weights() as layers:
+        encoder({name: inputs[name] for name in encoder.input})
+    return np.stack([weights[0] for weights in layers])
 
 
 def forbidden(mask: Any) -> Any:
@@ -63,8 +115,11 @@ def weighed(scores: Any, added: Any, values: Any, dropout: Dropout) -> Any:
     Returns:
         `(batch, heads, queries, head size)`, of the values' precision.
     """
-    weights = dropout(ops.cast(weights_of(scores, added), values.dtype))
-    return ops.matmul(weights, values)
+    weights = weights_of(scores, added)
+    kept = _recorded.get()
+    if kept is not None:
+        kept.append(np.asarray(ops.convert_to_numpy(weights)))
+    return ops.matmul(dropout(ops.cast(weights, values.dtype)), values)
 
 
 def attended(query: Any, key: Any, values: Any, mask: Any, dropout: Dropout, training: bool) -> Any:
@@ -82,11 +137,12 @@ def attended(query: Any, key: Any, values: Any, mask: Any, dropout: Dropout, tra
         `(batch, queries, heads, head size)`.
     """
     dropping = bool(training and dropout.rate)
-    if not by_hand() and not dropping:
+    recording = _recorded.get() is not None
+    if not by_hand() and not dropping and not recording:
         rows = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, values))
         return ops.dot_product_attention(*rows, mask=ops.cast(mask, "bool"), scale=1.0)
     added = forbidden(mask)
-    if by_hand() and training:
+    if by_hand() and training and not recording:
         shape = (*ops.shape(query)[:3], ops.shape(key)[2])
         kept = dropout.kept(shape, "float32") if dropping else 1.0
         seen = _by_hand(query, key, values, added, kept)

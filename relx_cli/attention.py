@@ -1,0 +1,93 @@
+"""relx attention: what a run's encoder attends to in one sentence, as a page and heat maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from relx_cli.options import (
+    GivenSentence,
+    backend_option,
+    device_of,
+    quiet_option,
+    runs_dir_option,
+    sentence_options,
+)
+
+
+@click.command(short_help="What the model attends to, as a page.")
+@sentence_options("Look at this sentence.")
+@click.option("--id", "row_id", help="Look at the row with this id.")
+@click.option("--gold", type=click.Path(path_type=Path), help="Labelled rows, to find --id in.")
+@click.option("--test", type=click.Path(path_type=Path), help="Other rows, to find --id in.")
+@click.option("--run", "run_name", help="Look into this run.  [default: the latest finished]")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("attention.html"),
+    show_default=True,
+    help="The page to write; its plots go beside it.",
+)
+@click.option("--layer", type=int, help="Show and draw this layer, from 1.  [default: the mean]")
+@click.option("--head", type=int, help="With --layer: this head alone, from 1.")
+@click.option(
+    "--special/--no-special", default=True, show_default=True, help="Show [CLS], [SEP] and so on."
+)
+@backend_option
+@runs_dir_option
+@quiet_option
+def attention(
+    given: GivenSentence | None,
+    row_id: str | None,
+    gold: Path | None,
+    test: Path | None,
+    run_name: str | None,
+    out: Path,
+    layer: int | None,
+    head: int | None,
+    special: bool,
+    backend: str | None,
+    runs_dir: Path,
+) -> None:
+    """Show what a run's encoder attends to in a sentence.
+
+    The sentence is read exactly as the run's model reads it, with markers, query and window. The
+    page shows the mean of all heads, each layer's mean, each head, and attention rollout; beside
+    it lie heat maps as PNG, SVG and CSV. Without --gold or --test, a row is looked for in the rows
+    that the run chose its epoch by, then in its test file.
+
+    \b
+    Examples:
+      relx attention --id 17
+      relx attention --id 17 --test test.csv --layer 3 --head 5 --out row17.html
+      relx attention --sentence "이순신은 조선의 장군이다." --subject 이순신 --subject-type PER \\
+                     --object 장군 --object-type POH
+    """  # noqa: D301 - click reads the backspace
+    if (given is None) == (row_id is None):
+        raise click.UsageError("name a sentence with --sentence, or a row with --id.")
+    if given is not None and (gold is not None or test is not None):
+        raise click.UsageError("--gold and --test go with --id.")
+    if gold is not None and test is not None:
+        raise click.UsageError("a row stands in one file: name --gold or --test.")
+    if head is not None and layer is None:
+        raise click.UsageError("--head needs --layer.")
+    from relx.look.extra import require_look
+
+    require_look("relx attention")
+    from relx.attention_maps import read_attention
+    from relx.look.attention import View, find_row, require_view, write_attention
+    from relx.look.page import require_place
+    from relx.predict import open_run
+
+    require_place(out, [gold, test])
+    sentence = None if given is None else given.example()
+    device = device_of(runs_dir, run_name, backend)
+    # With Keras: it computes the weights too.
+    run = open_run(runs_dir, run_name, device, "keras")
+    view = View(layer, head, special)
+    require_view(run, view)
+    if given is not None:
+        run.require_types(given.types)
+    example = sentence or find_row(run, row_id or "", gold, test)
+    write_attention(out, read_attention(run, example, device), view)
