@@ -221,7 +221,8 @@ class _Scorer:
         totals = (count[:, self._positive].sum(axis=1) for count in (hits, given, support))
         precision, recall, f1 = _rates(*totals)
         overall = {"precision": precision, "recall": recall, "micro_f1": f1}
-        overall |= {"auprc": np.nanmean(areas, axis=1), "accuracy": 100 * hits.sum(axis=1) / self._rows}
+        overall["auprc"] = np.nanmean(areas, axis=1)
+        overall["accuracy"] = 100 * hits.sum(axis=1) / self._rows
         return _Draws(overall, by_class)
 
 

@@ -10,6 +10,7 @@ from relx_cli.options import (
     GivenSentence,
     backend_option,
     device_of,
+    page_option,
     quiet_option,
     runs_dir_option,
     sentence_options,
@@ -22,13 +23,7 @@ from relx_cli.options import (
 @click.option("--gold", type=click.Path(path_type=Path), help="Labelled rows, to find --id in.")
 @click.option("--test", type=click.Path(path_type=Path), help="Other rows, to find --id in.")
 @click.option("--run", "run_name", help="Look into this run.  [default: the latest finished]")
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("attention.html"),
-    show_default=True,
-    help="The page to write; its plots go beside it.",
-)
+@page_option("attention.html")
 @click.option("--layer", type=int, help="Show and draw this layer, from 1.  [default: the mean]")
 @click.option("--head", type=int, help="With --layer: this head alone, from 1.")
 @click.option(

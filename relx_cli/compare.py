@@ -12,6 +12,7 @@ import click
 from relx_cli.options import (
     backend_option,
     device_of,
+    draws_option,
     engine_option,
     quiet_option,
     runs_dir_option,
@@ -48,13 +49,7 @@ SUBMISSIONS = (".csv", ".json", ".jsonl")  # what a name ends in that is no run'
     type=click.Choice(["inclusive", "exclusive"]),
     help="Whether an entity's end index is its last character.  [default: inclusive, or the run's]",
 )
-@click.option(
-    "--draws",
-    type=click.IntRange(40),
-    default=1000,
-    show_default=True,
-    help="Bootstrap draws that the intervals are from.",
-)
+@draws_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; no page unless --out is given.")
 @backend_option
 @engine_option

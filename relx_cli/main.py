@@ -24,6 +24,7 @@ COMMANDS = {
     "report": ("relx_cli.report:report", "Scores, curves and every mistake, as a page."),
     "compare": ("relx_cli.compare:compare", "Runs or submissions side by side."),
     "attention": ("relx_cli.attention:attention", "What the model attends to, as a page."),
+    "eda": ("relx_cli.eda:eda", "What is in the data, as a page."),
     "validate": ("relx_cli.validate:validate", "Check data and list every fault in it."),
     "encoder": ("relx_cli.encoder:encoder", "Show, convert and compare encoders."),
     "recipes": ("relx_cli.recipes:recipes", "List, show and copy the recipes that ship."),

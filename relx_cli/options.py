@@ -90,6 +90,38 @@ def engine_option(command: Command) -> Command:
     return click.option("--engine", type=click.Choice(ENGINES), help=text)(command)
 
 
+def page_option(name: str) -> Callable[[Command], Command]:
+    """Adds --out, the page that a command writes; the command receives `out: Path`.
+
+    Args:
+        name: The page unless another is given.
+
+    Returns:
+        A decorator for a click command's function.
+    """
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        default=Path(name),
+        show_default=True,
+        help="The page to write; its plots and numbers go beside it.",
+    )
+
+
+def draws_option(command: Command) -> Command:
+    """Adds --draws, how often rows are drawn for the intervals; the command receives `draws: int`.
+
+    Args:
+        command: A click command's function.
+
+    Returns:
+        The function with the option.
+    """
+    text = "Bootstrap draws that the intervals are from."
+    kind = click.IntRange(40)
+    return click.option("--draws", type=kind, default=1000, show_default=True, help=text)(command)
+
+
 def recipe_options(command: Command) -> Command:
     """Adds --recipe, --set, --runs-dir and -q; pass `recipe` and `settings` on to `recipe_of`.
 

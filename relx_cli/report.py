@@ -9,6 +9,8 @@ import click
 
 from relx_cli.options import (
     Predicted,
+    draws_option,
+    page_option,
     predicted_options,
     quiet_option,
     scored_rows,
@@ -22,20 +24,8 @@ from relx_cli.options import (
     type=click.Path(path_type=Path),
     help="The labelled rows.  [default: those that the run chose its epoch by]",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("report.html"),
-    show_default=True,
-    help="The page to write; its plots go beside it.",
-)
-@click.option(
-    "--draws",
-    type=click.IntRange(40),
-    default=1000,
-    show_default=True,
-    help="Bootstrap draws that the intervals are from.",
-)
+@page_option("report.html")
+@draws_option
 @predicted_options
 @quiet_option
 def report(gold: Path | None, out: Path, draws: int, **given: Unpack[Predicted]) -> None:
