@@ -29,6 +29,8 @@ def _be_quiet(context: click.Context, parameter: click.Parameter, quiet: bool) -
         from relx.progress import configure
 
         configure(quiet=True)
+        # Another command in the same process is not meant.
+        context.find_root().call_on_close(lambda: configure(quiet=False))
 
 
 def quiet_option(command: Command) -> Command:

@@ -112,6 +112,14 @@ def test_a_closed_pipe_is_quiet():
     assert done.stderr == ""
 
 
+def test_quiet_is_for_one_command(capsys):
+    from relx.progress import say
+
+    assert run(["-q", "recipes", "list"]) == 0
+    say("heard again")
+    assert "heard again" in capsys.readouterr().err
+
+
 def test_libraries_are_told_to_be_quiet_unless_the_user_said_otherwise():
     code = "import os, atexit; from relx_cli import main; main.sys.argv = ['relx', '--help']\n"
     code += "atexit.register(lambda: print(os.environ['TF_CPP_MIN_LOG_LEVEL']))\nmain.main()"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,6 @@ NOUNS = frozenset({"NNG", "NNP", "SL"})
 PREDICATES = frozenset({"VV", "VA"})
 FORMAT = "1"  # of what is kept on disk
 PRIOR = 0.01  # the prior's words, as a share of the corpus
-WORKERS = 2
 CLOUD_WORDS = 36
 CLOUD_SIZE = (360, 210)  # in CSS pixels; the picture has twice as many
 LONGEST_IN_CLOUD = 16
@@ -121,7 +121,7 @@ def _kiwi() -> Any:
     from kiwipiepy import Kiwi
 
     say("loading the dictionary of Korean words")
-    return Kiwi(num_workers=WORKERS, load_typo_dict=False)
+    return Kiwi(num_workers=os.cpu_count(), load_typo_dict=False)
 
 
 def _content_words(tokens: Iterable[Any]) -> Iterator[tuple[str, bool, int, int]]:
