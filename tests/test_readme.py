@@ -277,6 +277,15 @@ def test_the_kills_are_those_of_the_benchmark(readme):
     assert words[readme].format(**found) in text_of(readme)
 
 
+@both
+def test_the_pages_times_are_those_of_the_benchmarks(readme):
+    eda, report = result("eda"), result("report")
+    assert not eda["differ"] and eda["seconds"]["cold"]["median"] < eda["limit_seconds"]
+    times = [*eda["seconds"].values(), report["seconds"]]
+    expected = [[f"{t['median']:.1f}", f"{t['least']:.1f}–{t['most']:.1f}"] for t in times]
+    assert expected in [[row[1:] for row in table] for table in tables(readme)]
+
+
 def test_the_parity_measured_is_within_the_limit():
     found = result("encoder_parity")
     rows = [*found["families"].values(), *found["shapes"].values()]
