@@ -86,3 +86,4 @@ def attention(
         run.require_types(given.types)
     example = sentence or find_row(run, row_id or "", gold, test)
     write_attention(out, read_attention(run, example, device), view)
+    click.echo(f"{out} is written; its plots and numbers are beside it")

@@ -134,7 +134,7 @@ def test_a_sentence_gives_a_page_and_files(runs, tmp_path, capsys):
     out = tmp_path / "deep" / "attention.html"
     words = ["--sentence", SENTENCE, *ENTITIES, "--layer", "2", "--head", "1", "--out", str(out)]
     assert attention(runs, *words) == 0
-    assert f"written to {out}" in capsys.readouterr().err
+    assert f"{out} is written" in capsys.readouterr().out
     folder = tmp_path / "deep" / "attention_plots"
     names = {"all-mean", "rollout", "layer-mean", "entities", "layer-2-head-1"}
     assert {path.stem for path in folder.glob("*.png")} == names

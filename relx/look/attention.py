@@ -149,9 +149,9 @@ def write_attention(out: Path, attention: SentenceAttention, view: View) -> None
     }
     write_page(out, "attention.html", attention_plots(attention, view), context, _facts(attention))
     size = out.stat().st_size
-    say(f"written to {out}, {size / 1e6:.1f} MB")
     if size > LARGE_PAGE:
-        say("note: a shorter tokens.max_length makes a page that opens sooner")
+        advice = "a shorter tokens.max_length makes one that opens sooner"
+        say(f"note: the page has {size / 1e6:.0f} MB; {advice}")
 
 
 def _printed_facts(attention: SentenceAttention, bits: int) -> list[tuple[str, str]]:
