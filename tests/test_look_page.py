@@ -1,11 +1,13 @@
 import json
 import re
+from pathlib import Path
 
 import jinja2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relx.faults import InputError
 from relx.look import page
 from relx.look.plots import Plot, new_figure
 
@@ -44,6 +46,13 @@ def test_the_base_page_stands_alone():
     assert "relx letters'; src: url(data:font/woff;base64," in html
     addresses = re.findall(r"""(?:src|href)=["']([^"']+)|url\(([^)]{1,20})""", html)
     assert all(a.startswith(("#", "data:")) for pair in addresses for a in pair if a)
+
+
+def test_a_place_where_no_file_can_be_made_is_refused():
+    if not Path("/proc/self").exists():
+        pytest.skip("needs /proc")
+    with pytest.raises(InputError, match="no file can be made here"):
+        page.require_place(Path("/proc/page.html"))
 
 
 def test_a_page_and_its_plots_lie_side_by_side(tmp_path, monkeypatch):
