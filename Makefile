@@ -45,7 +45,7 @@ demo: $(INSTALLED) ## the whole chain on the sample: TAPT, train, predict, score
 	$(RELX) report --quiet --run demo --gold sample/test_gold.csv --out runs/demo/report.html
 
 test: $(TEST_INSTALLED) ## run all tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --max-worker-restart 0
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 lint: $(TEST_INSTALLED) ## check style, format and the direction of imports
 	$(BIN)/ruff check .

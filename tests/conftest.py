@@ -24,6 +24,6 @@ def pytest_collection_modifyitems(items):
     """Puts the tests that convert models with OpenVINO last.
 
     TensorFlow has crashed in fits that came after a conversion in the same process; a command never
-    does both.
+    does both. `make test` keeps the order of files when it shares them among processes.
     """
     items.sort(key=lambda item: item.path.name in LAST)
