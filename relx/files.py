@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,22 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.old)?")
 def is_temporary(path: Path) -> bool:
     """Says whether a name is one of a file or folder that a killed process left unfinished."""
     return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def sweep(path: Path, seconds: float = 3600.0) -> None:
+    """Removes what killed processes left unfinished beside a file or folder.
+
+    Args:
+        path: The file or folder that they were making.
+        seconds: How long a part lies untouched before it counts as left; a younger one may be
+            another process's.
+    """
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if is_temporary(part) and time.time() - part.stat().st_mtime > seconds:
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 
 from relx import files
 from relx.faults import InputError
-from relx.files import digest, read_json, whole_file, whole_folder, write_json, write_text
+from relx.files import digest, read_json, sweep, whole_file, whole_folder, write_json, write_text
 
 
 def full_disk(*_: object) -> None:
@@ -167,3 +167,17 @@ def test_a_pipe_is_not_replaced(tmp_path):
 def test_a_name_that_is_too_long_is_a_message(tmp_path):
     with pytest.raises(InputError, match="too long"):
         write_text(tmp_path / ("a" * 300), "new")
+
+
+def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
+    left, young = (tmp_path / f".page[1].html.{part}" for part in ("abcd1234", "efgh5678"))
+    others = [tmp_path / ".page[1].html.mine", tmp_path / ".other.html.abcd1234", tmp_path / "a"]
+    folder = tmp_path / ".page[1].html.ijkl9012"
+    folder.mkdir()
+    (folder / "plot.png").touch()
+    for file in (left, young, *others):
+        file.touch()
+    for old in (left, folder, *others):
+        os.utime(old, (0, 0))
+    sweep(tmp_path / "page[1].html")
+    assert set(tmp_path.iterdir()) == {young, *others}

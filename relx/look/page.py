@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relx.faults import Fault, InputError
-from relx.files import disk_faults, write_text
+from relx.files import disk_faults, sweep, write_text
 from relx.look.font import embedded_font
 from relx.look.plots import Plot, plots_folder, require_own, svg, write_plots
 
@@ -74,6 +74,8 @@ def write_page(
     html = render(template, {**context, "pictures": pictures(plots, path)})
     write_plots(plots_folder(path), plots, dict(facts or {}))
     write_text(path, html)
+    for made in (path, plots_folder(path)):
+        sweep(made)
 
 
 def require_place(out: Path, inputs: Iterable[Path | None] = ()) -> None:
