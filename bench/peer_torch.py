@@ -63,9 +63,7 @@ def main() -> None:
 def tapt(work: Work) -> Figures:
     """Tokenises the lines and trains with the collator's dynamic padding and masks."""
     tokenizer = AutoTokenizer.from_pretrained(work["encoder"])
-    model = AutoModelForMaskedLM.from_pretrained(
-        work["encoder"], dtype=torch.float32, attn_implementation="sdpa"
-    )
+    model = _loaded(AutoModelForMaskedLM, work["encoder"])
     collator = DataCollatorForLanguageModeling(
         tokenizer, mlm_probability=work["mask_rate"], pad_to_multiple_of=MULTIPLE
     )
@@ -118,10 +116,18 @@ class RelationModel(nn.Module):
 def _relation_model(folder: str, work: Work) -> RelationModel:
     config = AutoConfig.from_pretrained(folder)
     options = {"add_pooling_layer": False} if config.model_type in POOLERS else {}
-    encoder = AutoModel.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="sdpa", **options
-    )
+    encoder = _loaded(AutoModel, folder, **options)
     return RelationModel(encoder, work["classes"], work["dropout"], work["label_smoothing"])
+
+
+def _loaded(auto: Any, folder: str, **options: Any) -> Any:
+    """Loads a model in float32; where the folder has no weights, random ones are drawn."""
+    options |= {"attn_implementation": "sdpa"}
+    if list(Path(folder).glob("*.safetensors")):
+        return auto.from_pretrained(folder, dtype=torch.float32, **options)
+    config = AutoConfig.from_pretrained(folder)
+    with torch.device(DEVICE):
+        return auto.from_config(config, **options)
 
 
 def collate(rows: Sequence[dict[str, Any]], pad: int) -> dict[str, torch.Tensor]:
@@ -170,6 +176,7 @@ class Clock(TrainerCallback):
         self.title = title
         self.seconds: list[float] = []
         self.began = 0.0
+        self.first_step = 0.0
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Starts the clock."""
@@ -177,8 +184,10 @@ class Clock(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Says that a step is done."""
-        if CUDA and state.global_step == 1:
-            torch.cuda.synchronize()
+        if state.global_step == 1:
+            if CUDA:
+                torch.cuda.synchronize()
+            self.first_step = time.monotonic()
         _tell(f"{self.title}: {state.global_step}/{state.max_steps} steps")
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
@@ -218,6 +227,7 @@ def _fitted(
         "lengths": [len(row["input_ids"]) for row in rows],
         "padding_percent": 100 * (1 - epochs * tokens / trainer.slots),
         "epoch_seconds": clock.seconds,
+        "first_step_at": clock.first_step,
         "loss": losses[-1],
     }
 
