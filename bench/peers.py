@@ -44,7 +44,7 @@ from peer_process import Measured, measure, say
 
 from relx.files import write_json
 from relx.recipe import Recipe, recipe_from_tree
-from relx.runs import git_state, versions
+from relx.runs.stage import git_state, versions
 
 BENCH = Path(__file__).parent
 RESULT = Path("bench/results/peers.json")

@@ -28,7 +28,7 @@ from peer_process import Measured, measure, say
 
 from relx.files import write_json
 from relx.recipe import load_recipe, recipe_from_tree
-from relx.runs import git_state, versions
+from relx.runs.stage import git_state, versions
 
 RESULT = Path("bench/results/scaling.json")
 FOLDER = Path("runs/bench-scaling")
@@ -172,9 +172,9 @@ def tokenise(path: Path) -> None:
     Args:
         path: The recipe.
     """
-    from relx.encoder.tokenizer import read_tokenizer
-    from relx.examples import read_examples
-    from relx.inputs import tokenize_examples
+    from relx.models.arrays import tokenize_examples
+    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
+    from relx.tasks.relation.rows import read_examples
 
     recipe = load_recipe(path)
     tokenizer = read_tokenizer(Path(str(recipe.encoder.source)))

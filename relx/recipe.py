@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from relx.faults import Fault, InputError, nearest, shorten
-from relx.query import check_query
+from relx.template import check_query
 
 MarkerStyle = Literal[
     "none",

@@ -70,9 +70,9 @@ def attention(
     from relx.look.extra import require_look
 
     require_look("relx attention")
-    from relx.attention_maps import read_attention
-    from relx.look.attention import View, find_row, require_view, write_attention
+    from relx.attention import read_attention
     from relx.look.page import require_place
+    from relx.look.relation.attention import View, find_row, require_view, write_attention
     from relx.predict import open_run
 
     require_place(out, [gold, test])

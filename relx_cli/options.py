@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
 import click
 
 if TYPE_CHECKING:
-    from relx.engine import EngineName
-    from relx.examples import Example
-    from relx.metrics import Scores
+    from relx.engines.engine import EngineName
     from relx.recipe import DeviceSection, Recipe
     from relx.score import ScoredRows
+    from relx.scoring.one_of import Scores
+    from relx.tasks.relation.rows import Example
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -175,7 +175,7 @@ class GivenSentence:
         Raises:
             InputError: A word is not there, is there more than once, or is not at its index.
         """
-        from relx.sentence import example_of
+        from relx.tasks.relation.sentence import example_of
 
         return example_of(
             self.sentence,
@@ -360,7 +360,7 @@ def device_of(runs_dir: Path, run_name: str | None, backend: str | None) -> Devi
     if backend is None:
         return None
     from relx.recipe import DeviceSection, recipe_from_tree
-    from relx.runs import find_run, read_manifest
+    from relx.runs.stage import find_run, read_manifest
 
     recipe = recipe_from_tree(read_manifest(find_run(runs_dir, run_name)).recipe)
     return DeviceSection.model_validate({"backend": backend, "precision": recipe.device.precision})
@@ -413,7 +413,7 @@ def _require_fitting(gold: Path | None, given: Predicted) -> None:
 
 
 def _submission_of(pred: Path, gold: Path, given: Predicted) -> ScoredRows:
-    from relx.labels import read_labels
+    from relx.data.labels import read_labels
     from relx.recipe import DataSection
     from relx.score import submission_rows
 

@@ -18,7 +18,7 @@ from relx_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from relx.engine import EngineName
+    from relx.engines.engine import EngineName
 
 TOP = 5
 

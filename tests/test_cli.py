@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
-from relx import runs
 from relx.faults import Fault, InputError
 from relx.recipe import load_recipe, recipe_from_tree
-from relx.runs import Sitting, begin, finish
+from relx.runs import stage as runs
+from relx.runs.stage import Sitting, begin, finish
 from relx_cli import main
 from relx_cli.main import COMMANDS, relx, run
 from relx_cli.options import recipe_of

@@ -10,12 +10,12 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants, errors
 
-from relx import runs
-from relx.encoder import source
-from relx.encoder.source import find_source
-from relx.encoder.tokenizer import load_tokenizer
 from relx.faults import InputError
+from relx.models.encoder import source
+from relx.models.encoder.source import find_source
+from relx.models.encoder.tokenizers.tokenizer import load_tokenizer
 from relx.recipe import recipe_from_tree
+from relx.runs import stage as runs
 
 OLD, NEW = "1" * 40, "2" * 40
 HUB_ID = "somebody/tiny"
@@ -49,7 +49,8 @@ def test_a_branch_a_tag_and_a_commit_are_found_in_the_cache(cache, revision, com
 
 
 def test_the_environment_decides_where_the_cache_is_and_that_nothing_is_fetched(cache):
-    code = f"from relx.encoder.source import find_source; print(find_source({HUB_ID!r}).revision)"
+    code = "from relx.models.encoder.source import find_source; "
+    code += f"print(find_source({HUB_ID!r}).revision)"
     environment = os.environ | {"HF_HUB_CACHE": str(cache.parent), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code],

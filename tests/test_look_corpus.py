@@ -9,12 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relx.encoder.tokenizer import add_marker_tokens, fresh_tokenizer
-from relx.examples import Entity, Example
+from relx.data.labels import KLUE, LabelList
 from relx.faults import InputError
-from relx.inputs import tokenize_examples
-from relx.labels import KLUE, LabelList
-from relx.look.corpus import (
+from relx.look.relation.eda.corpus import (
     MOST_PAIRS,
     Corpus,
     LabelShares,
@@ -35,10 +32,13 @@ from relx.look.corpus import (
     type_shifts,
     type_table,
 )
-from relx.markers import marker_tokens
+from relx.models.arrays import tokenize_examples
+from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, fresh_tokenizer
 from relx.recipe import load_recipe
 from relx.spans import Span
-from relx.submission import write_submission
+from relx.tasks.relation.answers import write_submission
+from relx.tasks.relation.markers import marker_tokens
+from relx.tasks.relation.rows import Entity, Example
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "recipes/demo.yaml"

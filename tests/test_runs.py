@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relx import runs
 from relx.faults import Fault, InputError
 from relx.files import is_temporary, whole_file, whole_folder
 from relx.recipe import Recipe, load_recipe, recipe_from_tree
-from relx.runs import (
+from relx.runs import stage as runs
+from relx.runs.stage import (
     CHECKPOINT,
     Sitting,
     Start,
@@ -333,7 +333,7 @@ def test_what_is_missing_is_said_with_the_command(tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from relx.runs import locked
+from relx.runs.stage import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -17,12 +17,12 @@ from tokenizers import (
 )
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from relx.examples import Entity, Example
+from relx.data.tokens import Pieces, TokenRow, TokenRows, special_around, text_tokens, tokenize
 from relx.faults import InputError
-from relx.markers import mark, marker_tokens
 from relx.recipe import MarkersSection
 from relx.spans import Span
-from relx.tokens import Pieces, TokenRow, TokenRows, special_around, text_tokens, tokenize
+from relx.tasks.relation.markers import mark, marker_tokens
+from relx.tasks.relation.rows import Entity, Example
 
 SHARED = Path(__file__).parents[2] / "shared"
 SENTENCES = [
@@ -422,7 +422,7 @@ def test_nested_entities_have_their_own_starts():
 
 
 def test_many_rows_are_the_single_ones_in_order(monkeypatch):
-    monkeypatch.setattr("relx.tokens.CHUNK", 3)  # more chunks than one
+    monkeypatch.setattr("relx.data.tokens.CHUNK", 3)  # more chunks than one
     tokenizer = tokenizer_of("wordpiece")
     examples = [*KLUE_LIKE, KLUE_LIKE[0]]
     marked = [mark(row, MarkersSection(), "") for row in examples]
