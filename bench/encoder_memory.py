@@ -23,7 +23,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from relx.runs.stage import git_state, versions
+from relx.runs.manifest import git_state, versions
 
 RESULT = Path("bench/results/encoder_memory.json")
 MIB = 1 << 20

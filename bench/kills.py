@@ -385,7 +385,7 @@ def without_times(tree: Any) -> Any:
 
 def write(trials: list[Trial], seconds: float, path: Path) -> None:
     """Writes the result, and prints the table."""
-    from relx.runs.stage import git_state, versions
+    from relx.runs.manifest import git_state, versions
 
     table = []
     for stage in STAGES:

@@ -55,7 +55,7 @@ def rows(work: Work) -> Figures:
     from relx.data.labels import read_labels
     from relx.models.arrays import tokenize_examples
     from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
-    from relx.recipe import load_recipe
+    from relx.recipe_file import load_recipe
     from relx.tasks.relation.rows import read_examples
 
     recipe = load_recipe(Path(work["recipe"]))

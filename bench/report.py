@@ -26,7 +26,7 @@ import numpy as np
 
 from relx.data.labels import KLUE
 from relx.recipe import DataSection
-from relx.runs.stage import git_state, versions
+from relx.runs.manifest import git_state, versions
 from relx.tasks.relation.answers import write_submission
 from relx.tasks.relation.rows import read_examples
 

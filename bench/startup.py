@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from relx.data.labels import KLUE
-from relx.runs.stage import git_state, versions
+from relx.runs.manifest import git_state, versions
 from relx.tasks.relation.answers import write_submission
 
 TIMES = 11

@@ -18,8 +18,11 @@ from relx.engines.openvino import graph_name
 from relx.faults import Fault, InputError
 from relx.files import read_json
 from relx.models.arrays import RelationArrays, tokenize_examples
-from relx.recipe import DataSection, DeviceSection, Recipe, recipe_from_tree
-from relx.runs.stage import DIGITS, find_run, read_manifest
+from relx.recipe import DataSection, DeviceSection, Recipe
+from relx.recipe_file import recipe_from_tree
+from relx.runs.differences import DIGITS
+from relx.runs.find import find_run
+from relx.runs.manifest import read_manifest
 from relx.tasks.relation.answers import write_submission
 from relx.tasks.relation.markers import shows_types
 from relx.tasks.relation.rows import Example, read_examples

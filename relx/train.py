@@ -21,18 +21,17 @@ from relx.faults import Fault, InputError
 from relx.files import digest, whole_folder, write_json
 from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, softmax
 from relx.recipe import Recipe
+from relx.recipe_file import recipe_yaml
+from relx.runs.lock import locked
+from relx.runs.manifest import pinned_revision, read_manifest, record_encoder
 from relx.runs.stage import (
     Sitting,
     Start,
     begin,
     best_folder,
     finish,
-    locked,
     nothing_left_behind,
-    pinned_revision,
     publish_best,
-    read_manifest,
-    record_encoder,
 )
 from relx.scoring.one_of import Scores, scores
 from relx.tasks.relation.markers import marker_tokens
@@ -372,7 +371,7 @@ def _card(recipe: Recipe, task: Task, origin: Origin) -> str:
         f"Fine-tuned by relx for relation extraction; {origin.words}.\n"
         f"SHA-256 of the {len(task.train):,} training rows: `{examples_digest(task.train)}`\n\n"
         f"The head's weights are in `{HEAD_FILE}`, the labels in `{LABELS_FILE}`.\n\n"
-        f"```yaml\n{recipe.yaml()}```\n"
+        f"```yaml\n{recipe_yaml(recipe)}```\n"
     )
 
 

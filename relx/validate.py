@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from relx.data.bad_rows import BadRow
 from relx.data.labels import LabelList, read_labels
 from relx.faults import Fault, InputError
 from relx.progress import say
 from relx.recipe import DataSection, Recipe
-from relx.tasks.relation.rows import BadRow, Example, Reading, scan_examples
+from relx.tasks.relation.rows import Example, Reading, scan_examples
 
 SHOWN_PLACES = 5
 _NO_WINDOW = 1_000_000_000
@@ -288,7 +289,7 @@ def _counted(
     reading: Reading, rows: Sequence[int], recipe: Recipe, tokenizer: Any, window: int
 ) -> tuple[dict[int, int], dict[int, Fault]]:
     """Counts the tokens of some rows, and gives the faults of those that cannot be tokenized."""
-    from relx.data.tokens import row_lengths
+    from relx.data.token_rows import row_lengths
     from relx.tasks.relation.markers import mark
 
     separator = tokenizer.sep_token

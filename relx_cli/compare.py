@@ -150,7 +150,7 @@ def _runs(
 ) -> dict[str, Run]:
     """Finds every run before any predicts, and says all that is wrong with the names at once."""
     from relx.faults import Fault, InputError
-    from relx.runs.stage import find_run
+    from relx.runs.find import find_run
     from relx.scoring.comparison import require_same_dev_rows
 
     folders: dict[str, Path] = {}
@@ -182,7 +182,7 @@ def _runs(
 def _common_backend(folders: dict[str, Path]) -> str | None:
     """Returns the first run's backend where they differ, since a process has but one."""
     from relx.progress import say
-    from relx.runs.stage import read_manifest
+    from relx.runs.manifest import read_manifest
 
     trained = [read_manifest(path).recipe["device"]["backend"] for path in folders.values()]
     if len(set(trained)) < 2:

@@ -112,8 +112,8 @@ def _report(
 
 
 def _write_skipped(report: Report, path: Path) -> None:
+    from relx.data.bad_rows import write_bad_rows
     from relx.progress import say
-    from relx.tasks.relation.rows import write_bad_rows
 
     if report.bad_rows:
         write_bad_rows(path, report.bad_rows)

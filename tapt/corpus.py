@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from relx.data.special_tokens import special_around
 from relx.data.token_cache import Content, cached, token_key
-from relx.data.tokens import CHUNK, Pieces, TextTokens, id_type, special_around, text_tokens
+from relx.data.token_rows import id_type
+from relx.data.tokens import CHUNK, Pieces, TextTokens, text_tokens
 from relx.faults import Fault, InputError
 from relx.files import digest
 from relx.recipe import MarkersSection, Recipe

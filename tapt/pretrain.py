@@ -16,19 +16,10 @@ from relx.devices.processes import is_chief
 from relx.faults import Fault, InputError
 from relx.files import file_digest, write_json
 from relx.recipe import Recipe
-from relx.runs.stage import (
-    MANIFEST,
-    Sitting,
-    Start,
-    begin,
-    finish,
-    locked,
-    matches,
-    nothing_left_behind,
-    pinned_revision,
-    read_manifest,
-    record_encoder,
-)
+from relx.recipe_file import recipe_yaml
+from relx.runs.lock import locked
+from relx.runs.manifest import MANIFEST, pinned_revision, read_manifest, record_encoder
+from relx.runs.stage import Sitting, Start, begin, finish, matches, nothing_left_behind
 from relx.tasks.relation.markers import marker_tokens
 from relx.train import Origin, introduce, read_types
 from relx.training.log import RunLog
@@ -284,7 +275,7 @@ def _card(recipe: Recipe, corpus: Corpus) -> str:
     return (
         f"# {recipe.name}: an encoder adapted to a task's sentences\n\n"
         f"Masked-LM pretraining by relx on {len(corpus.texts):,} sentences, without labels.\n"
-        f"SHA-256 of the sentences: `{corpus.digest}`\n\n```yaml\n{recipe.yaml()}```\n"
+        f"SHA-256 of the sentences: `{corpus.digest}`\n\n```yaml\n{recipe_yaml(recipe)}```\n"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_chain import rows_of, words, write_rows
 
-from relx.runs.stage import locked
+from relx.runs.lock import locked
 from relx_cli.main import run
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from relx.data.batches import Batch
-from relx.data.tokens import TokenRow
+from relx.data.token_rows import TokenRow
 from relx.devices.device import open_device
 from relx.models.arrays import RelationArrays, tokenize_examples
 from relx.models.classifier import (

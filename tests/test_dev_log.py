@@ -10,7 +10,8 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from relx.data.labels import LabelList
 from relx.spans import Span
-from relx.tasks.relation.rows import Entity, Example
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 from relx.training.dev_log import log_dev_rows, marked_sentence, mistakes_text
 from relx.training.log import RunLog, curve_counts
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relx.data.batches import Batch
-from relx.data.tokens import TokenRow
+from relx.data.token_rows import TokenRow
 from relx.devices.device import open_device
 from relx.engines import engine
 from relx.engines import openvino as graph

@@ -17,7 +17,8 @@ from relx.scoring.intervals import (
 )
 from relx.scoring.one_of import class_auprc, scores
 from relx.spans import Span
-from relx.tasks.relation.rows import Entity, Example
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 
 LABELS = LabelList(("org:a", "no_relation", "per:b", "per:c", "per:never"), "no_relation")
 ENTITY = Entity("가", Span(0, 1), "PER")

@@ -18,7 +18,8 @@ from relx.attention import (
     rollout,
 )
 from relx.look.font import undrawable
-from relx.look.relation.attention import View, attention_plots, find_row, packed, page_data
+from relx.look.relation.attention import find_row, packed, page_data
+from relx.look.relation.attention_plots import View, attention_plots
 from relx.predict import open_run
 from relx_cli.main import run
 

@@ -14,7 +14,8 @@ from browser import chromium, logged, open_page, requested, require_browser, scr
 from relx.data.labels import LabelList
 from relx.score import ScoredRows
 from relx.spans import Span
-from relx.tasks.relation.rows import Entity, Example
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")

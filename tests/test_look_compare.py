@@ -16,8 +16,9 @@ from relx.faults import InputError
 from relx.files import read_json, write_json
 from relx.look.relation.compare import page_data, write_comparison
 from relx.predict import LABELS_FILE, MODEL_FOLDER, Run
-from relx.recipe import recipe_from_tree
-from relx.runs.stage import begin, finish, read_manifest
+from relx.recipe_file import recipe_from_tree
+from relx.runs.manifest import read_manifest
+from relx.runs.stage import begin, finish
 from relx.score import ScoredRows
 from relx.scoring.comparison import (
     EXACT_BELOW,
@@ -30,7 +31,8 @@ from relx.scoring.comparison import (
 )
 from relx.spans import Span
 from relx.tasks.relation.answers import write_submission
-from relx.tasks.relation.rows import Entity, Example
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 from relx_cli.main import run
 
 pytest.importorskip("jinja2")

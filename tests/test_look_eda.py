@@ -19,7 +19,7 @@ from relx.look.relation.eda.corpus import read_corpus
 from relx.look.relation.eda.findings import draw_clouds, examine, facts
 from relx.look.relation.eda.page import context, write_eda
 from relx.look.relation.eda.plots import plots, signed
-from relx.recipe import load_recipe
+from relx.recipe_file import load_recipe
 from relx.tasks.relation.answers import write_submission
 from relx_cli.eda import eda
 

@@ -27,7 +27,8 @@ from relx.score import ScoredRows
 from relx.scoring.one_of import scores
 from relx.spans import Span
 from relx.tasks.relation.answers import write_submission
-from relx.tasks.relation.rows import Entity, Example, read_examples
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example, read_examples
 from relx.training.log import RunLog
 from relx_cli.main import main
 from relx_cli.report import report

@@ -25,7 +25,8 @@ from relx.look.relation.eda.words import (
     telling_words,
 )
 from relx.spans import Span
-from relx.tasks.relation.rows import Entity, Example
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 
 counts_of_words = arrays.arrays(
     np.int64, st.shared(st.integers(2, 8), key="words"), elements=st.integers(0, 40)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relx.data.batches import Batch
-from relx.data.tokens import TokenRow, TokenRows
+from relx.data.token_rows import TokenRow, TokenRows
 from relx.models.arrays import RelationArrays, pooled_spans
 from relx.spans import Span
 

@@ -19,8 +19,9 @@ from relx.predict import open_run
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, Recipe
 from relx.runs.stage import begin, finish
 from relx.spans import Span
+from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import marker_tokens
-from relx.tasks.relation.rows import Entity, Example
+from relx.tasks.relation.rows import Example
 
 ROOT = Path(__file__).parents[1]
 SENTENCES = [
@@ -97,7 +98,8 @@ def test_a_kept_graph_predicts_without_any_framework(finished):
 import sys
 sys.path[:0] = [{str(ROOT / "tests")!r}, {str(ROOT)!r}]
 from pathlib import Path
-from relx.tasks.relation.rows import Entity, Example
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 from relx.predict import open_run
 from relx.spans import Span
 row = Example("0", "가람은 나루의 대표이다.", Entity("가람은", Span(0, 3), "PER"),

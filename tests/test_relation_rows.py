@@ -15,7 +15,8 @@ from relx.data.labels import KLUE, LabelList
 from relx.faults import InputError
 from relx.recipe import DataSection
 from relx.spans import Span
-from relx.tasks.relation.rows import Entity, Example, _literal, read_examples, scan_examples
+from relx.tasks.relation.entities import Entity, read_literal
+from relx.tasks.relation.rows import Example, read_examples, scan_examples
 
 SENTENCE = "가람은 나루의 형이다."
 SUBJECT = {"word": "가람", "start_idx": 0, "end_idx": 1, "type": "PER"}
@@ -151,7 +152,7 @@ def test_an_entity_reads_as_python_and_then_json_read_it(text):
             expected = json.loads(text)
         except (ValueError, RecursionError):
             expected = None
-    assert repr(_literal(text)) == repr(expected)  # nan differs from itself
+    assert repr(read_literal(text)) == repr(expected)  # nan differs from itself
 
 
 @settings(max_examples=200, deadline=None)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from relx.data.splits import split
 from relx.faults import InputError
 from relx.spans import Span
-from relx.tasks.relation.rows import Entity, Example
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 
 
 def example(i, sentence, label):

@@ -16,7 +16,7 @@ from relx.data.token_cache import KEPT_SECONDS, token_folder
 from relx.models import arrays as inputs
 from relx.models.arrays import tokenize_examples
 from relx.recipe import MarkersSection
-from relx.runs.stage import list_runs
+from relx.runs.state import list_runs
 from relx.spans import Span
 from relx.tasks.relation.sentence import example_of
 from tapt import corpus

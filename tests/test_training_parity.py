@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from relx.data.batches import Feeder
-from relx.data.tokens import TokenRow
+from relx.data.token_rows import TokenRow
 from relx.devices.device import open_device
 from relx.models.arrays import RelationArrays
 from relx.models.classifier import head_weights, relation_model

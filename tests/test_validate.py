@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from relx.recipe import DataSection, recipe_from_tree
+from relx.recipe import DataSection
+from relx.recipe_file import recipe_from_tree, recipe_yaml
 from relx.validate import validate, validate_file
 from relx_cli.validate import validate as command
 
@@ -244,7 +245,7 @@ def test_klue_re_has_the_known_repeats():
 def test_validating_a_recipe_loads_no_deep_learning_framework(tmp_path, labels):
     train = write(tmp_path / "train.csv", [row("1"), row("2", "누리는 미르.")])
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(recipe_of(train=train, labels=labels).yaml(), encoding="utf-8")
+    recipe.write_text(recipe_yaml(recipe_of(train=train, labels=labels)), encoding="utf-8")
     script = (
         "import sys; from relx_cli.main import run; "
         f"status = run(['validate', '-q', '--recipe', {str(recipe)!r}]); "

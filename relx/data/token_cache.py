@@ -32,7 +32,10 @@ FORMAT = "1"  # of the files; the code that makes tokens has its own part in a k
 KEPT_SECONDS = 30 * 24 * 3600
 CHUNK = 10_000  # rows that are hashed at a time
 
-_CODE = ("tasks/relation/markers.py", "template.py", "data/tokens.py")
+_CODE = (
+    *("tasks/relation/markers.py", "template.py"),
+    *("data/marked.py", "data/special_tokens.py", "data/tokens.py", "data/token_rows.py"),
+)
 
 Rows = TypeVar("Rows", bound="DataclassInstance")  # a dataclass of arrays
 Content = tuple[Sequence[str], Sequence[int]]

@@ -5,21 +5,85 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from relx.data.tokens import TokenSource, token_sources
+from relx.data.marked import MarkedText
+from relx.data.special_tokens import frame_of
+from relx.data.token_rows import pieces_of, row_of
+from relx.data.tokens import Pieces, TextTokens, text_tokens
+from relx.faults import Fault, InputError
 from relx.spans import Span
-from relx.tasks.relation.markers import MarkedText
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
 
 SPACE = "␣"  # what a token that stands for a space alone shows
 _SMALL = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+class TokenSource(NamedTuple):
+    """Where a token of a row comes from.
+
+    Args:
+        part: `sentence`, `marker`, `other` for the other segment, such as a query, or `special`
+            for what the tokenizer puts around and between segments.
+        span: Its characters in `MarkedText.text`, or in `other`. A marker's tokens have the whole
+            marker; a special token has none.
+    """
+
+    part: Literal["sentence", "marker", "other", "special"]
+    span: Span
+
+
+def token_sources(
+    text: MarkedText, tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> list[TokenSource]:
+    """Says of each token of a text's row where it comes from.
+
+    Args:
+        text: The marked text.
+        tokenizer: A fast tokenizer of any kind.
+        max_length: The longest row, in tokens, special tokens included.
+
+    Returns:
+        One source for each token of the row that `tokenize` makes, in order.
+
+    Raises:
+        InputError: There is no such row.
+    """
+    (tokens,) = text_tokens([pieces_of(text)], tokenizer)
+    sources = _sources(tokens, "marker", "sentence")
+    others, other = list[TokenSource](), None
+    if text.other:
+        (other,) = text_tokens([Pieces(text.other, text.separators)], tokenizer)
+        others = _sources(other, "special", "other")
+        other = replace(other, token_ids=[len(sources) + i for i in range(len(others))])
+    frame = [
+        part._replace(token_ids=[-1] * len(part.token_ids))
+        for part in frame_of(tokenizer, pair=other is not None)
+    ]
+    # Numbers in place of ids: the row then says which token went where.
+    numbered = replace(tokens, token_ids=list(range(len(sources))))
+    row = row_of(text, numbered, other, frame, max_length)
+    if isinstance(row, Fault):
+        raise InputError(row)
+    known = [*sources, *others, TokenSource("special", Span(0, 0))]
+    return [known[number] for number in row.token_ids]
+
+
+def _sources(
+    tokens: TextTokens,
+    inserted: Literal["marker", "special"],
+    own: Literal["sentence", "other"],
+) -> list[TokenSource]:
+    return [
+        TokenSource(inserted if piece else own, Span(start, end))
+        for start, end, piece in zip(tokens.starts, tokens.ends, tokens.inserted, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Marked texts as tokens: spans by offsets, windows that keep both entities.
+"""Texts as tokens: each with its characters, and no token that reaches over a marker's border.
 
 A sentence is tokenized as it stands without markers, and the markers' tokens are put in at the
 cuts. Only a word with a cut inside one of its tokens is tokenized anew, in fragments: the first
@@ -9,112 +9,25 @@ stands between it and the entity. Text that looks like a special token stays tex
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import json
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
-from relx.faults import Fault, InputError, shorten
+from relx.data.special_tokens import special_ids, special_text_as_text
 from relx.spans import Span
-from relx.tasks.relation.markers import MarkedText
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
 
+
 CHUNK = 2048  # texts in memory as Python lists at a time
 STAND_IN = "가"  # a letter where a mask replaces a word, so that a particle after it continues one
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRow:
-    """One row, ready for an encoder.
-
-    Args:
-        token_ids: (length,) int32, with the special tokens.
-        segment_ids: (length,) int32, as the tokenizer's template gives them.
-        subject: The tokens of the subject's words, or of its mask.
-        object: The tokens of the object's words, or of its mask.
-        subject_start: The subject's token to pool: the first of its opening marker, or of its
-            words where there is no marker.
-        object_start: The same for the object.
-    """
-
-    token_ids: npt.NDArray[np.int32]
-    segment_ids: npt.NDArray[np.int32]
-    subject: Span
-    object: Span
-    subject_start: int
-    object_start: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TokenRows:
-    """Rows ready for an encoder, in a few arrays: small, and batches are quickly made of them.
-
-    Args:
-        token_ids: (tokens,) uint16 or int32, the rows' tokens one row after the other.
-        segment_ids: (tokens,) uint8, likewise.
-        offsets: (rows + 1,) int64, where each row begins, and where the last one ends.
-        places: (rows, 6) int32: first token and one past the last of the subject and of the
-            object, then the token to pool of each; see `TokenRow`.
-    """
-
-    token_ids: npt.NDArray[Any]
-    segment_ids: npt.NDArray[np.uint8]
-    offsets: npt.NDArray[np.int64]
-    places: npt.NDArray[np.int32]
-
-    @classmethod
-    def of(cls, rows: Iterable[TokenRow]) -> TokenRows:
-        """Puts rows together.
-
-        Args:
-            rows: The rows; `TokenRows` stay what they are.
-
-        Returns:
-            The same rows.
-        """
-        if isinstance(rows, TokenRows):
-            return rows
-        found = [
-            _Row(
-                row.token_ids.tolist(),
-                row.segment_ids.tolist(),
-                _Places(row.subject, row.object, row.subject_start, row.object_start),
-            )
-            for row in rows
-        ]
-        return _flat(found, id_type(1 + max((max(row.token_ids) for row in found), default=0)))
-
-    @property
-    def lengths(self) -> npt.NDArray[np.int32]:
-        """The rows' lengths in tokens, (rows,)."""
-        return np.diff(self.offsets).astype(np.int32)
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, row: int) -> TokenRow:
-        own = slice(self.offsets[row], self.offsets[row + 1])
-        subject, subject_end, object_, object_end, *starts = self.places[row].tolist()
-        return TokenRow(
-            self.token_ids[own].astype(np.int32),
-            self.segment_ids[own].astype(np.int32),
-            Span(subject, subject_end),
-            Span(object_, object_end),
-            *starts,
-        )
-
-    def __iter__(self) -> Iterator[TokenRow]:
-        return (self[row] for row in range(len(self)))
 
 
 class Pieces(NamedTuple):
@@ -149,65 +62,6 @@ class TextTokens:
     inserted: list[bool]
 
 
-def tokenize(
-    texts: Iterable[MarkedText],
-    tokenizer: PreTrainedTokenizerFast,
-    max_length: int,
-    ids: Iterable[str],
-) -> TokenRows:
-    """Tokenizes marked texts.
-
-    A row that is too long keeps its second segment, both entities with their markers and what
-    lies between them, and as much of the sentence around them as fits, evenly on both sides; it
-    has exactly `max_length` tokens then.
-
-    Args:
-        texts: The marked texts; a few thousand at a time are taken and let go again.
-        tokenizer: A fast tokenizer of any kind.
-        max_length: The longest row, in tokens, special tokens included.
-        ids: The rows' ids, by which errors name them.
-
-    Returns:
-        One row for each text, in order.
-
-    Raises:
-        InputError: An entity has no token, or the two entities do not fit into `max_length`;
-            all such rows at once.
-    """
-    chunks = [_flat([], id_type(len(tokenizer)))]
-    faults: list[Fault] = []
-    names = iter(ids)
-    for found in _chunks_of_rows(texts, tokenizer, max_length):
-        rows = []
-        for row, name in zip(found, names, strict=False):
-            if isinstance(row, Fault):
-                faults.append(_named(row, name))
-            else:
-                rows.append(row)
-        chunks.append(_flat(rows, id_type(len(tokenizer))))
-    if faults:
-        raise InputError(*faults)
-    return _joined_rows(chunks)
-
-
-def row_lengths(
-    texts: Iterable[MarkedText], tokenizer: PreTrainedTokenizerFast, max_length: int
-) -> Iterator[int | Fault]:
-    """Counts what `tokenize` would give, without keeping it.
-
-    Args:
-        texts: The marked texts; a few thousand at a time are taken and let go again.
-        tokenizer: A fast tokenizer of any kind.
-        max_length: The longest row, in tokens, special tokens included.
-
-    Yields:
-        The length of each text's row in tokens, or why there is no row, in order.
-    """
-    for found in _chunks_of_rows(texts, tokenizer, max_length):
-        for row in found:
-            yield row if isinstance(row, Fault) else len(row.token_ids)
-
-
 def text_tokens(
     texts: Iterable[Pieces], tokenizer: PreTrainedTokenizerFast
 ) -> Iterator[TextTokens]:
@@ -227,112 +81,6 @@ def text_tokens(
             yield from _chunk_tokens(chunk, tokenizer)
             chunk = []
     yield from _chunk_tokens(chunk, tokenizer)
-
-
-class TokenSource(NamedTuple):
-    """Where a token of a row comes from.
-
-    Args:
-        part: `sentence`, `marker`, `other` for the other segment, such as a query, or `special`
-            for what the tokenizer puts around and between segments.
-        span: Its characters in `MarkedText.text`, or in `other`. A marker's tokens have the whole
-            marker; a special token has none.
-    """
-
-    part: Literal["sentence", "marker", "other", "special"]
-    span: Span
-
-
-def token_sources(
-    text: MarkedText, tokenizer: PreTrainedTokenizerFast, max_length: int
-) -> list[TokenSource]:
-    """Says of each token of a text's row where it comes from.
-
-    Args:
-        text: The marked text.
-        tokenizer: A fast tokenizer of any kind.
-        max_length: The longest row, in tokens, special tokens included.
-
-    Returns:
-        One source for each token of the row that `tokenize` makes, in order.
-
-    Raises:
-        InputError: There is no such row.
-    """
-    (tokens,) = text_tokens([_pieces(text)], tokenizer)
-    sources = _sources(tokens, "marker", "sentence")
-    others, other = list[TokenSource](), None
-    if text.other:
-        (other,) = text_tokens([Pieces(text.other, text.separators)], tokenizer)
-        others = _sources(other, "special", "other")
-        other = replace(other, token_ids=[len(sources) + i for i in range(len(others))])
-    frame = [
-        part._replace(token_ids=[-1] * len(part.token_ids))
-        for part in _frame(tokenizer, pair=other is not None)
-    ]
-    # Numbers in place of ids: the row then says which token went where.
-    numbered = replace(tokens, token_ids=list(range(len(sources))))
-    row = _row(text, numbered, other, frame, max_length)
-    if isinstance(row, Fault):
-        raise InputError(row)
-    known = [*sources, *others, TokenSource("special", Span(0, 0))]
-    return [known[number] for number in row.token_ids]
-
-
-def _sources(
-    tokens: TextTokens,
-    inserted: Literal["marker", "special"],
-    own: Literal["sentence", "other"],
-) -> list[TokenSource]:
-    return [
-        TokenSource(inserted if piece else own, Span(start, end))
-        for start, end, piece in zip(tokens.starts, tokens.ends, tokens.inserted, strict=True)
-    ]
-
-
-def id_type(vocabulary: int) -> np.dtype[Any]:
-    """Chooses the smaller type that holds every token id.
-
-    Args:
-        vocabulary: The number of ids.
-
-    Returns:
-        uint16 or int32.
-    """
-    return np.dtype(np.uint16 if vocabulary <= 2**16 else np.int32)
-
-
-def special_ids(tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
-    """Lists the ids that no text of a sentence may become.
-
-    Args:
-        tokenizer: The tokenizer.
-
-    Returns:
-        The ids of special tokens, markers among them, without the unknown token.
-    """
-    added = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return frozenset(added | set(tokenizer.all_special_ids)) - {tokenizer.unk_token_id}
-
-
-def special_around(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
-    """Lists the special tokens that the tokenizer puts around a single sequence.
-
-    Args:
-        tokenizer: The tokenizer.
-
-    Returns:
-        Those before the sequence, and those after it.
-    """
-    frame = _frame(tokenizer, pair=False)
-    at = next(i for i, part in enumerate(frame) if part.sequence is not None)
-    before, after = frame[:at], frame[at + 1 :]
-    return [id for part in before for id in part.token_ids], [
-        id for part in after for id in part.token_ids
-    ]
-
-
-# --- from a text to its tokens ---------------------------------------------------------------
 
 
 class _Insertion(NamedTuple):
@@ -379,7 +127,7 @@ class _CutWord(NamedTuple):
 
 def _chunk_tokens(texts: Sequence[Pieces], tokenizer: PreTrainedTokenizerFast) -> list[TextTokens]:
     parted = [_parted(text) for text in texts]
-    with _special_text_as_text(tokenizer) as backend:
+    with special_text_as_text(tokenizer) as backend:
         pieces = {insertion.piece for _, insertions in parted for insertion in insertions}
         piece_ids = _piece_ids(sorted(pieces), backend, tokenizer)
         tokens = _cut_tokens(parted, backend, tokenizer)
@@ -387,24 +135,6 @@ def _chunk_tokens(texts: Sequence[Pieces], tokenizer: PreTrainedTokenizerFast) -
         _joined(own, insertions, piece_ids)
         for own, (_, insertions) in zip(tokens, parted, strict=True)
     ]
-
-
-@contextlib.contextmanager
-def _special_text_as_text(tokenizer: PreTrainedTokenizerFast) -> Iterator[Tokenizer]:
-    """The tokenizer's own backend, with special tokens unparsed and nothing cut or padded."""
-    backend = tokenizer.backend_tokenizer
-    before = backend.encode_special_tokens, backend.padding, backend.truncation
-    backend.encode_special_tokens = True
-    backend.no_padding()
-    backend.no_truncation()
-    try:
-        yield backend
-    finally:
-        backend.encode_special_tokens = before[0]
-        if before[1] is not None:
-            backend.enable_padding(**before[1])
-        if before[2] is not None:
-            backend.enable_truncation(**before[2])
 
 
 def _parted(text: Pieces) -> tuple[str, list[_Insertion]]:
@@ -594,197 +324,3 @@ def _extend(row: TextTokens, tokens: _Tokens, start: int, end: int, moved: int) 
     row.starts += [at + moved for at in starts] if moved else starts
     row.ends += [at + moved for at in ends] if moved else ends
     row.inserted += [False] * (end - start)
-
-
-# --- from tokens to a row --------------------------------------------------------------------
-
-
-class _Part(NamedTuple):
-    """A part of the special-token template: special tokens, or the place of a sequence."""
-
-    sequence: int | None
-    token_ids: list[int]
-    segment: int
-
-
-def _frame(tokenizer: PreTrainedTokenizerFast, *, pair: bool) -> list[_Part]:
-    """Asks the tokenizer where it puts special tokens around one sequence, or two."""
-    with _special_text_as_text(tokenizer) as backend:
-        probe = backend.encode("a", "a" if pair else None)
-    parts: list[_Part] = []
-    for sequence, id, segment in zip(probe.sequence_ids, probe.ids, probe.type_ids, strict=True):
-        if sequence is None:
-            parts.append(_Part(None, [id], segment))
-        elif not parts or parts[-1].sequence != sequence:
-            parts.append(_Part(sequence, [], segment))
-    return parts
-
-
-class _Row(NamedTuple):
-    """One row as lists: its tokens with their segments, and its entities' places among them."""
-
-    token_ids: list[int]
-    segment_ids: list[int]
-    places: _Places
-
-
-def _chunks_of_rows(
-    texts: Iterable[MarkedText], tokenizer: PreTrainedTokenizerFast, max_length: int
-) -> Iterator[list[_Row | Fault]]:
-    """Yields the row of each text, or why there is none, `CHUNK` of them at a time."""
-    frames = {pair: _frame(tokenizer, pair=pair) for pair in (False, True)}
-    left = iter(texts)
-    while chunk := list(itertools.islice(left, CHUNK)):
-        segments = text_tokens((_pieces(text) for text in chunk), tokenizer)
-        others = dict.fromkeys(Pieces(text.other, text.separators) for text in chunk if text.other)
-        tokens_of_other = dict(zip(others, text_tokens(others, tokenizer), strict=True))
-        found = []
-        for text, segment in zip(chunk, segments, strict=True):
-            other = tokens_of_other[Pieces(text.other, text.separators)] if text.other else None
-            found.append(_row(text, segment, other, frames[other is not None], max_length))
-        yield found
-
-
-def _flat(rows: Sequence[_Row], ids: np.dtype[Any]) -> TokenRows:
-    chain = itertools.chain.from_iterable
-    places = [(*row.places.subject, *row.places.object, *row.places[2:]) for row in rows]
-    return TokenRows(
-        np.fromiter(chain(row.token_ids for row in rows), ids),
-        np.fromiter(chain(row.segment_ids for row in rows), np.uint8),
-        np.cumsum([0, *(len(row.token_ids) for row in rows)], dtype=np.int64),
-        np.array(places, np.int32).reshape(-1, 6),
-    )
-
-
-def _joined_rows(chunks: Sequence[TokenRows]) -> TokenRows:
-    ends = np.cumsum([0, *(len(chunk.token_ids) for chunk in chunks)])
-    offsets = [chunk.offsets[1:] + start for chunk, start in zip(chunks, ends[:-1], strict=True)]
-    return TokenRows(
-        np.concatenate([chunk.token_ids for chunk in chunks]),
-        np.concatenate([chunk.segment_ids for chunk in chunks]),
-        np.concatenate([np.zeros(1, np.int64), *offsets]),
-        np.concatenate([chunk.places for chunk in chunks]),
-    )
-
-
-def _row(
-    text: MarkedText,
-    tokens: TextTokens,
-    other: TextTokens | None,
-    frame: Sequence[_Part],
-    max_length: int,
-) -> _Row | Fault:
-    places = _places(text, tokens)
-    if isinstance(places, Fault):
-        return places
-    around = sum(len(part.token_ids) for part in frame) + (len(other.token_ids) if other else 0)
-    window = _window(tokens, places, max_length - around)
-    if window is None:
-        return _too_long(tokens, places, around, max_length)
-    own = tokens.token_ids[window.start : window.end]
-    sequences = [own] if other is None else [own, other.token_ids]
-    sequence_of_text = int(other is not None and text.other_first)
-    if sequence_of_text:
-        sequences.reverse()
-    ids: list[int] = []
-    segments: list[int] = []
-    moved = 0
-    for part in frame:
-        if part.sequence == sequence_of_text:
-            moved = len(ids) - window.start
-        added = part.token_ids if part.sequence is None else sequences[part.sequence]
-        ids += added
-        segments += [part.segment] * len(added)
-    return _Row(ids, segments, places.moved(moved))
-
-
-class _Places(NamedTuple):
-    """Where the entities stand among the text's tokens."""
-
-    subject: Span
-    object: Span
-    subject_start: int
-    object_start: int
-
-    def moved(self, by: int) -> _Places:
-        return _Places(
-            self.subject.moved(by),
-            self.object.moved(by),
-            self.subject_start + by,
-            self.object_start + by,
-        )
-
-
-def _places(text: MarkedText, tokens: TextTokens) -> _Places | Fault:
-    subject, object_ = _covering(tokens, text.subject), _covering(tokens, text.object)
-    for role, word, found in (
-        ("subject", text.subject, subject),
-        ("object", text.object, object_),
-    ):
-        if found is None:
-            return Fault(
-                f"the tokenizer leaves nothing of the {role}'s words",
-                received=shorten(word.of(text.text)),
-                allowed="an entity of which at least one character becomes a token",
-                next_step="correct the row, or leave it out",
-                kind="entity without tokens",
-            )
-    assert subject is not None and object_ is not None
-    return _Places(
-        subject,
-        object_,
-        min(subject.start, bisect_right(tokens.ends, text.subject_start)),
-        min(object_.start, bisect_right(tokens.ends, text.object_start)),
-    )
-
-
-def _covering(tokens: TextTokens, span: Span) -> Span | None:
-    """The tokens that hold characters of a span."""
-    first = bisect_right(tokens.ends, span.start)
-    end = bisect_left(tokens.starts, span.end)
-    while first < end and tokens.starts[first] == tokens.ends[first]:
-        first += 1
-    while first < end and tokens.starts[end - 1] == tokens.ends[end - 1]:
-        end -= 1
-    return Span(first, end) if first < end else None
-
-
-def _window(tokens: TextTokens, places: _Places, room: int) -> Span | None:
-    """The tokens to keep: all, or both entities with their markers and as much around them."""
-    if len(tokens.token_ids) <= room:
-        return Span(0, len(tokens.token_ids))
-    needed = _needed(tokens, places)
-    spare = room - (needed.end - needed.start)
-    if spare < 0:
-        return None
-    before, after = needed.start, len(tokens.token_ids) - needed.end
-    left = min(before, max(spare // 2, spare - after))
-    return Span(needed.start - left, needed.start - left + room)
-
-
-def _needed(tokens: TextTokens, places: _Places) -> Span:
-    """From the first entity's opening marker to the last one's closing marker."""
-    markers = [i for i, inserted in enumerate(tokens.inserted) if inserted]
-    firsts = [places.subject_start, places.object_start, *markers[:1]]
-    ends = [places.subject.end, places.object.end, *(i + 1 for i in markers[-1:])]
-    return Span(min(firsts), max(ends))
-
-
-def _too_long(tokens: TextTokens, places: _Places, around: int, max_length: int) -> Fault:
-    needed = _needed(tokens, places)
-    length = needed.end - needed.start + around
-    return Fault(
-        "the two entities and what lies between them are longer than a row may be",
-        received=f"{length} tokens",
-        allowed=f"{max_length} tokens (tokens.max_length)",
-        next_step=f"--set tokens.max_length={length} or more, as far as the encoder has positions",
-        kind="entities too far apart",
-    )
-
-
-def _named(fault: Fault, id: str) -> Fault:
-    return replace(fault, where=f"row {id}")
-
-
-def _pieces(text: MarkedText) -> Pieces:
-    return Pieces(text.text, text.inserted, (text.subject, text.object))

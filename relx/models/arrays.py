@@ -10,7 +10,7 @@ import numpy as np
 
 from relx.data.batches import Arrays, Batch, padded
 from relx.data.token_cache import CHUNK, Content, cached, token_key
-from relx.data.tokens import TokenRow, TokenRows, tokenize
+from relx.data.token_rows import TokenRow, TokenRows, tokenize
 from relx.recipe import MarkersSection, Pooling
 from relx.tasks.relation.markers import mark
 from relx.tasks.relation.rows import Example

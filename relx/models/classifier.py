@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from relx.data.tokens import TokenRow
-from relx.models.encoder.architectures.bert import EncoderBackbone
+from relx.data.token_rows import TokenRow
+from relx.models.encoder.architectures.backbone import EncoderBackbone
 from relx.recipe import Pooling
 from relx.spans import Span
 

@@ -16,7 +16,7 @@ from relx.progress import bar
 from relx.scoring.intervals import Difference, paired_bootstrap
 
 if TYPE_CHECKING:
-    from relx.runs.stage import Manifest
+    from relx.runs.manifest import Manifest
     from relx.score import ScoredRows
 
 EXACT_BELOW = 25  # rows that one of two has right and the other wrong
@@ -221,7 +221,7 @@ def require_same_dev_rows(folders: Mapping[str, Path]) -> None:
     Raises:
         InputError: They did not.
     """
-    from relx.runs.stage import read_manifest
+    from relx.runs.manifest import read_manifest
 
     facts = {name: read_manifest(path).data.get("dev") or {} for name, path in folders.items()}
     if len({fact.get("digest") for fact in facts.values()}) > 1:
@@ -279,7 +279,7 @@ def differing_settings(folders: Sequence[Path]) -> tuple[Setting, ...]:
     Returns:
         The keys whose values are not all equal, the recipe's first; without the names.
     """
-    from relx.runs.stage import read_manifest
+    from relx.runs.manifest import read_manifest
 
     trees = [dict(_leaves(made_from(read_manifest(folder)))) for folder in folders]
     keys = dict.fromkeys(key for tree in trees for key in tree)

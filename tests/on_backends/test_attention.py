@@ -21,7 +21,9 @@ MODERN = ("full_attention", "sliding_attention", "full_attention")
 
 def encoder_of(kind):
     from relx.models.encoder.build import build_encoder
-    from relx.models.encoder.families.family import DebertaConfig, EncoderConfig, ModernBertConfig
+    from relx.models.encoder.families.deberta import DebertaConfig
+    from relx.models.encoder.families.family import EncoderConfig
+    from relx.models.encoder.families.modernbert import ModernBertConfig
 
     # the classes of which each attends in a way of its own
     configurations = {

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from relx.score import ScoredRows
     from relx.scoring.intervals import Difference
-    from relx.tasks.relation.rows import Entity, Example
+    from relx.tasks.relation.entities import Entity
+    from relx.tasks.relation.rows import Example
 
 COLORS = (FIRST, SECOND, THIRD, FOURTH)
 WHOLE = 10_000  # what a probability of 1 is in the page
@@ -154,7 +155,7 @@ def context(result: Comparison) -> dict[str, Any]:
 
 def _cautions(sides: Sequence[ScoredRows]) -> str:
     """Says what these rows cannot show of the runs that predicted them."""
-    from relx.runs.stage import read_manifest
+    from relx.runs.manifest import read_manifest
 
     chose, trained = [], []
     for side in sides:

@@ -25,10 +25,11 @@ from relx.progress import say
 from relx.scoring.intervals import SCORES, Intervals, bootstrap
 
 if TYPE_CHECKING:
-    from relx.runs.stage import Manifest
+    from relx.runs.manifest import Manifest
     from relx.score import ScoredRows
     from relx.scoring.one_of import Scores
-    from relx.tasks.relation.rows import Entity, Example
+    from relx.tasks.relation.entities import Entity
+    from relx.tasks.relation.rows import Example
 
 TITLES = {
     "micro_f1": "micro-F1",
@@ -165,7 +166,7 @@ def _caution(rows: ScoredRows, manifest: Manifest) -> str:
 
 
 def _manifest(rows: ScoredRows) -> Manifest | None:
-    from relx.runs.stage import read_manifest
+    from relx.runs.manifest import read_manifest
 
     return None if rows.folder is None else read_manifest(rows.folder)
 

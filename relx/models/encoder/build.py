@@ -7,17 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from relx.models.encoder.architectures.bert import Encoder, EncoderBackbone, MaskedLMHead, starts
-from relx.models.encoder.architectures.deberta import DebertaEncoder, deberta_weights
-from relx.models.encoder.architectures.modernbert import ModernBertEncoder, modernbert_weights
-from relx.models.encoder.architectures.weights import (
+from relx.models.encoder.architectures.backbone import EncoderBackbone, starts
+from relx.models.encoder.architectures.bert import Encoder
+from relx.models.encoder.architectures.bert_weights import (
     ALBERT_KEYS,
     BERT_KEYS,
     DISTILBERT_KEYS,
     LayerKeys,
-    Weight,
     encoder_weights,
 )
+from relx.models.encoder.architectures.deberta import DebertaEncoder, deberta_weights
+from relx.models.encoder.architectures.head import MaskedLMHead
+from relx.models.encoder.architectures.modernbert import ModernBertEncoder, modernbert_weights
+from relx.models.encoder.architectures.weights import Weight
 from relx.models.encoder.families.family import EncoderConfig
 
 

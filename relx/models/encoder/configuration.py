@@ -9,14 +9,11 @@ from typing import Any
 
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import read_json
-from relx.models.encoder.families.family import (
-    FAMILIES,
-    AlbertConfig,
-    DebertaConfig,
-    EncoderConfig,
-    Family,
-    ModernBertConfig,
-)
+from relx.models.encoder.families.albert import AlbertConfig
+from relx.models.encoder.families.deberta import DebertaConfig
+from relx.models.encoder.families.family import EncoderConfig, Family
+from relx.models.encoder.families.modernbert import ModernBertConfig
+from relx.models.encoder.families.registry import FAMILIES
 from relx.models.encoder.rules import RULES, is_number
 
 __all__ = [

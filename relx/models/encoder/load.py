@@ -13,17 +13,9 @@ from transformers import PreTrainedTokenizerFast
 
 from relx.faults import Fault, InputError
 from relx.files import whole_folder
-from relx.models.encoder.architectures.bert import EncoderBackbone, MaskedLMHead
-from relx.models.encoder.architectures.weights import (
-    canonical_names,
-    fill,
-    grown,
-    has_head,
-    head_weights,
-    left_out,
-    shapes_of,
-    tensors_of,
-)
+from relx.models.encoder.architectures.backbone import EncoderBackbone
+from relx.models.encoder.architectures.head import MaskedLMHead
+from relx.models.encoder.architectures.weights import grown, head_weights
 from relx.models.encoder.build import build_encoder, build_head, weights_of
 from relx.models.encoder.configuration import EncoderConfig, read_configuration
 from relx.models.encoder.folder import listed, open_checkpoint, write_checkpoint, write_config
@@ -35,6 +27,14 @@ from relx.models.encoder.tokenizers.tokenizer import (
     load_tokenizer,
     vocabulary_rows,
     write_tokenizer,
+)
+from relx.models.encoder.transfer import (
+    canonical_names,
+    fill,
+    has_head,
+    left_out,
+    shapes_of,
+    tensors_of,
 )
 from relx.recipe import FreshSource
 

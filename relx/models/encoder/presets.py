@@ -16,13 +16,13 @@ from transformers import PreTrainedTokenizerFast
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import read_json
 from relx.models.encoder.configuration import EncoderConfig
-from relx.models.encoder.tokenizers.tokenizer import (
+from relx.models.encoder.tokenizers.algorithms import (
     byte_level_bpe,
     read_vocabulary,
     sentencepiece,
     wordpiece,
-    wrap,
 )
+from relx.models.encoder.tokenizers.tokenizer import wrap
 
 
 @dataclass(frozen=True, slots=True)

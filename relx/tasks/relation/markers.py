@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
+from relx.data.marked import MarkedText
 from relx.recipe import MarkersSection
 from relx.spans import Span
-from relx.tasks.relation.rows import Entity, Example
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 from relx.template import fill_query
 
 KOREAN_TYPES: Mapping[str, str] = {
@@ -19,7 +21,6 @@ KOREAN_TYPES: Mapping[str, str] = {
     "POH": "기타",
     "NOH": "수량",
 }
-
 Role = Literal["subject", "object"]
 
 
@@ -36,37 +37,6 @@ class Pair(NamedTuple):
 
     opening: str
     closing: str
-
-
-@dataclass(frozen=True, slots=True)
-class MarkedText:
-    """A sentence with markers, and a second segment where there is one.
-
-    Args:
-        text: The segment that holds the sentence.
-        subject: The subject's words in `text`. Where the other entity begins or ends inside
-            them, its marker pieces stand inside the span too. In style entity_mask the mask.
-        object: The object's words in `text`, likewise.
-        subject_start: The character at which the subject's opening marker begins, or its words
-            where there is no marker: the place to pool.
-        object_start: The same for the object.
-        inserted: The pieces of `text` that are not the sentence's, in order, one for every
-            marker, with the spaces it adds. Without them `text` is the sentence; in style
-            entity_mask the sentence without the entities' words.
-        other: The query, or in style none `subject SEP object`.
-        other_first: Whether `other` stands before `text`.
-        separators: The pieces of `other` that are the separator token.
-    """
-
-    text: str
-    subject: Span
-    object: Span
-    subject_start: int
-    object_start: int
-    inserted: tuple[Span, ...] = ()
-    other: str | None = None
-    other_first: bool = False
-    separators: tuple[Span, ...] = ()
 
 
 def mark(example: Example, markers: MarkersSection, separator: str) -> MarkedText:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import csv
-import json
 import re
 import sys
-import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from relx.data.bad_rows import BadRow, write_bad_rows
 from relx.data.labels import UNLABELLED, LabelList
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
-from relx.files import whole_file
 from relx.progress import warn
 from relx.recipe import DataSection
 from relx.spans import Span
+from relx.tasks.relation.entities import Entity, read_literal, span_hint
 
 # The columns that every file needs, and the names each goes by.
 _WANTED = {
@@ -46,21 +42,6 @@ _NUMBER = re.compile(r"\s*[-+]?[0-9]{1,18}\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Entity:
-    """An entity mention, by its place in the sentence.
-
-    Args:
-        word: The text of the mention; equal to `span.of(sentence)`.
-        span: Where it stands, in characters.
-        type: Its type as the data names it, such as `PER`.
-    """
-
-    word: str
-    span: Span
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
 class Example:
     """One row.
 
@@ -79,21 +60,6 @@ class Example:
     object: Entity
     label: str | None
     source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that is not used, and why.
-
-    Args:
-        path: The file it stands in.
-        row: The row as it stands there.
-        faults: What is wrong with it.
-    """
-
-    path: Path
-    row: Row
-    faults: tuple[Fault, ...]
 
 
 @dataclass(slots=True)
@@ -187,37 +153,6 @@ def scan_examples(
         while table.rows:  # a row's cells are let go as soon as it is read
             reader.read(table.rows.pop(), reading)
     return reading
-
-
-def write_bad_rows(path: Path, bad_rows: Sequence[BadRow]) -> None:
-    """Writes rows with faults as a CSV: their file, line and faults, then the cells as they stood.
-
-    Args:
-        path: The CSV to write; a row that could not be cut into cells stands in column `raw`.
-        bad_rows: The rows.
-    """
-    columns = dict.fromkeys(column for bad in bad_rows for column in bad.row.cells if column)
-    names = ["file", "line", "fault", *columns, "raw"]
-    with (
-        whole_file(path) as beside,
-        beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
-    ):
-        writer = csv.DictWriter(stream, names, extrasaction="ignore")
-        writer.writeheader()
-        for bad in bad_rows:
-            cells = {name: _cell(value) for name, value in bad.row.cells.items()}
-            fault = "; ".join(_in_one_line(fault) for fault in bad.faults)
-            place = {"file": str(bad.path), "line": bad.row.line, "fault": fault}
-            writer.writerow({**cells, **place, "raw": bad.row.raw})
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _in_one_line(fault: Fault) -> str:
-    received = f" ({fault.received})" if fault.received else ""
-    return f"{fault.what}{received}"
 
 
 def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
@@ -355,7 +290,7 @@ class _RowReader:
 
     def _parsed(self, column: str, value: Any) -> dict[str, Any] | None:
         """Returns the entity as a dict, from a dict or from the text of one."""
-        found = _literal(value) if isinstance(value, str) else value
+        found = read_literal(value) if isinstance(value, str) else value
         if isinstance(found, dict):
             return found
         what = "the entity is empty" if value in ("", None) else "the entity cannot be read"
@@ -412,46 +347,10 @@ class _RowReader:
         )
         received = f"start_idx {span.start}, end_idx {last} ({ends}){stands}; word {shorten(word)}"
         allowed = f"a span of the word within the sentence's {length} characters"
-        self._fault(column, what, received, allowed, _span_hint(word, span, sentence, ends), kind)
+        self._fault(column, what, received, allowed, span_hint(word, span, sentence, ends), kind)
 
     def _fault(
         self, column: str, what: str, received: str, allowed: str, next_step: str, kind: str
     ) -> None:
         where = f"{self._where}, column {column}"
         self._faults.append(Fault(what, where, received, allowed, next_step, kind))
-
-
-def _literal(text: str) -> Any:
-    """Reads the text of a Python or JSON object; None when it is neither."""
-    if "\\" not in text:  # without escapes JSON means the same in Python, and is read sooner
-        with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(text)
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        pass
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _span_hint(word: str, span: Span, sentence: str, ends: str) -> str:
-    """Says how the indices would have to be read, or changed, for the span to hold the word."""
-    start, end = span
-    if not word:
-        return ""
-    if ends == "inclusive" and sentence[max(start, 0) : max(end - 1, 0)] == word:
-        return "if the last index is one past the word in this file, set data.ends: exclusive"
-    if ends == "exclusive" and sentence[max(start, 0) : end + 1] == word:
-        return "if the last index is the word's last character, set data.ends: inclusive"
-    places = [found.start() for found in re.finditer(f"(?={re.escape(word)})", sentence)]
-    if start - 1 in places:
-        return "the indices look counted from 1; they are counted from 0"
-    if places:
-        last = len(word) - (ends == "inclusive")
-        listed = ", or ".join(f"start_idx {at}, end_idx {at + last}" for at in places[:3])
-        return f"the word stands at {listed}"
-    if unicodedata.normalize("NFC", word) in unicodedata.normalize("NFC", sentence):
-        return "word and sentence compose their characters differently: normalise both to NFC"
-    return "the word stands nowhere in the sentence"

@@ -6,7 +6,8 @@ import re
 
 from relx.faults import Fault, InputError, shorten
 from relx.spans import Span
-from relx.tasks.relation.rows import Entity, Example
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 
 Mention = tuple[str, str, int | None]
 

@@ -7,21 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relx.look.relation.eda.corpus import (
-    ROLES,
-    Corpus,
-    FileFacts,
-    LabelShares,
-    TokenLengths,
-    TypeTable,
-    file_facts,
-    frequent_entities,
-    headline_label,
-    label_shares,
-    shared_sentences,
-    token_lengths,
-    type_table,
-)
+from relx.look.relation.eda.corpus import ROLES, Corpus
+from relx.look.relation.eda.entity_types import TypeTable, frequent_entities, type_table
+from relx.look.relation.eda.file_facts import FileFacts, file_facts, shared_sentences
+from relx.look.relation.eda.label_shares import LabelShares, headline_label, label_shares
+from relx.look.relation.eda.token_lengths import TokenLengths, token_lengths
 from relx.look.relation.eda.words import (
     TellingWord,
     WordCounts,

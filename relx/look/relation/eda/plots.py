@@ -22,8 +22,11 @@ from relx.look.plots import (
     heat_map,
     new_figure,
 )
-from relx.look.relation.eda.corpus import ROLES, LabelShares, TypeTable, character_lengths
+from relx.look.relation.eda.corpus import ROLES
+from relx.look.relation.eda.entity_types import TypeTable
+from relx.look.relation.eda.file_facts import character_lengths
 from relx.look.relation.eda.findings import Cloud, Findings
+from relx.look.relation.eda.label_shares import LabelShares
 from relx.look.relation.eda.words import CLOUD_SIZE, TellingWord
 
 if TYPE_CHECKING:

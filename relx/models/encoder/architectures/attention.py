@@ -14,7 +14,7 @@ from keras import ops
 from relx.models.encoder.architectures.layers import Dropout, Gradient, by_hand
 
 if TYPE_CHECKING:
-    from relx.models.encoder.architectures.bert import EncoderBackbone
+    from relx.models.encoder.architectures.backbone import EncoderBackbone
 
 Weights = npt.NDArray[np.float32]
 

@@ -11,10 +11,10 @@ import numpy as np
 from keras import ops
 
 from relx.models.encoder.architectures.attention import attended
-from relx.models.encoder.architectures.bert import EncoderBackbone, configuration_of, starts
+from relx.models.encoder.architectures.backbone import EncoderBackbone, configuration_of, starts
 from relx.models.encoder.architectures.layers import PACKAGE, Activation, Dropout, LayerNorm
 from relx.models.encoder.architectures.weights import Weight, dense, layer_norm, vocabulary
-from relx.models.encoder.families.family import ModernBertConfig
+from relx.models.encoder.families.modernbert import ModernBertConfig
 
 Settings = ModernBertConfig | Mapping[str, Any]
 
