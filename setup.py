@@ -56,6 +56,30 @@ TEST = [
     "types-PyYAML>=6.0",
 ]
 
+PACKAGES = [
+    "relx",
+    "relx.data",
+    "relx.devices",
+    "relx.devices.backends",
+    "relx.engines",
+    "relx.look",
+    "relx.look.relation",
+    "relx.look.relation.eda",
+    "relx.models",
+    "relx.models.encoder",
+    "relx.models.encoder.architectures",
+    "relx.models.encoder.families",
+    "relx.models.encoder.tokenizers",
+    "relx.runs",
+    "relx.scoring",
+    "relx.tasks",
+    "relx.tasks.relation",
+    "relx.training",
+    "relx_cli",
+    "tapt",
+    "recipes",
+]
+
 setup(
     name="relx",
     version="0.1.0",
@@ -65,7 +89,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=["relx", "relx.backends", "relx.encoder", "relx.look", "relx_cli", "tapt", "recipes"],
+    packages=PACKAGES,
     package_data={"recipes": ["*.yaml"], "relx.look": ["static/*", "templates/*"]},
     install_requires=RUN_TIME,
     extras_require={**EXTRAS, "test": TEST},

@@ -29,11 +29,11 @@ from typing import Any
 
 import numpy as np
 
-from relx.examples import read_examples
-from relx.labels import KLUE
+from relx.data.labels import KLUE
 from relx.recipe import DataSection
-from relx.runs import git_state, versions
-from relx.submission import write_submission
+from relx.runs.manifest import git_state, versions
+from relx.tasks.relation.answers import write_submission
+from relx.tasks.relation.rows import read_examples
 
 TIMES = 3
 LIMIT = 60.0  # seconds, on two cores

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from relx.runs import git_state, versions
+from relx.runs.manifest import git_state, versions
 
 RESULT = Path("bench/results/encoder_memory.json")
 MIB = 1 << 20
@@ -76,10 +76,10 @@ def in_process(phase: str, shape: Path, folder: Path) -> dict[str, float]:
 
 def make(shape: Path, folder: Path) -> dict[str, float]:
     """Writes random weights with a masked-LM head, and the shape's tokenizer."""
-    from relx.encoder.build import build_encoder, build_head
-    from relx.encoder.configuration import read_configuration
-    from relx.encoder.load import LoadedEncoder, save_encoder
-    from relx.encoder.tokenizer import read_tokenizer
+    from relx.models.encoder.build import build_encoder, build_head
+    from relx.models.encoder.configuration import read_configuration
+    from relx.models.encoder.load import LoadedEncoder, save_encoder
+    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
 
     encoder = build_encoder(read_configuration(shape))
     loaded = LoadedEncoder(encoder, build_head(encoder), read_tokenizer(shape), shape.name)
@@ -91,7 +91,7 @@ def measure(shape: Path, folder: Path) -> dict[str, float]:
     """Loads and saves in this process, whose memory nothing else has used."""
     import tensorflow as tf
 
-    from relx.encoder.load import load_encoder, save_encoder
+    from relx.models.encoder.load import load_encoder, save_encoder
 
     warm(folder / "encoder" / "model.safetensors")
     tf.constant(0.0) + 1.0

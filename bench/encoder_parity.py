@@ -33,11 +33,11 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from relx.encoder.check import SENTENCES  # noqa: E402
-from relx.encoder.convert import load_as_it_is  # noqa: E402
-from relx.encoder.load import LoadedEncoder, save_encoder  # noqa: E402
 from relx.files import read_json, write_json  # noqa: E402
-from relx.runs import git_state, versions  # noqa: E402
+from relx.models.encoder.check import SENTENCES  # noqa: E402
+from relx.models.encoder.convert import load_as_it_is  # noqa: E402
+from relx.models.encoder.load import LoadedEncoder, save_encoder  # noqa: E402
+from relx.runs.manifest import git_state, versions  # noqa: E402
 
 models: Any = importlib.import_module("encoder_models")
 RESULTS = ROOT / "bench" / "results" / "encoder_parity.json"

@@ -107,7 +107,12 @@ def load_everything() -> None:
     """Imports what both stages import, so that forked processes need not; computes nothing."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    for name in ("keras_hub", "relx.encoder.load", "relx.fit", "relx.relation_model"):
+    for name in (
+        "keras_hub",
+        "relx.models.encoder.load",
+        "relx.training.fit",
+        "relx.models.classifier",
+    ):
         importlib.import_module(name)
     for name in ("relx_cli.tapt", "relx_cli.train", "tapt.arrays", "tapt.masked_lm"):
         importlib.import_module(name)
@@ -273,7 +278,7 @@ def at_number(wanted: int) -> Callable[[Path], None]:
 
 def listen(runs: Path, is_fatal: Callable[[int, str], bool]) -> None:
     """Asks at every event of this process whether to die of it, just before it happens."""
-    from relx import callbacks, checkpoint
+    from relx.training import callbacks, checkpoint
 
     count = 0
 
@@ -380,7 +385,7 @@ def without_times(tree: Any) -> Any:
 
 def write(trials: list[Trial], seconds: float, path: Path) -> None:
     """Writes the result, and prints the table."""
-    from relx.runs import git_state, versions
+    from relx.runs.manifest import git_state, versions
 
     table = []
     for stage in STAGES:

@@ -52,11 +52,11 @@ def command(words: list[str]) -> NoReturn:
 
 def rows(work: Work) -> Figures:
     """Marks and tokenises the rows of a recipe as relx does for training and prediction."""
-    from relx.encoder.tokenizer import read_tokenizer
-    from relx.examples import read_examples
-    from relx.inputs import tokenize_examples
-    from relx.labels import read_labels
-    from relx.recipe import load_recipe
+    from relx.data.labels import read_labels
+    from relx.models.arrays import tokenize_examples
+    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
+    from relx.recipe_file import load_recipe
+    from relx.tasks.relation.rows import read_examples
 
     recipe = load_recipe(Path(work["recipe"]))
     tokenizer = read_tokenizer(Path(work["encoder"]))
@@ -86,8 +86,8 @@ def rows(work: Work) -> Figures:
 
 def steady(work: Work) -> Figures:
     """Predicts twice in a process, marking and tokenising included; the second time is measured."""
-    from relx.examples import read_examples
     from relx.predict import open_run
+    from relx.tasks.relation.rows import read_examples
 
     run = open_run(Path(work["runs_dir"]), work["name"])
     examples = read_examples(Path(work["test"]), run.data, None)
@@ -109,7 +109,7 @@ def steady(work: Work) -> Figures:
 @contextlib.contextmanager
 def _slots_counted() -> Iterator[list[int]]:
     """Notes the size of every batch that is assembled: rows × length, padding included."""
-    from relx.inputs import RelationArrays
+    from relx.models.arrays import RelationArrays
 
     slots: list[int] = []
     assemble = RelationArrays.inputs
@@ -124,7 +124,7 @@ def _slots_counted() -> Iterator[list[int]]:
 
 def product(work: Work) -> Figures:
     """Measures a square matrix product in each precision, the best of several."""
-    from relx.devices import open_device
+    from relx.devices.device import open_device
     from relx.recipe import DeviceSection
 
     section = DeviceSection(backend=work["backend"], precision="float32", strategy="one")
@@ -163,14 +163,14 @@ def _version(package: str) -> str | None:
 
 def encoder(work: Work) -> Figures:
     """Writes random weights with a masked-LM head beside a configuration and its tokenizer."""
-    from relx.devices import open_device
+    from relx.devices.device import open_device
     from relx.recipe import DeviceSection
 
     open_device(DeviceSection(precision="float32", strategy="one"), seed=0)
-    from relx.encoder.build import build_encoder, build_head
-    from relx.encoder.configuration import read_configuration
-    from relx.encoder.load import LoadedEncoder, save_encoder
-    from relx.encoder.tokenizer import read_tokenizer
+    from relx.models.encoder.build import build_encoder, build_head
+    from relx.models.encoder.configuration import read_configuration
+    from relx.models.encoder.load import LoadedEncoder, save_encoder
+    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
 
     shape = Path(work["shape"])
     built = build_encoder(read_configuration(shape))

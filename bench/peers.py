@@ -43,8 +43,9 @@ from peer_figures import (
 from peer_process import Measured, measure, say
 
 from relx.files import write_json
-from relx.recipe import Recipe, recipe_from_tree
-from relx.runs import git_state, versions
+from relx.recipe import Recipe
+from relx.recipe_file import recipe_from_tree, recipe_yaml
+from relx.runs.manifest import git_state, versions
 
 BENCH = Path(__file__).parent
 RESULT = Path("bench/results/peers.json")
@@ -293,7 +294,7 @@ def _prepare(options: argparse.Namespace) -> Work:
     files = _draw_rows(options)
     encoder = _encoder(options, files)
     recipe = _recipe(options, files, encoder)
-    (FOLDER / "recipe.yaml").write_text(recipe.yaml(), encoding="utf-8")
+    (FOLDER / "recipe.yaml").write_text(recipe_yaml(recipe), encoding="utf-8")
     texts, held_out = split_texts([row["sentence"] for row in _read(files["train"])], recipe)
     asked: Record = {"recipe": str(FOLDER / "recipe.yaml"), "encoder": str(encoder)}
     asked |= {"texts": texts}
@@ -349,7 +350,7 @@ def _encoder(options: argparse.Namespace, files: dict[str, Path]) -> Path:
         tree = _tree(options, files, {"fresh": sizes}) | {"name": "tiny-encoder"}
         tree["tapt"] |= {"epochs": 1}
         path = FOLDER / "tiny.yaml"
-        path.write_text(recipe_from_tree(tree).yaml(), encoding="utf-8")
+        path.write_text(recipe_yaml(recipe_from_tree(tree)), encoding="utf-8")
         _relx("tapt", "--recipe", str(path), "--runs-dir", str(FOLDER))
         return FOLDER / "tiny-encoder" / "tapt" / "encoder"
     if list(options.encoder.glob("*.safetensors")):

@@ -27,8 +27,8 @@ from peer_figures import growth, markdown
 from peer_process import Measured, measure, say
 
 from relx.files import write_json
-from relx.recipe import load_recipe, recipe_from_tree
-from relx.runs import git_state, versions
+from relx.recipe_file import load_recipe, recipe_from_tree, recipe_yaml
+from relx.runs.manifest import git_state, versions
 
 RESULT = Path("bench/results/scaling.json")
 FOLDER = Path("runs/bench-scaling")
@@ -94,7 +94,7 @@ def _recipe(path: Path, train: Path, source: Any) -> Path:
         "predict": {"batch_size": BATCH},
         "device": {"precision": "float32"},
     }
-    path.write_text(recipe_from_tree(tree).yaml(), encoding="utf-8")
+    path.write_text(recipe_yaml(recipe_from_tree(tree)), encoding="utf-8")
     return path
 
 
@@ -172,9 +172,9 @@ def tokenise(path: Path) -> None:
     Args:
         path: The recipe.
     """
-    from relx.encoder.tokenizer import read_tokenizer
-    from relx.examples import read_examples
-    from relx.inputs import tokenize_examples
+    from relx.models.arrays import tokenize_examples
+    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
+    from relx.tasks.relation.rows import read_examples
 
     recipe = load_recipe(path)
     tokenizer = read_tokenizer(Path(str(recipe.encoder.source)))

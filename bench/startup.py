@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from relx.labels import KLUE
-from relx.runs import git_state, versions
-from relx.submission import write_submission
+from relx.data.labels import KLUE
+from relx.runs.manifest import git_state, versions
+from relx.tasks.relation.answers import write_submission
 
 TIMES = 11
 ROWS = 7765

@@ -11,18 +11,21 @@ from typing import Any
 import numpy as np
 
 from relx import progress
-from relx.engine import Engine, EngineName, Trained, open_engine
-from relx.engine import predict_logits as predict_logits
-from relx.examples import Example, read_examples
+from relx.data.labels import LabelList
+from relx.engines.engine import Engine, EngineName, Trained, open_engine
+from relx.engines.engine import predict_logits as predict_logits
+from relx.engines.openvino import graph_name
 from relx.faults import Fault, InputError
 from relx.files import read_json
-from relx.graph import graph_name
-from relx.inputs import RelationArrays, tokenize_examples
-from relx.labels import LabelList
-from relx.markers import shows_types
-from relx.recipe import DataSection, DeviceSection, Recipe, recipe_from_tree
-from relx.runs import DIGITS, find_run, read_manifest
-from relx.submission import write_submission
+from relx.models.arrays import RelationArrays, tokenize_examples
+from relx.recipe import DataSection, DeviceSection, Recipe
+from relx.recipe_file import recipe_from_tree
+from relx.runs.differences import DIGITS
+from relx.runs.find import find_run
+from relx.runs.manifest import read_manifest
+from relx.tasks.relation.answers import write_submission
+from relx.tasks.relation.markers import shows_types
+from relx.tasks.relation.rows import Example, read_examples
 
 MODEL_FOLDER = "model"
 HEAD_FILE = "relation_head.safetensors"
@@ -83,7 +86,7 @@ class Run:
             InputError: The entities of some rows cannot be found or do not fit the window.
         """
         self._warn_of_new_types(examples)
-        from relx.encoder.tokenizer import read_tokenizer
+        from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
 
         tokenizer = read_tokenizer(self.folder / MODEL_FOLDER)
         window = self.recipe.tokens.max_length
@@ -102,7 +105,7 @@ class Run:
         Raises:
             InputError: They cannot be read, or are not the ones they were.
         """
-        from relx.finetune import read_task
+        from relx.train import read_task
 
         task = read_task(self.recipe)
         then = read_manifest(self.folder).data.get("dev") or {}
@@ -178,8 +181,8 @@ def _load_model(folder: Path, labels: LabelList, recipe: Recipe) -> Any:
     """Builds the relation model with the weights of a run."""
     from safetensors.numpy import load_file
 
-    from relx.encoder.load import load_encoder
-    from relx.relation_model import assign_head, reads_single_tokens, relation_model, spans_of
+    from relx.models.classifier import assign_head, reads_single_tokens, relation_model, spans_of
+    from relx.models.encoder.load import load_encoder
 
     if not (folder / HEAD_FILE).exists():
         raise InputError(Fault("the relation head of this run is gone", str(folder / HEAD_FILE)))

@@ -1,4 +1,4 @@
-"""Predictions against a gold file: rows joined on id, then every figure of `relx.metrics`."""
+"""Predictions against a gold file: rows joined on id, then every figure of `scoring.one_of`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from relx.examples import Example, read_examples
 from relx.faults import Fault, InputError
-from relx.metrics import Scores, scores
 from relx.progress import say, warn
-from relx.submission import Submission, normalized, read_submission
+from relx.scoring.one_of import Scores, scores
+from relx.tasks.relation.answers import Submission, normalized, read_submission
+from relx.tasks.relation.rows import Example, read_examples
 
 if TYPE_CHECKING:
-    from relx.labels import LabelList
+    from relx.data.labels import LabelList
     from relx.predict import Run
     from relx.recipe import DataSection
 

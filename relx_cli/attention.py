@@ -6,15 +6,8 @@ from pathlib import Path
 
 import click
 
-from relx_cli.options import (
-    GivenSentence,
-    backend_option,
-    device_of,
-    page_option,
-    quiet_option,
-    runs_dir_option,
-    sentence_options,
-)
+from relx_cli.options import backend_option, device_of, page_option, quiet_option, runs_dir_option
+from relx_cli.sentence import GivenSentence, sentence_options
 
 
 @click.command(short_help="What the model attends to, as a page.")
@@ -70,9 +63,10 @@ def attention(
     from relx.look.extra import require_look
 
     require_look("relx attention")
-    from relx.attention_maps import read_attention
-    from relx.look.attention import View, find_row, require_view, write_attention
+    from relx.attention import read_attention
     from relx.look.page import require_place
+    from relx.look.relation.attention import find_row, require_view, write_attention
+    from relx.look.relation.attention_plots import View
     from relx.predict import open_run
 
     require_place(out, [gold, test])

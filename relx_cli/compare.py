@@ -20,12 +20,12 @@ from relx_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from relx.comparison import Comparison, McNemar, Versus
-    from relx.engine import EngineName
-    from relx.labels import LabelList
+    from relx.data.labels import LabelList
+    from relx.engines.engine import EngineName
     from relx.predict import Run
     from relx.recipe import DataSection
     from relx.score import ScoredRows
+    from relx.scoring.comparison import Comparison, McNemar, Versus
 
 PAGE = Path("compare.html")
 SUBMISSIONS = (".csv", ".json", ".jsonl")  # what a name ends in that is no run's
@@ -88,13 +88,13 @@ def compare(
     data = _submissions_data(names, labels, negative, ends)
     runs = _runs(names, gold, runs_dir, backend, engine)
     sides = _sides(names, gold, data, runs, ends)
-    from relx.comparison import compare as compare_sides
+    from relx.scoring.comparison import compare as compare_sides
 
     for side in sides:
         warn_of_collapse(side.scores())
     result = compare_sides(sides, draws)
     if page is not None:
-        from relx.look.compare import write_comparison
+        from relx.look.relation.compare import write_comparison
 
         write_comparison(result, page)
     if as_json:
@@ -149,9 +149,9 @@ def _runs(
     engine: EngineName | None,
 ) -> dict[str, Run]:
     """Finds every run before any predicts, and says all that is wrong with the names at once."""
-    from relx.comparison import require_same_dev_rows
     from relx.faults import Fault, InputError
-    from relx.runs import find_run
+    from relx.runs.find import find_run
+    from relx.scoring.comparison import require_same_dev_rows
 
     folders: dict[str, Path] = {}
     faults: list[Fault] = []
@@ -182,7 +182,7 @@ def _runs(
 def _common_backend(folders: dict[str, Path]) -> str | None:
     """Returns the first run's backend where they differ, since a process has but one."""
     from relx.progress import say
-    from relx.runs import read_manifest
+    from relx.runs.manifest import read_manifest
 
     trained = [read_manifest(path).recipe["device"]["backend"] for path in folders.values()]
     if len(set(trained)) < 2:
@@ -201,10 +201,10 @@ def _sides(
     """Reads the submissions, then predicts with the runs; each gets the name it was called by."""
     from dataclasses import replace
 
-    from relx.comparison import require_same_labels
-    from relx.labels import read_labels
+    from relx.data.labels import read_labels
     from relx.progress import say
     from relx.score import run_rows, submission_rows
+    from relx.scoring.comparison import require_same_labels
 
     own = {name: _with_ends(run.data, ends) for name, run in runs.items()}
     first = next(iter(runs), None)

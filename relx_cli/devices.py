@@ -10,7 +10,7 @@ import click
 from relx_cli.options import backend_option, quiet_option
 
 if TYPE_CHECKING:
-    from relx.survey import Survey
+    from relx.devices.speed import Survey
 
 GIB = 2**30
 
@@ -31,7 +31,7 @@ def devices(backend: str | None, as_json: bool) -> None:
     One backend is opened, as a recipe without a word on devices would: TensorFlow, or the first
     that is installed.
     """
-    from relx.survey import survey
+    from relx.devices.speed import survey
 
     found = survey(backend)
     if as_json:

@@ -42,8 +42,8 @@ def eda(
     from relx.look.extra import require_look
 
     require_look("relx eda")
-    from relx.look.eda import write_eda
     from relx.look.page import require_place
+    from relx.look.relation.eda.page import write_eda
 
     resolved = recipe_of(recipe, settings)
     files = (resolved.data.train, resolved.data.dev, resolved.data.test)

@@ -12,8 +12,8 @@ import click
 from relx_cli.options import quiet_option
 
 if TYPE_CHECKING:
-    from relx.encoder.check import Comparison
-    from relx.encoder.describe import Description
+    from relx.models.encoder.check import Comparison
+    from relx.models.encoder.describe import Description
 
 TOLERANCE = 1e-4
 MIB = 1 << 20
@@ -59,7 +59,7 @@ def show(source: str, revision: str | None, as_json: bool) -> None:
 
     Its weights are not loaded. One from the hub is fetched into the hub's cache first.
     """
-    from relx.encoder.describe import describe
+    from relx.models.encoder.describe import describe
 
     description = describe(source, revision)
     if as_json:
@@ -112,11 +112,11 @@ def convert(
 
     The masked-LM head comes along where A has one. B is for transformers and for encoder.from.
     """
-    from relx.encoder.folder import require_free
+    from relx.models.encoder.folder import require_free
 
     require_free(folder, force)
     _open_device()
-    from relx.encoder.convert import convert
+    from relx.models.encoder.convert import convert
     from relx.progress import say
 
     written = convert(source, folder, revision=revision, allow_pickle=allow_pickle, force=force)
@@ -170,8 +170,8 @@ def check(
     beyond the tolerance.
     """
     _open_device()
-    from relx.encoder.check import SENTENCES, compare, read_sentences
-    from relx.encoder.convert import load_as_it_is
+    from relx.models.encoder.check import SENTENCES, compare, read_sentences
+    from relx.models.encoder.convert import load_as_it_is
 
     texts = read_sentences(sentences) if sentences else SENTENCES
     ours = load_as_it_is(first, revision_a, allow_pickle)
@@ -188,7 +188,7 @@ def check(
 
 def _open_device() -> None:
     """Starts the framework, in float32 and on one device."""
-    from relx.devices import open_device
+    from relx.devices.device import open_device
     from relx.recipe import DeviceSection
 
     open_device(DeviceSection(precision="float32", strategy="one"), seed=0)

@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relx_cli.options import (
-    GivenSentence,
-    backend_option,
-    device_of,
-    engine_option,
-    quiet_option,
-    runs_dir_option,
-    sentence_options,
-)
+from relx_cli.options import backend_option, device_of, engine_option, quiet_option, runs_dir_option
+from relx_cli.sentence import GivenSentence, sentence_options
 
 if TYPE_CHECKING:
-    from relx.engine import EngineName
+    from relx.engines.engine import EngineName
 
 TOP = 5
 

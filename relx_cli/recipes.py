@@ -9,7 +9,8 @@ import click
 
 from relx.faults import Fault, InputError, nearest
 from relx.files import write_text
-from relx.recipe import FreshSource, load_recipe
+from relx.recipe import FreshSource
+from relx.recipe_file import load_recipe
 from relx_cli.tables import print_table
 
 

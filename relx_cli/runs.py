@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from relx.runs import StageRow, list_runs
+from relx.runs.state import StageRow, list_runs
 from relx_cli.options import runs_dir_option
 from relx_cli.tables import print_table
 

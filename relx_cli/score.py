@@ -17,7 +17,7 @@ from relx_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from relx.metrics import Scores
+    from relx.scoring.one_of import Scores
 
 
 @click.command(short_help="Score a run or a submission against labelled rows.")

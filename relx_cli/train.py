@@ -30,7 +30,7 @@ def train(
       relx train --recipe recipes/roberta.yaml
       relx train --recipe recipes/roberta.yaml --set data.train=my.csv --set data.labels=my.json
     """  # noqa: D301 - click reads the backspace
-    from relx.finetune import finetune
+    from relx.train import finetune
     from tapt.pretrain import adapted_origin
 
     loaded = recipe_of(recipe, settings, skip_bad_rows, backend)

@@ -11,7 +11,7 @@ import click
 from relx_cli.options import quiet_option
 
 if TYPE_CHECKING:
-    from relx.validation import Report
+    from relx.validate import Report
 
 SHOWN_FAULTS = 50
 
@@ -96,7 +96,7 @@ def _report(
     recipe: str | None, settings: tuple[str, ...], data: Path | None, given: dict[str, Any]
 ) -> Report:
     from relx.recipe import DataSection
-    from relx.validation import validate, validate_file
+    from relx.validate import validate, validate_file
     from relx_cli.options import recipe_of
 
     if data is None:
@@ -112,7 +112,7 @@ def _report(
 
 
 def _write_skipped(report: Report, path: Path) -> None:
-    from relx.examples import write_bad_rows
+    from relx.data.bad_rows import write_bad_rows
     from relx.progress import say
 
     if report.bad_rows:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from relx.batches import Arrays, Batch, padded
+from relx.data.batches import Arrays, Batch, padded
 from tapt.corpus import CorpusRows
 from tapt.masking import Masked, draw_masks, slots
 

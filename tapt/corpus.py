@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from relx.examples import Example, read_examples
+from relx.data.special_tokens import special_around
+from relx.data.token_cache import Content, cached, token_key
+from relx.data.token_rows import id_type
+from relx.data.tokens import CHUNK, Pieces, TextTokens, text_tokens
 from relx.faults import Fault, InputError
 from relx.files import digest
-from relx.markers import mark
 from relx.recipe import MarkersSection, Recipe
 from relx.spans import Span
-from relx.token_cache import Content, cached, token_key
-from relx.tokens import CHUNK, Pieces, TextTokens, id_type, special_around, text_tokens
+from relx.tasks.relation.markers import mark
+from relx.tasks.relation.rows import Example, read_examples
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from relx.batches import Batch, Feeder, reading_plan
-from relx.devices import Device
-from relx.logs import escaped, markdown_table
-from relx.memory import BatchWatch, memory_faults
+from relx.data.batches import Batch, Feeder, reading_plan
+from relx.devices.device import Device
+from relx.devices.memory import BatchWatch, memory_faults
+from relx.training.log import escaped, markdown_table
 from tapt.arrays import CorpusArrays
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed

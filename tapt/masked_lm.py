@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
-from relx.batches import Feeder, reading_plan
-from relx.devices import Device
-from relx.encoder.load import LoadedEncoder
-from relx.memory import BatchWatch, memory_faults
+from relx.data.batches import Feeder, reading_plan
+from relx.devices.device import Device
+from relx.devices.memory import BatchWatch, memory_faults
+from relx.models.encoder.load import LoadedEncoder
 from tapt.arrays import CorpusArrays
 
 

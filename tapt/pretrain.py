@@ -10,28 +10,19 @@ from typing import Any
 import numpy as np
 
 from relx import progress
-from relx.devices import Device, open_device
+from relx.data.token_cache import token_folder
+from relx.devices.device import Device, open_device
+from relx.devices.processes import is_chief
 from relx.faults import Fault, InputError
 from relx.files import file_digest, write_json
-from relx.finetune import Origin, introduce, read_types
-from relx.logs import RunLog
-from relx.markers import marker_tokens
-from relx.processes import is_chief
 from relx.recipe import Recipe
-from relx.runs import (
-    MANIFEST,
-    Sitting,
-    Start,
-    begin,
-    finish,
-    locked,
-    matches,
-    nothing_left_behind,
-    pinned_revision,
-    read_manifest,
-    record_encoder,
-)
-from relx.token_cache import token_folder
+from relx.recipe_file import recipe_yaml
+from relx.runs.lock import locked
+from relx.runs.manifest import MANIFEST, pinned_revision, read_manifest, record_encoder
+from relx.runs.stage import Sitting, Start, begin, finish, matches, nothing_left_behind
+from relx.tasks.relation.markers import marker_tokens
+from relx.train import Origin, introduce, read_types
+from relx.training.log import RunLog
 from tapt.corpus import CorpusText, corpus_digest, read_corpus, tokenize_corpus
 
 STAGE = "tapt"
@@ -165,8 +156,8 @@ def _facts(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
 
 def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> dict[str, Any]:
     """Builds the model, fits it, writes the encoder, and closes the manifest."""
-    from relx.encoder.load import save_encoder
-    from relx.fit import FitState, compile_for, fit, speed
+    from relx.models.encoder.load import save_encoder
+    from relx.training.fit import FitState, compile_for, fit, speed
     from tapt.gaps import TAG, GapRow, fill_gaps, gaps_text
     from tapt.masked_lm import masked_lm_model, pseudo_perplexity
 
@@ -222,8 +213,8 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
 
 def _load(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> Any:
     """Loads the encoder with its masked-LM head, and records it in the manifest."""
-    from relx.encoder.load import load_encoder
-    from relx.encoder.tokenizer import require_mask_token
+    from relx.models.encoder.load import load_encoder
+    from relx.models.encoder.tokenizers.tokenizer import require_mask_token
 
     tokens = marker_tokens(recipe.markers, read_types(recipe)) if recipe.tapt.markers else ()
     loaded = load_encoder(
@@ -284,7 +275,7 @@ def _card(recipe: Recipe, corpus: Corpus) -> str:
     return (
         f"# {recipe.name}: an encoder adapted to a task's sentences\n\n"
         f"Masked-LM pretraining by relx on {len(corpus.texts):,} sentences, without labels.\n"
-        f"SHA-256 of the sentences: `{corpus.digest}`\n\n```yaml\n{recipe.yaml()}```\n"
+        f"SHA-256 of the sentences: `{corpus.digest}`\n\n```yaml\n{recipe_yaml(recipe)}```\n"
     )
 
 

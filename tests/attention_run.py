@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from relx.devices import open_device
-from relx.encoder.load import load_encoder, write_encoder
-from relx.examples import read_examples
+from relx.data.labels import read_labels
+from relx.devices.device import open_device
 from relx.files import write_json
-from relx.finetune import file_facts
-from relx.labels import read_labels
-from relx.markers import marker_tokens
+from relx.models.classifier import head_weights, relation_model, spans_of
+from relx.models.encoder.load import load_encoder, write_encoder
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, Recipe
-from relx.relation_model import head_weights, relation_model, spans_of
-from relx.runs import begin, finish
+from relx.runs.stage import begin, finish
+from relx.tasks.relation.markers import marker_tokens
+from relx.tasks.relation.rows import read_examples
+from relx.train import file_facts
 
 SAMPLE = Path(__file__).parents[1] / "sample"
 TYPES = ("DAT", "LOC", "NOH", "ORG", "PER", "POH")

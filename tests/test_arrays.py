@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relx.batches import Batch, Feeder
+from relx.data.batches import Batch, Feeder
 from tapt.arrays import CorpusArrays
 from tapt.corpus import CorpusRows
 

@@ -11,9 +11,9 @@ transformers = pytest.importorskip("transformers")
 import encoder_models as models  # noqa: E402
 from encoder_models import CASES, batch, theirs, write  # noqa: E402
 
-from relx.attention_maps import layer_means, overall_mean, rollout  # noqa: E402
-from relx.encoder.attention import attention_weights, recorded_weights  # noqa: E402
-from relx.encoder.load import load_encoder  # noqa: E402
+from relx.attention import layer_means, overall_mean, rollout  # noqa: E402
+from relx.models.encoder.architectures.attention import attention_weights, recorded_weights  # noqa: E402
+from relx.models.encoder.load import load_encoder  # noqa: E402
 
 LIMIT = 1e-4
 SHARED = Path(__file__).parents[1] / ".." / "shared"

@@ -9,8 +9,8 @@ from typing import get_args
 
 import pytest
 
-from relx.devices import BACKENDS
-from relx.engine import EngineName
+from relx.devices.device import BACKENDS
+from relx.engines.engine import EngineName
 from relx_cli.main import run
 from relx_cli.options import BACKENDS as OFFERED
 from relx_cli.options import ENGINES

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_chain import rows_of, words, write_rows
 
-from relx.runs import locked
+from relx.runs.lock import locked
 from relx_cli.main import run
 
 ROOT = Path(__file__).parents[1]
@@ -121,7 +121,7 @@ def pickled_labels(data):
 
 
 def tiny_encoder(data):
-    from relx.encoder.load import load_encoder, save_encoder
+    from relx.models.encoder.load import load_encoder, save_encoder
     from relx.recipe import FreshSizes, FreshSource
 
     sizes = FreshSizes(layers=1, hidden=16, heads=2, intermediate=32, vocabulary=100, positions=64)
@@ -177,14 +177,14 @@ def test_two_processes_on_one_run_are_refused(data, tmp_path, capsys):
 def test_a_full_disk_is_a_message_and_the_run_carries_on(
     stage, data, tmp_path, monkeypatch, capsys
 ):
-    import relx.checkpoint
+    import relx.training.checkpoint
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     options = words(data, tmp_path / "runs", "tapt.epochs=1", "train.epochs=1")
     with monkeypatch.context() as patch:
-        patch.setattr(relx.checkpoint, "_write", full)
+        patch.setattr(relx.training.checkpoint, "_write", full)
         assert run([stage, *options]) == 2
     assert "disk is full" in capsys.readouterr().err
     folder = tmp_path / "runs/tiny" / {"tapt": "tapt", "train": "train/fold-0"}[stage]
@@ -246,7 +246,7 @@ def test_a_dev_file_that_is_trained_on_is_refused_and_a_shared_row_warned_of(
 
 
 def test_a_checkpoint_of_another_precision_is_a_message(data, tmp_path, monkeypatch, capsys):
-    from relx import fit
+    from relx.training import fit
 
     save = fit.save_checkpoint
 
@@ -266,7 +266,7 @@ def test_a_checkpoint_of_another_precision_is_a_message(data, tmp_path, monkeypa
 def test_a_changed_test_file_is_another_run_where_the_vocabulary_is_fresh(
     data, tmp_path, monkeypatch, capsys
 ):
-    from relx import fit
+    from relx.training import fit
 
     save = fit.save_checkpoint
 

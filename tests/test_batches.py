@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relx.batches import (
+from relx.data.batches import (
     LADDER_MULTIPLE,
     LADDER_RUNGS,
     Feeder,
@@ -231,7 +231,7 @@ def test_a_feeder_plans_an_epoch_once(monkeypatch):
         planned.append(epoch)
         return training_plan(*args, epoch=epoch, **options)
 
-    monkeypatch.setattr("relx.batches.training_plan", plan)
+    monkeypatch.setattr("relx.data.batches.training_plan", plan)
     feeder = Feeder(np.arange(5, 50), 4, 0, counting)
     assert feeder.steps == feeder.steps == 12
     feeder.signature()

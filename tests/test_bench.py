@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relx.examples import read_examples
-from relx.labels import KLUE
-from relx.recipe import DataSection, recipe_from_tree
+from relx.data.labels import KLUE
+from relx.recipe import DataSection
+from relx.recipe_file import recipe_from_tree
+from relx.tasks.relation.rows import read_examples
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from relx.examples import read_examples
 from relx.faults import InputError
 from relx.files import read_json
 from relx.predict import Run, open_run
 from relx.recipe import DataSection
 from relx.score import run_rows
+from relx.tasks.relation.rows import read_examples
 from relx_cli.main import run
 from relx_cli.recipes import shipped
 

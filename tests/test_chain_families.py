@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from test_chain import rows_of, words, write_rows
 
-from relx.encoder.tokenizer import fresh_tokenizer, write_tokenizer
 from relx.files import read_json
+from relx.models.encoder.tokenizers.tokenizer import fresh_tokenizer, write_tokenizer
 from relx_cli.main import run
 
 torch = pytest.importorskip("torch")

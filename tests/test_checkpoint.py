@@ -8,8 +8,8 @@ import pytest
 from keras import ops
 from safetensors.numpy import load_file
 
-from relx.checkpoint import load_checkpoint, read_state, save_checkpoint
 from relx.faults import InputError
+from relx.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 
 STATE = {"epoch": 1, "step": 3, "history": [{"loss": 0.1, "이름": 2.0}], "best": None}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
-from relx import runs
 from relx.faults import Fault, InputError
-from relx.recipe import load_recipe, recipe_from_tree
-from relx.runs import Sitting, begin, finish
+from relx.recipe_file import load_recipe, recipe_from_tree
+from relx.runs import stage as stages
+from relx.runs.stage import Sitting, begin, finish
 from relx_cli import main
 from relx_cli.main import COMMANDS, relx, run
 from relx_cli.options import recipe_of
@@ -194,7 +194,7 @@ def test_a_missing_recipe_is_a_message(name, said, tmp_path, monkeypatch):
 @pytest.fixture
 def two_runs(tmp_path, monkeypatch) -> Path:
     ticks = itertools.count(0, 90)
-    monkeypatch.setattr(runs.time, "monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr(stages.time, "monotonic", lambda: float(next(ticks)))
     for name, stage, results in (
         ("a", "tapt", {"pseudo_perplexity": 12.345}),
         ("a", "train/fold-0", {"micro_f1": 71.5, "auprc": 73.25}),

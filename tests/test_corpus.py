@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from relx.faults import InputError
-from relx.recipe import recipe_from_tree
+from relx.recipe_file import recipe_from_tree
 from relx.spans import Span
 from tapt.corpus import CorpusText, corpus_digest, read_corpus, tokenize_corpus
 

@@ -8,11 +8,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugin_util import markdown_to_safe_html
 from tensorboard.util.tensor_util import make_ndarray
 
-from relx.dev_log import log_dev_rows, marked_sentence, mistakes_text
-from relx.examples import Entity, Example
-from relx.labels import LabelList
-from relx.logs import RunLog, curve_counts
+from relx.data.labels import LabelList
 from relx.spans import Span
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
+from relx.training.dev_log import log_dev_rows, marked_sentence, mistakes_text
+from relx.training.log import RunLog, curve_counts
 
 LABELS = LabelList(("no_relation", "org:members", "per:title"), "no_relation")
 

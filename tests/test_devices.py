@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from relx.backends.machine import cpu_has
-from relx.batches import Feeder
-from relx.checkpoint import load_checkpoint, save_checkpoint
-from relx.devices import open_device
+from relx.data.batches import Feeder
+from relx.devices.backends.machine import cpu_has
+from relx.devices.device import open_device
 from relx.faults import InputError
-from relx.fit import compile_for
-from relx.optimizer import LossScaler, make_optimizer
 from relx.recipe import DeviceSection, TrainSection
+from relx.training.checkpoint import load_checkpoint, save_checkpoint
+from relx.training.fit import compile_for
+from relx.training.optimizer import LossScaler, make_optimizer
 
 ROWS, CLASSES, WORDS = 22, 3, 40
 RNG = np.random.default_rng(0)
@@ -167,7 +167,7 @@ def test_mirrored_on_one_device_is_refused():
 
 def test_auto_is_float32_on_a_cpu_and_says_what_is_faster(monkeypatch):
     for amx in (True, False):
-        monkeypatch.setattr("relx.backends.tensorflow.cpu_has", lambda flag, amx=amx: amx)
+        monkeypatch.setattr("relx.devices.backends.tensorflow.cpu_has", lambda flag, amx=amx: amx)
         device = open_device(DeviceSection(), 0)
         assert (device.precision, device.replicas, device.compiles) == ("float32", 1, False)
         assert ("mixed_bfloat16" in device.precise.reason) == amx
@@ -175,7 +175,7 @@ def test_auto_is_float32_on_a_cpu_and_says_what_is_faster(monkeypatch):
 
 
 def test_a_backend_that_is_not_installed_is_refused_with_the_words_that_install_it(monkeypatch):
-    monkeypatch.setattr("relx.devices.installed_backends", lambda: ("tensorflow",))
+    monkeypatch.setattr("relx.devices.device.installed_backends", lambda: ("tensorflow",))
     for backend in ("jax", "torch"):
         with pytest.raises(InputError, match=rf"pip install 'relx\[{backend}\]'"):
             open_device(DeviceSection(backend=backend), 0)

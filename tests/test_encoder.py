@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from relx.encoder.architecture import Encoder
-from relx.encoder.build import build_encoder, build_head
-from relx.encoder.configuration import EncoderConfig
-from relx.encoder.folder import INDEX, WEIGHTS
-from relx.encoder.load import FRESH_HEAD, LoadedEncoder, load_encoder, save_encoder
-from relx.encoder.tokenizer import fresh_tokenizer, read_tokenizer, tokenizer_digest
-from relx.encoder.weights import NEW_ROW_NOISE, grown
 from relx.faults import InputError
+from relx.models.encoder.architectures.bert import Encoder
+from relx.models.encoder.architectures.weights import NEW_ROW_NOISE, grown
+from relx.models.encoder.build import build_encoder, build_head
+from relx.models.encoder.configuration import EncoderConfig
+from relx.models.encoder.folder import INDEX, WEIGHTS
+from relx.models.encoder.load import FRESH_HEAD, LoadedEncoder, load_encoder, save_encoder
+from relx.models.encoder.tokenizers.tokenizer import (
+    fresh_tokenizer,
+    read_tokenizer,
+    tokenizer_digest,
+)
 from relx.recipe import FreshSizes, FreshSource
 
 SENTENCES = ["강감찬은 고려의 장군이다.", "세종은 조선의 왕이었다.", "한강은 서울을 지난다."] * 3
@@ -488,7 +492,7 @@ def test_a_full_disk_leaves_the_old_folder(folder, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr("relx.encoder.load.write_checkpoint", full)
+    monkeypatch.setattr("relx.models.encoder.load.write_checkpoint", full)
     with pytest.raises(InputError, match="disk is full"):
         save_encoder(loaded, folder, "")
     assert contents(folder) == before

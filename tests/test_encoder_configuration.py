@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from relx.encoder.configuration import (
+from relx.faults import InputError
+from relx.models.encoder.configuration import (
     EncoderConfig,
     configuration_from_dict,
     read_configuration,
 )
-from relx.faults import InputError
 
 ROBERTA = {
     "model_type": "roberta",

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from relx.encoder.build import ARCHITECTURES, build_encoder, build_head, weights_of
-from relx.encoder.configuration import FAMILIES, configuration_from_dict
-from relx.encoder.folder import WEIGHTS
-from relx.encoder.load import LoadedEncoder, load_encoder, save_encoder
-from relx.encoder.tokenizer import fresh_tokenizer, read_tokenizer
-from relx.encoder.weights import head_weights
 from relx.faults import InputError
+from relx.models.encoder.architectures.weights import head_weights
+from relx.models.encoder.build import ARCHITECTURES, build_encoder, build_head, weights_of
+from relx.models.encoder.configuration import FAMILIES, configuration_from_dict
+from relx.models.encoder.folder import WEIGHTS
+from relx.models.encoder.load import LoadedEncoder, load_encoder, save_encoder
+from relx.models.encoder.tokenizers.tokenizer import fresh_tokenizer, read_tokenizer
 
 SENTENCES = ["강감찬은 고려의 장군이다.", "세종은 조선의 왕이었다.", "한강은 서울을 지난다."]
 SIZES = {

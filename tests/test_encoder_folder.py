@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save, save_file
 
-from relx.encoder.folder import (
+from relx.faults import InputError
+from relx.models.encoder.folder import (
     INDEX,
     PICKLE,
     PICKLE_INDEX,
@@ -17,7 +18,6 @@ from relx.encoder.folder import (
     require_free,
     write_checkpoint,
 )
-from relx.faults import InputError
 
 
 @pytest.fixture

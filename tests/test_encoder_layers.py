@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from relx.encoder.attention import attended, picked
-from relx.encoder.layers import Activation, Dropout, LayerNorm
+from relx.models.encoder.architectures.attention import attended, picked
+from relx.models.encoder.architectures.layers import Activation, Dropout, LayerNorm
 
 tf = pytest.importorskip("tensorflow")
 

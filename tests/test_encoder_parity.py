@@ -12,9 +12,9 @@ transformers = pytest.importorskip("transformers")
 import encoder_models as models  # noqa: E402
 from encoder_models import CASES, FAMILIES, batch, theirs, write  # noqa: E402
 
-from relx.encoder.deberta import distance_rows  # noqa: E402
-from relx.encoder.families import DebertaConfig  # noqa: E402
-from relx.encoder.load import FRESH_HEAD, load_encoder, save_encoder  # noqa: E402
+from relx.models.encoder.architectures.deberta_attention import distance_rows  # noqa: E402
+from relx.models.encoder.families.deberta import DebertaConfig  # noqa: E402
+from relx.models.encoder.load import FRESH_HEAD, load_encoder, save_encoder  # noqa: E402
 
 LIMIT = 1e-5
 SHARED = Path(__file__).parents[1] / ".." / "shared"

@@ -7,8 +7,8 @@ import keras_hub
 import numpy as np
 import pytest
 
-from relx.encoder.load import FRESH_HEAD, load_encoder, save_encoder
 from relx.faults import InputError
+from relx.models.encoder.load import FRESH_HEAD, load_encoder, save_encoder
 
 SIZES = {"num_layers": 2, "num_heads": 3, "hidden_dim": 12, "intermediate_dim": 20}
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "고려", "##의", "장군", "."]

@@ -10,12 +10,13 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants, errors
 
-from relx import runs
-from relx.encoder import source
-from relx.encoder.source import find_source
-from relx.encoder.tokenizer import load_tokenizer
 from relx.faults import InputError
-from relx.recipe import recipe_from_tree
+from relx.models.encoder import source
+from relx.models.encoder.source import find_source
+from relx.models.encoder.tokenizers.tokenizer import load_tokenizer
+from relx.recipe_file import recipe_from_tree
+from relx.runs.manifest import pinned_revision, read_manifest, record_encoder
+from relx.runs.stage import begin
 
 OLD, NEW = "1" * 40, "2" * 40
 HUB_ID = "somebody/tiny"
@@ -49,7 +50,8 @@ def test_a_branch_a_tag_and_a_commit_are_found_in_the_cache(cache, revision, com
 
 
 def test_the_environment_decides_where_the_cache_is_and_that_nothing_is_fetched(cache):
-    code = f"from relx.encoder.source import find_source; print(find_source({HUB_ID!r}).revision)"
+    code = "from relx.models.encoder.source import find_source; "
+    code += f"print(find_source({HUB_ID!r}).revision)"
     environment = os.environ | {"HF_HUB_CACHE": str(cache.parent), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -151,12 +153,12 @@ def test_pickles_are_fetched_only_where_allowed_and_needed(cache, monkeypatch):
 
 def test_a_stage_that_carries_on_takes_the_commit_that_it_began_with(tmp_path):
     recipe = recipe_from_tree({"name": "a", "encoder": {"from": HUB_ID, "revision": "main"}})
-    runs.begin(tmp_path, "tapt", recipe, {}, {}, "encoder")
-    assert runs.pinned_revision(tmp_path, "main") == "main"
-    runs.record_encoder(tmp_path, HUB_ID, OLD, ["a note"])
-    recorded = runs.read_manifest(tmp_path).encoder
+    begin(tmp_path, "tapt", recipe, {}, {}, "encoder")
+    assert pinned_revision(tmp_path, "main") == "main"
+    record_encoder(tmp_path, HUB_ID, OLD, ["a note"])
+    recorded = read_manifest(tmp_path).encoder
     assert recorded == {"source": HUB_ID, "revision": OLD, "notes": ["a note"]}
-    assert runs.pinned_revision(tmp_path, "main") == OLD
+    assert pinned_revision(tmp_path, "main") == OLD
 
 
 def test_a_revision_decides_the_result_and_allowing_a_pickle_does_not():

@@ -13,18 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relx import engine, graph
-from relx.batches import Batch
-from relx.devices import open_device
-from relx.encoder.load import load_encoder
-from relx.engine import OpenVinoEngine, Trained, open_engine, predict_logits, token_plan
+from relx.data.batches import Batch
+from relx.data.token_rows import TokenRow
+from relx.devices.device import open_device
+from relx.engines import engine
+from relx.engines import openvino as graph
+from relx.engines.engine import OpenVinoEngine, Trained, open_engine, predict_logits, token_plan
 from relx.faults import InputError
-from relx.inputs import RelationArrays
+from relx.models.arrays import RelationArrays
+from relx.models.classifier import relation_model
+from relx.models.encoder.load import load_encoder
 from relx.predict import softmax
 from relx.recipe import DeviceSection
-from relx.relation_model import relation_model
 from relx.spans import Span
-from relx.tokens import TokenRow
 
 pytest.importorskip("openvino")
 
@@ -241,7 +242,7 @@ def test_what_openvino_cannot_do_is_said(section, words, trained, cpu, monkeypat
 
 
 def test_openvino_is_imported_without_what_reports_its_use():
-    code = "from relx.graph import import_openvino; import_openvino(); import sys; "
+    code = "from relx.engines.openvino import import_openvino; import_openvino(); import sys; "
     code += "print(sys.modules['openvino_telemetry'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "None\n"

@@ -7,16 +7,16 @@ import keras
 import numpy as np
 import pytest
 
-from relx import callbacks
-from relx import fit as fits
-from relx.batches import Feeder
-from relx.callbacks import Listeners, Pace
-from relx.checkpoint import read_state
-from relx.devices import open_device
+from relx.data.batches import Feeder
+from relx.devices.device import open_device
 from relx.faults import InputError
-from relx.fit import compile_for, fit, speed
 from relx.recipe import CheckpointSection, DeviceSection, TrainSection
 from relx.stopping import Stop
+from relx.training import callbacks
+from relx.training import fit as fits
+from relx.training.callbacks import Listeners, Pace
+from relx.training.checkpoint import read_state
+from relx.training.fit import compile_for, fit, speed
 
 ROWS, STEPS, EPOCHS = 22, 3, 2
 RNG = np.random.default_rng(0)

@@ -9,19 +9,36 @@ ROOT = Path(__file__).parents[1]
 FRAMEWORKS = {"keras", "keras_hub", "tensorflow", "torch", "jax"}
 HEAVY = FRAMEWORKS | {"transformers", "pandas", "sklearn"}
 NO_FRAMEWORK = [
-    *("relx.recipe", "relx.examples", "relx.labels", "relx.splits", "relx.markers", "relx.tokens"),
-    *("relx.metrics", "relx.submission", "relx.score", "relx.runs", "relx.logs", "relx.files"),
-    *(
-        "relx.validation",
-        "relx.processes",
-        "relx.devices",
-        "relx.survey",
-        "relx.engine",
-        "relx.encoder.tokenizer",
-    ),
-    *("tapt.corpus", "tapt.masking"),
+    "relx.recipe",
+    "relx.recipe_file",
+    "relx.tasks.relation.rows",
+    "relx.data.labels",
+    "relx.data.splits",
+    "relx.tasks.relation.markers",
+    "relx.data.tokens",
+    "relx.data.token_rows",
+    "relx.scoring.one_of",
+    "relx.tasks.relation.answers",
+    "relx.score",
+    "relx.runs.stage",
+    "relx.runs.state",
+    "relx.training.log",
+    "relx.files",
+    "relx.validate",
+    "relx.devices.processes",
+    "relx.devices.device",
+    "relx.devices.speed",
+    "relx.engines.engine",
+    "relx.models.encoder.tokenizers.tokenizer",
+    "tapt.corpus",
+    "tapt.masking",
 ]
-NOTHING_HEAVY = ["relx.metrics", "relx.submission", "relx.score", "relx_cli.main"]
+NOTHING_HEAVY = [
+    "relx.scoring.one_of",
+    "relx.tasks.relation.answers",
+    "relx.score",
+    "relx_cli.main",
+]
 
 
 def loaded(code: str, of: set[str]) -> set[str]:

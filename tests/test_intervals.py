@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from relx.examples import Entity, Example
-from relx.intervals import (
+from relx.data.labels import LabelList
+from relx.score import ScoredRows
+from relx.scoring.intervals import (
     CLASS_SCORES,
     SCORES,
     _drawn_weights,
@@ -14,10 +15,10 @@ from relx.intervals import (
     bootstrap,
     paired_bootstrap,
 )
-from relx.labels import LabelList
-from relx.metrics import class_auprc, scores
-from relx.score import ScoredRows
+from relx.scoring.one_of import class_auprc, scores
 from relx.spans import Span
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 
 LABELS = LabelList(("org:a", "no_relation", "per:b", "per:c", "per:never"), "no_relation")
 ENTITY = Entity("가", Span(0, 1), "PER")
@@ -95,7 +96,7 @@ def test_rare_classes_do_not_push_the_interval_beside_the_value():
 
 
 def test_weights_are_rows_drawn_with_replacement(monkeypatch):
-    monkeypatch.setattr("relx.intervals.CHUNK", 100)
+    monkeypatch.setattr("relx.scoring.intervals.CHUNK", 100)
     chunks = list(_drawn_weights(7, 3000, 1))
     assert len(chunks) > 1
     weights = np.concatenate(chunks, axis=1)
@@ -109,7 +110,7 @@ def test_weights_are_rows_drawn_with_replacement(monkeypatch):
 def test_chunks_change_nothing(monkeypatch):
     rows = random_rows(np.random.default_rng(2), 50, 10)
     whole = bootstrap(rows, 101)
-    monkeypatch.setattr("relx.intervals.CHUNK", 1000)
+    monkeypatch.setattr("relx.scoring.intervals.CHUNK", 1000)
     assert bootstrap(rows, 101) == whole
 
 

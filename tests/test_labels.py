@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
+from relx.data.labels import KLUE, LabelList, read_labels
 from relx.faults import InputError
-from relx.labels import KLUE, LabelList, read_labels
 from relx.recipe import DataSection
 
 NAMES = ("관계없음", "부모", "형제")

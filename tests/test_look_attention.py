@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from attention_run import HEADS, LAYERS, SAMPLE, write_run
 
-from relx.attention_maps import (
+from relx.attention import (
     between_entities,
     layer_means,
     overall_mean,
@@ -17,8 +17,9 @@ from relx.attention_maps import (
     restricted,
     rollout,
 )
-from relx.look.attention import View, attention_plots, find_row, packed, page_data
 from relx.look.font import undrawable
+from relx.look.relation.attention import find_row, packed, page_data
+from relx.look.relation.attention_plots import View, attention_plots
 from relx.predict import open_run
 from relx_cli.main import run
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from browser import chromium, logged, open_page, requested, require_browser, script, use_colors
 
-from relx.examples import Entity, Example
-from relx.labels import LabelList
+from relx.data.labels import LabelList
 from relx.score import ScoredRows
 from relx.spans import Span
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -67,7 +68,7 @@ def many(count, seed=0, labels=LABELS):
 
 def write(folder, rows, pictures=False):
     from relx.look.page import render
-    from relx.look.report import context, figures_of, write_report
+    from relx.look.relation.report import context, figures_of, write_report
 
     page = folder / "report.html"
     figures = figures_of(rows, draws=20)

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2
 
-from relx.comparison import (
+from relx.data.labels import LabelList
+from relx.faults import InputError
+from relx.files import read_json, write_json
+from relx.look.relation.compare import page_data, write_comparison
+from relx.predict import LABELS_FILE, MODEL_FOLDER, Run
+from relx.recipe_file import recipe_from_tree
+from relx.runs.manifest import read_manifest
+from relx.runs.stage import begin, finish
+from relx.score import ScoredRows
+from relx.scoring.comparison import (
     EXACT_BELOW,
     KINDS,
     changes,
@@ -20,17 +29,10 @@ from relx.comparison import (
     mcnemar,
     require_same_labels,
 )
-from relx.examples import Entity, Example
-from relx.faults import InputError
-from relx.files import read_json, write_json
-from relx.labels import LabelList
-from relx.look.compare import page_data, write_comparison
-from relx.predict import LABELS_FILE, MODEL_FOLDER, Run
-from relx.recipe import recipe_from_tree
-from relx.runs import begin, finish, read_manifest
-from relx.score import ScoredRows
 from relx.spans import Span
-from relx.submission import write_submission
+from relx.tasks.relation.answers import write_submission
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 from relx_cli.main import run
 
 pytest.importorskip("jinja2")

@@ -9,36 +9,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relx.encoder.tokenizer import add_marker_tokens, fresh_tokenizer
-from relx.examples import Entity, Example
+from relx.data.labels import KLUE, LabelList
 from relx.faults import InputError
-from relx.inputs import tokenize_examples
-from relx.labels import KLUE, LabelList
-from relx.look.corpus import (
-    MOST_PAIRS,
-    Corpus,
-    LabelShares,
-    TokenLengths,
+from relx.look.relation.eda.corpus import Corpus, read_corpus
+from relx.look.relation.eda.entity_types import MOST_PAIRS, frequent_entities, type_table
+from relx.look.relation.eda.file_facts import (
     character_lengths,
     contradictions,
     file_facts,
-    frequent_entities,
-    headline_label,
-    label_shares,
     quantiles,
-    read_corpus,
     repeated_rows,
     shared_sentences,
-    source_rows,
     stands_earlier,
-    token_lengths,
     type_shifts,
-    type_table,
 )
-from relx.markers import marker_tokens
-from relx.recipe import load_recipe
+from relx.look.relation.eda.label_shares import LabelShares, headline_label, label_shares
+from relx.look.relation.eda.sources import source_rows
+from relx.look.relation.eda.token_lengths import TokenLengths, token_lengths
+from relx.models.arrays import tokenize_examples
+from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, fresh_tokenizer
+from relx.recipe_file import load_recipe
 from relx.spans import Span
-from relx.submission import write_submission
+from relx.tasks.relation.answers import write_submission
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.markers import marker_tokens
+from relx.tasks.relation.rows import Example
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "recipes/demo.yaml"

@@ -11,16 +11,16 @@ import pytest
 from click.testing import CliRunner
 from matplotlib.text import Text
 
+from relx.data.labels import LabelList
 from relx.faults import InputError
-from relx.labels import LabelList
-from relx.look.corpus import read_corpus
-from relx.look.eda import context, write_eda
-from relx.look.eda_plots import plots, signed
-from relx.look.findings import draw_clouds, examine, facts
 from relx.look.font import undrawable
 from relx.look.plots import png_bytes, svg_file
-from relx.recipe import load_recipe
-from relx.submission import write_submission
+from relx.look.relation.eda.corpus import read_corpus
+from relx.look.relation.eda.findings import draw_clouds, examine, facts
+from relx.look.relation.eda.page import context, write_eda
+from relx.look.relation.eda.plots import plots, signed
+from relx.recipe_file import load_recipe
+from relx.tasks.relation.answers import write_submission
 from relx_cli.eda import eda
 
 ROOT = Path(__file__).parents[1]

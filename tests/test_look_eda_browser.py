@@ -4,8 +4,8 @@ import pytest
 from browser import chromium, logged, open_page, requested, script, use_colors
 from test_look_eda import DEMO, predicted, settings, write_task
 
-from relx.look.eda import write_eda
-from relx.recipe import load_recipe
+from relx.look.relation.eda.page import write_eda
+from relx.recipe_file import load_recipe
 
 SHOWN = "return [...document.querySelectorAll('.card.label')].filter(c => !c.hidden).map(c => c.id)"
 WIDTH = "return document.documentElement.scrollWidth"

@@ -1,4 +1,4 @@
-"""The report: what it says equals `relx.metrics`, and it is one file that needs no network."""
+"""The report: what it says equals `scoring.one_of`, and it is one file that needs no network."""
 
 import csv
 import json
@@ -13,22 +13,23 @@ import pytest
 from click.testing import CliRunner
 
 import relx.predict
-from relx.examples import Entity, Example, read_examples
+from relx.data.labels import KLUE, LabelList
 from relx.faults import InputError
-from relx.labels import KLUE, LabelList
-from relx.logs import RunLog
-from relx.look.class_curves import class_curves
 from relx.look.learning import learning_plots
 from relx.look.page import require_place
 from relx.look.plots import svg
-from relx.look.report import context, figures_of, page_data, write_report
-from relx.look.scored import confusion_plot, label_groups
-from relx.metrics import scores
+from relx.look.relation.class_curves import class_curves
+from relx.look.relation.report import context, figures_of, page_data, write_report
+from relx.look.relation.scored import confusion_plot, label_groups
 from relx.recipe import DataSection, Recipe
-from relx.runs import begin, finish
+from relx.runs.stage import begin, finish
 from relx.score import ScoredRows
+from relx.scoring.one_of import scores
 from relx.spans import Span
-from relx.submission import write_submission
+from relx.tasks.relation.answers import write_submission
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example, read_examples
+from relx.training.log import RunLog
 from relx_cli.main import main
 from relx_cli.report import report
 

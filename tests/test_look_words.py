@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from relx.examples import Entity, Example
-from relx.look import words
 from relx.look.font import korean_font, letters_of
-from relx.look.words import (
+from relx.look.relation.eda import words
+from relx.look.relation.eda.words import (
     CLOUD_SIZE,
     CLOUD_WORDS,
     LONGEST_IN_CLOUD,
@@ -26,6 +25,8 @@ from relx.look.words import (
     telling_words,
 )
 from relx.spans import Span
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 
 counts_of_words = arrays.arrays(
     np.int64, st.shared(st.integers(2, 8), key="words"), elements=st.integers(0, 40)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from relx.devices import open_device
+from relx.devices.device import open_device
 from relx.recipe import DeviceSection
 
 open_device(DeviceSection(precision="float32"), 0)
 
-from relx.losses import CrossEntropy  # noqa: E402 - after the backend is chosen
+from relx.training.losses import CrossEntropy  # noqa: E402 - after the backend is chosen
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3])

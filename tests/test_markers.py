@@ -3,11 +3,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from relx.examples import Entity, Example
-from relx.markers import KOREAN_TYPES, MarkedText, mark, marker_tokens
-from relx.query import check_query
+from relx.data.marked import MarkedText
 from relx.recipe import MarkersSection
 from relx.spans import Span
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.markers import KOREAN_TYPES, mark, marker_tokens
+from relx.tasks.relation.rows import Example
+from relx.template import check_query
 
 SENTENCE = "조지 해리슨이 비틀즈의 곡을 썼다."
 STYLES = [

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from relx.batches import Batch, reading_plan
-from relx.devices import open_device
-from relx.encoder.load import load_encoder
-from relx.fit import compile_for
+from relx.data.batches import Batch, reading_plan
+from relx.devices.device import open_device
+from relx.models.encoder.load import load_encoder
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, TaptSection
+from relx.training.fit import compile_for
 from tapt.arrays import CorpusArrays
 from tapt.corpus import CorpusText, tokenize_corpus
 from tapt.masked_lm import masked_lm_model, pseudo_perplexity

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from relx.batches import Batch
-from relx.devices import open_device
+from relx.data.batches import Batch
+from relx.devices.device import open_device
+from relx.devices.memory import BatchWatch, memory_faults
 from relx.faults import InputError
-from relx.memory import BatchWatch, memory_faults
 from relx.recipe import DeviceSection
 
 PLAN = [Batch(np.zeros(8, np.int64), 8, length) for length in (64, 96, 32)]
@@ -123,8 +123,8 @@ from pathlib import Path
 
 import numpy as np
 
-from relx.batches import Batch
-from relx.devices import open_device
+from relx.data.batches import Batch
+from relx.devices.device import open_device
 from relx.faults import InputError
 from relx.recipe import DeviceSection
 
@@ -132,7 +132,7 @@ device = open_device(DeviceSection(precision="float32"), 0)
 
 import keras
 
-from relx.memory import BatchWatch, memory_faults
+from relx.devices.memory import BatchWatch, memory_faults
 
 rows = keras.Input((8,))
 model = keras.Model(rows, keras.layers.Dense(60_000)(rows))

@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from relx.devices import open_device
-from relx.encoder.load import load_encoder, write_encoder
-from relx.examples import Entity, Example
+from relx.data.labels import LabelList
+from relx.devices.device import open_device
 from relx.faults import InputError
 from relx.files import write_json
-from relx.labels import LabelList
-from relx.markers import marker_tokens
+from relx.models.classifier import head_weights, relation_model
+from relx.models.encoder.load import load_encoder, write_encoder
 from relx.predict import open_run
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, Recipe
-from relx.relation_model import head_weights, relation_model
-from relx.runs import begin, finish
+from relx.runs.stage import begin, finish
 from relx.spans import Span
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.markers import marker_tokens
+from relx.tasks.relation.rows import Example
 
 ROOT = Path(__file__).parents[1]
 SENTENCES = [
@@ -97,7 +98,8 @@ def test_a_kept_graph_predicts_without_any_framework(finished):
 import sys
 sys.path[:0] = [{str(ROOT / "tests")!r}, {str(ROOT)!r}]
 from pathlib import Path
-from relx.examples import Entity, Example
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 from relx.predict import open_run
 from relx.spans import Span
 row = Example("0", "가람은 나루의 대표이다.", Entity("가람은", Span(0, 3), "PER"),

@@ -14,11 +14,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from relx.encoder.load import load_encoder, save_encoder
+from relx.devices.processes import (
+    ADDRESSES,
+    COUNT,
+    INDEX,
+    TF_CONFIG,
+    Processes,
+    is_chief,
+    read_processes,
+)
 from relx.faults import InputError
 from relx.files import read_json
+from relx.models.encoder.load import load_encoder, save_encoder
 from relx.predict import open_run
-from relx.processes import ADDRESSES, COUNT, INDEX, TF_CONFIG, Processes, is_chief, read_processes
 from relx.recipe import DeviceSection, FreshSizes, FreshSource
 from relx_cli.main import run
 

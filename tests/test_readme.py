@@ -12,19 +12,15 @@ import click
 import pytest
 import yaml
 
-from relx.encoder.families import FAMILIES
-from relx.examples import Entity, Example, scan_examples
-from relx.labels import KLUE
-from relx.markers import mark
-from relx.metrics import ClassScores, Scores
-from relx.recipe import (
-    DataSection,
-    MarkersSection,
-    MarkerStyle,
-    load_recipe,
-    recipe_from_tree,
-)
+from relx.data.labels import KLUE
+from relx.models.encoder.families.registry import FAMILIES
+from relx.recipe import DataSection, MarkersSection, MarkerStyle
+from relx.recipe_file import load_recipe, recipe_from_tree
+from relx.scoring.one_of import ClassScores, Scores
 from relx.spans import Span
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.markers import mark
+from relx.tasks.relation.rows import Example, scan_examples
 from relx_cli.main import relx
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from relx import fit
-from relx.checkpoint import read_state
 from relx.files import read_json
+from relx.training import fit
+from relx.training.checkpoint import read_state
 from relx_cli.main import run
 
 ROOT = Path(__file__).parents[1]

@@ -12,26 +12,28 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relx import runs
 from relx.faults import Fault, InputError
 from relx.files import is_temporary, whole_file, whole_folder
-from relx.recipe import Recipe, load_recipe, recipe_from_tree
-from relx.runs import (
+from relx.recipe import Recipe
+from relx.recipe_file import load_recipe, recipe_from_tree
+from relx.runs import stage as stages
+from relx.runs.differences import input_differences
+from relx.runs.find import find_run
+from relx.runs.lock import locked
+from relx.runs.manifest import PACKAGES, Git, read_manifest
+from relx.runs.stage import (
     CHECKPOINT,
     Sitting,
     Start,
     begin,
     best_folder,
     drop_other_bests,
-    find_run,
     finish,
-    list_runs,
-    locked,
     matches,
     nothing_left_behind,
     publish_best,
-    read_manifest,
 )
+from relx.runs.state import list_runs
 
 ROOT = Path(__file__).parents[1]
 INPUTS = {"train": {"epochs": 3, "sizes": (1, 2)}, "seed": 42, "digest": "가" * 64}
@@ -96,7 +98,7 @@ def test_the_manifest_traces_the_run(tmp_path):
     assert manifest.recipe == recipe().tree() and manifest.seed == 42
     assert manifest.data == {"train": {"rows": 3}}
     assert manifest.device == "one CPU" and manifest.results == {"micro_f1": 71.5}
-    assert set(runs.PACKAGES) | {"python"} == set(manifest.versions)
+    assert set(PACKAGES) | {"python"} == set(manifest.versions)
     assert manifest.versions["numpy"] and manifest.versions["python"].startswith("3.")
     assert manifest.started <= (manifest.finished or "")
     assert manifest.started.endswith("+00:00")
@@ -109,7 +111,7 @@ def test_the_resolved_recipe_lies_beside_the_manifest(tmp_path):
 def test_seconds_add_up_over_sittings(tmp_path, monkeypatch):
     folder = started(tmp_path)
     clock = iter([100.0, 110.0, 110.0, 300.0, 305.5, 305.5])
-    monkeypatch.setattr(runs.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(stages.time, "monotonic", lambda: next(clock))
     for _ in range(2):
         Sitting(folder).count()
         assert started(tmp_path) == folder
@@ -277,7 +279,7 @@ trees = st.recursive(
 @settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.dictionaries(st.text("ab", min_size=1), trees), st.dictionaries(st.just("a"), trees))
 def test_no_differences_means_equal_inputs(one, other):
-    assert (runs._differences(one, other) == []) == (one == other)
+    assert (input_differences(one, other) == []) == (one == other)
 
 
 @pytest.mark.parametrize("content", ['{"stage": "tr', "[1]", '{"stage": "train"}', ""])
@@ -333,7 +335,7 @@ def test_what_is_missing_is_said_with_the_command(tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from relx.runs import locked
+from relx.runs.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -398,8 +400,8 @@ def test_the_repository_is_noted(tmp_path, monkeypatch):
     clean = read_manifest(started(tmp_path / "runs", "clean")).git
     (tmp_path / "a").write_text("2")
     dirty = read_manifest(started(tmp_path / "runs", "dirty")).git
-    assert clean == runs.Git(commit=git("rev-parse", "HEAD"), dirty=False)
-    assert dirty == runs.Git(commit=git("rev-parse", "HEAD"), dirty=True)
+    assert clean == Git(commit=git("rev-parse", "HEAD"), dirty=False)
+    assert dirty == Git(commit=git("rev-parse", "HEAD"), dirty=True)
 
 
 def test_a_manifest_is_json_for_people(tmp_path):

@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 import relx.predict
-from relx.examples import read_examples
+from relx.data.labels import LabelList
 from relx.faults import InputError
-from relx.labels import LabelList
 from relx.recipe import DataSection
 from relx.score import gold_classes, join_on_id, score_run, score_submission, submission_rows
-from relx.submission import read_submission, write_submission
+from relx.tasks.relation.answers import read_submission, write_submission
+from relx.tasks.relation.rows import read_examples
 from relx_cli.score import score
 
 NAMES = ("no_relation", "per:spouse", "나라:수도")

@@ -3,7 +3,7 @@
 import pytest
 
 from relx.faults import InputError
-from relx.sentence import example_of
+from relx.tasks.relation.sentence import example_of
 
 SENTENCE = "가람은 가람시의 시장이다."
 

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relx.examples import Entity, Example
+from relx.data.splits import split
 from relx.faults import InputError
 from relx.spans import Span
-from relx.splits import split
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.rows import Example
 
 
 def example(i, sentence, label):

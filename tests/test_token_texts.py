@@ -5,11 +5,11 @@ import re
 import pytest
 from test_tokens import KINDS, KLUE_LIKE, PUNCT, find, tokenizer_of, with_markers, wordpiece
 
+from relx.data.token_rows import tokenize
+from relx.data.token_texts import SPACE, token_sources, token_texts
 from relx.faults import InputError
-from relx.markers import mark, marker_tokens
 from relx.recipe import MarkersSection
-from relx.token_texts import SPACE, token_texts
-from relx.tokens import token_sources, tokenize
+from relx.tasks.relation.markers import mark, marker_tokens
 
 STYLES = [PUNCT, "klue", "typed_entity_marker", "typed_entity_marker_korean", "entity_mask", "none"]
 MARKED = STYLES[:-1]  # in style none a token may reach over an entity's borders

@@ -7,7 +7,8 @@ import pytest
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import Unigram
 
-from relx.encoder.tokenizer import (
+from relx.faults import InputError
+from relx.models.encoder.tokenizers.tokenizer import (
     add_marker_tokens,
     fresh_tokenizer,
     load_tokenizer,
@@ -17,7 +18,6 @@ from relx.encoder.tokenizer import (
     vocabulary_rows,
     write_tokenizer,
 )
-from relx.faults import InputError
 from relx.recipe import FreshSizes, FreshSource
 
 SHARED = Path(__file__).parents[1] / ".." / "shared"
@@ -230,7 +230,8 @@ def test_a_fresh_source_trains_on_the_sentences_given():
 
 def test_the_module_needs_no_deep_learning_framework():
     code = (
-        "import sys; import relx.encoder.tokenizer, relx.encoder.configuration; "
+        "import sys; import relx.models.encoder.tokenizers.tokenizer; "
+        "import relx.models.encoder.configuration; "
         "print([m for m in ('keras', 'keras_hub', 'tensorflow') if m in sys.modules])"
     )
     root = Path(__file__).parents[1]

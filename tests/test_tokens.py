@@ -17,12 +17,15 @@ from tokenizers import (
 )
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from relx.examples import Entity, Example
+from relx.data.special_tokens import special_around
+from relx.data.token_rows import TokenRow, TokenRows, tokenize
+from relx.data.tokens import Pieces, text_tokens
 from relx.faults import InputError
-from relx.markers import mark, marker_tokens
 from relx.recipe import MarkersSection
 from relx.spans import Span
-from relx.tokens import Pieces, TokenRow, TokenRows, special_around, text_tokens, tokenize
+from relx.tasks.relation.entities import Entity
+from relx.tasks.relation.markers import mark, marker_tokens
+from relx.tasks.relation.rows import Example
 
 SHARED = Path(__file__).parents[2] / "shared"
 SENTENCES = [
@@ -422,7 +425,8 @@ def test_nested_entities_have_their_own_starts():
 
 
 def test_many_rows_are_the_single_ones_in_order(monkeypatch):
-    monkeypatch.setattr("relx.tokens.CHUNK", 3)  # more chunks than one
+    for module in ("tokens", "token_rows"):  # more chunks than one
+        monkeypatch.setattr(f"relx.data.{module}.CHUNK", 3)
     tokenizer = tokenizer_of("wordpiece")
     examples = [*KLUE_LIKE, KLUE_LIKE[0]]
     marked = [mark(row, MarkersSection(), "") for row in examples]

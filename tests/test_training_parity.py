@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-from relx.batches import Feeder
-from relx.devices import open_device
-from relx.encoder.load import load_encoder, save_encoder
-from relx.fit import compile_for
-from relx.inputs import RelationArrays
+from relx.data.batches import Feeder
+from relx.data.token_rows import TokenRow
+from relx.devices.device import open_device
+from relx.models.arrays import RelationArrays
+from relx.models.classifier import head_weights, relation_model
+from relx.models.encoder.load import load_encoder, save_encoder
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, TrainSection
-from relx.relation_model import head_weights, relation_model
 from relx.spans import Span
-from relx.tokens import TokenRow
+from relx.training.fit import compile_for
 
 CLASSES, STEPS, RATE, SMOOTHING = 4, 12, 3e-3, 0.1
 SIZES = FreshSizes(layers=2, hidden=24, heads=3, intermediate=48, vocabulary=90)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from relx.batches import reading_plan
-from relx.devices import open_device
+from relx.data.batches import reading_plan
+from relx.devices.device import open_device
 from relx.recipe import DeviceSection, TrainSection
 
 ROWS, CLASSES, WORDS, EPOCHS = 22, 3, 40, 2
@@ -68,7 +68,7 @@ def toy_model():
 
 def train(section, accumulate=1, rows=Rows):
     """Trains in batches of 8, of which the last is uneven and every step is clipped."""
-    from relx.fit import compile_for
+    from relx.training.fit import compile_for
 
     device = open_device(section, 0)
     feeder = device.feeder(rows, 8, 0, accumulate)

@@ -11,7 +11,7 @@ from relx.look.plots import FAINT, Plot, empty_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from relx.runs import Manifest
+    from relx.runs.manifest import Manifest
 
 # Panels of a stage: the title, then what is drawn there, by its name in the log.
 TRAIN = (
@@ -38,8 +38,8 @@ def learning_plots(fold_folder: Path) -> list[Plot]:
     Returns:
         `learning-train`, and `learning-tapt` where the run has that stage.
     """
-    from relx.logs import read_metrics
-    from relx.runs import read_manifest
+    from relx.runs.manifest import read_manifest
+    from relx.training.log import read_metrics
 
     tapt_folder = fold_folder.parents[1] / "tapt"
     train, tapt = read_metrics(fold_folder), read_metrics(tapt_folder)

@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from relx.batches import Feeder
-from relx.devices import open_device
+from relx.data.batches import Feeder
+from relx.devices.device import open_device
 from relx.recipe import DeviceSection, TrainSection
 
 BACKEND = os.environ["RELX_TEST_BACKEND"]
@@ -77,10 +77,10 @@ class Trainer:
     """A tiny relation model and its batches, compiled as stage 2 compiles them."""
 
     def __init__(self, device, dropout=0.0, epochs=2, accumulate=1):
-        from relx.encoder.build import build_encoder
-        from relx.encoder.families import EncoderConfig
-        from relx.fit import compile_for
-        from relx.relation_model import relation_model
+        from relx.models.classifier import relation_model
+        from relx.models.encoder.build import build_encoder
+        from relx.models.encoder.families.family import EncoderConfig
+        from relx.training.fit import compile_for
 
         configuration = EncoderConfig(
             model_type="bert",
@@ -108,7 +108,7 @@ class Trainer:
         compile_for(device, self.model, section, self.feeder.steps, label_smoothing=0.1)
 
     def fit(self, folder, after_epoch=lambda state: {}):
-        from relx.fit import fit
+        from relx.training.fit import fit
 
         folder.mkdir(exist_ok=True)
         return fit(

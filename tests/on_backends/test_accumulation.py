@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from relx.losses import CrossEntropy
-from relx.optimizer import make_optimizer
+from relx.training.losses import CrossEntropy
+from relx.training.optimizer import make_optimizer
 
 SHAPES = {"kernel": (6, 4), "bias": (4,), "gamma": (3,)}
 RATE, DECAY, CLIP, WARMUP = 0.02, 0.1, 1.0, 1

@@ -20,8 +20,10 @@ MODERN = ("full_attention", "sliding_attention", "full_attention")
 
 
 def encoder_of(kind):
-    from relx.encoder.build import build_encoder
-    from relx.encoder.families import DebertaConfig, EncoderConfig, ModernBertConfig
+    from relx.models.encoder.build import build_encoder
+    from relx.models.encoder.families.deberta import DebertaConfig
+    from relx.models.encoder.families.family import EncoderConfig
+    from relx.models.encoder.families.modernbert import ModernBertConfig
 
     # the classes of which each attends in a way of its own
     configurations = {
@@ -53,7 +55,7 @@ def some_inputs(encoder):
 def test_weights_are_those_of_the_other_backends(backend, open_, kind):
     from keras import ops
 
-    from relx.encoder.attention import recorded_weights
+    from relx.models.encoder.architectures.attention import recorded_weights
 
     open_()
     encoder = encoder_of(kind)

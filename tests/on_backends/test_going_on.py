@@ -18,7 +18,7 @@ class Interrupted(BaseException):
 
 
 def fit(trained, folder, **rest):
-    from relx import fit as fits
+    from relx.training import fit as fits
 
     folder.mkdir(exist_ok=True)
     return fits.fit(
@@ -35,7 +35,7 @@ def fit(trained, folder, **rest):
 
 def interrupted(trained, folder, monkeypatch, saves):
     """Fits with a checkpoint after every step, and ends after some of them."""
-    from relx import fit as fits
+    from relx.training import fit as fits
 
     save, done = fits.save_checkpoint, []
 

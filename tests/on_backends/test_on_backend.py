@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from relx.devices import BACKENDS, open_device
+from relx.devices.device import BACKENDS, open_device
 from relx.faults import InputError
 from relx.recipe import DeviceSection
 from relx_cli.main import run
@@ -103,7 +103,7 @@ def test_a_mixed_precision_trains_with_loss_and_logits_in_float32(
 ):
     import keras
 
-    from relx.losses import CrossEntropy
+    from relx.training.losses import CrossEntropy
 
     if precision == "mixed_float16" and backend == "jax":
         with pytest.raises(InputError, match="float16"):
@@ -127,7 +127,7 @@ def test_a_mixed_precision_trains_with_loss_and_logits_in_float32(
 
 @pytest.mark.parametrize("amx", [True, False])
 def test_auto_takes_bfloat16_where_a_step_is_faster_in_it(backend, open_, monkeypatch, amx):
-    module = sys.modules[f"relx.backends.{backend}"]
+    module = sys.modules[f"relx.devices.backends.{backend}"]
     monkeypatch.setattr(module, "cpu_has", lambda flag: amx, raising=False)
     device = open_("auto")
     if device.machine.accelerated:

@@ -1,0 +1,312 @@
+"""The list of relations: its order, which is every probability's order, and the negative one."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from relx.data.table import read_table, read_text
+from relx.faults import Fault, InputError, nearest, shorten
+from relx.recipe import DataSection
+
+# What stands in the label column of a test file that has no labels.
+UNLABELLED = "100"
+
+_SHAPES = "a list of labels, {label: id} or {id: label} with ids from 0 on, or KLUE's relation_list"
+
+
+def _name_faults(names: Sequence[str]) -> Iterable[Fault]:
+    if len(names) < 2:
+        yield Fault("there are fewer than two labels", "", _listed(names), kind="labels")
+    if any(not name.strip() for name in names):
+        yield Fault("a label is empty", "", _listed(names), "text", kind="labels")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        yield Fault("a label stands twice", "", _listed(twice), "each label once", kind="labels")
+
+
+def _unknown_negative(negative: str, names: Sequence[str]) -> Fault:
+    guess = nearest(negative, names)
+    step = f"did you mean data.negative: {guess}? " if guess else ""
+    return Fault(
+        "the negative label is not in the list of labels",
+        "data.negative",
+        negative,
+        f"one of {len(names)} labels: {_listed(names)}",
+        f"{step}data.negative: null counts every label",
+        "unknown label",
+    )
+
+
+def _listed(values: Sequence[object], most: int = 40) -> str:
+    """Writes values in a row, the end left out of a long one."""
+    texts = [str(value) for value in values[:most]]
+    return ", ".join(texts) + (f", … ({len(values)} in all)" if len(values) > most else "")
+
+
+@dataclass(frozen=True)
+class LabelList:
+    """The relations in order, and the one that means that there is none.
+
+    Args:
+        names: The labels; a label's id is its place here.
+        negative: The label that micro-F1 leaves out, or None to count all.
+
+    Raises:
+        InputError: A label is empty or stands twice, there are fewer than two, or the negative
+            one is not among them.
+    """
+
+    names: tuple[str, ...]
+    negative: str | None
+
+    def __post_init__(self) -> None:
+        faults = list(_name_faults(self.names))
+        if self.negative is not None and self.negative not in self.names:
+            faults.append(_unknown_negative(self.negative, self.names))
+        if faults:
+            raise InputError(*faults)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ids
+
+    def index(self, name: str) -> int:
+        """Returns a label's id.
+
+        Args:
+            name: The label.
+
+        Returns:
+            Its place in `names`.
+
+        Raises:
+            InputError: There is no such label.
+        """
+        if name not in self._ids:
+            raise InputError(self.unknown(name))
+        return self._ids[name]
+
+    @property
+    def negative_index(self) -> int | None:
+        """The negative label's id, or None where every label counts."""
+        return None if self.negative is None else self._ids[self.negative]
+
+    def unknown(self, name: str, where: str = "") -> Fault:
+        """Returns the fault of a label that is not in the list.
+
+        Args:
+            name: The label received.
+            where: Where it stood.
+
+        Returns:
+            The fault, with the nearest label.
+        """
+        if name not in self._guesses:
+            self._guesses[name] = nearest(name, self.names)
+        guess = self._guesses[name]
+        step = f"did you mean {guess}?" if guess else "name your own list of labels in data.labels"
+        return Fault(
+            "this label is not in the list of labels",
+            where,
+            shorten(name),
+            f"one of {len(self)} labels: {_listed(self.names, most=6)}",
+            step,
+            "unknown label",
+        )
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.names)}
+
+    @cached_property
+    def _guesses(self) -> dict[str, str | None]:
+        """Nearest labels already looked for: a wrong label often stands on thousands of rows."""
+        return {}
+
+
+KLUE = LabelList(
+    (
+        "no_relation",
+        "org:top_members/employees",
+        "org:members",
+        "org:product",
+        "per:title",
+        "org:alternate_names",
+        "per:employee_of",
+        "org:place_of_headquarters",
+        "per:product",
+        "org:number_of_employees/members",
+        "per:children",
+        "per:place_of_residence",
+        "per:alternate_names",
+        "per:other_family",
+        "per:colleagues",
+        "per:origin",
+        "per:siblings",
+        "per:spouse",
+        "org:founded",
+        "org:political/religious_affiliation",
+        "org:member_of",
+        "per:parents",
+        "org:dissolved",
+        "per:schools_attended",
+        "per:date_of_death",
+        "per:date_of_birth",
+        "per:place_of_birth",
+        "per:place_of_death",
+        "org:founded_by",
+        "per:religion",
+    ),
+    "no_relation",
+)
+
+
+def read_labels(data: DataSection) -> LabelList:
+    """Reads the list of labels that a recipe names.
+
+    Args:
+        data: The recipe's data section. `labels` is `klue`, `from-train` (the labels of the
+            training file, sorted, the negative one first), or a JSON, text or pickle file.
+
+    Returns:
+        The labels.
+
+    Raises:
+        InputError: The file cannot be read, holds no list of labels, or would run code.
+    """
+    try:
+        return LabelList(_names(data), data.negative)
+    except InputError as error:
+        named = (replace(fault, where=fault.where or data.labels) for fault in error.faults)
+        raise InputError(*named) from error
+
+
+def _names(data: DataSection) -> tuple[str, ...]:
+    if data.labels == "klue":
+        return KLUE.names
+    if data.labels == "from-train":
+        return _labels_of_train(data)
+    path = Path(data.labels)
+    if path.exists():
+        return _labels_of_file(path, data)
+    allowed = "klue, from-train, or a file of labels: JSON, text (one a line) or the pickle"
+    guess = nearest(data.labels, ["klue", "from-train"])
+    step = f"did you mean {guess}?" if guess else "check the path"
+    raise InputError(
+        Fault(
+            "there is no such list of labels", "data.labels", data.labels, allowed, step, "labels"
+        )
+    )
+
+
+def _labels_of_train(data: DataSection) -> tuple[str, ...]:
+    path = Path(data.train)
+    table = read_table(path, data.encoding)
+    if "label" not in table.columns:
+        received = f"the columns {', '.join(table.columns)}"
+        step = "data.labels: from-train needs a labelled training file"
+        raise InputError(
+            Fault("the column label is missing", str(path), received, "", step, "missing column")
+        )
+    cells = (row.cells.get("label") for row in table.rows)
+    found = {"" if cell is None else str(cell) for cell in cells}
+    # Sorting pairs puts the negative label first.
+    return tuple(sorted(found - {"", UNLABELLED}, key=lambda name: (name != data.negative, name)))
+
+
+def _labels_of_file(path: Path, data: DataSection) -> tuple[str, ...]:
+    if path.suffix in (".pkl", ".pickle"):
+        return _in_order(_read_pickle(path))
+    text = read_text(path, data.encoding)
+    if path.suffix != ".json" and text.lstrip()[:1] not in ("[", "{"):
+        return tuple(line.strip() for line in io.StringIO(text) if line.strip())
+    try:
+        return _in_order(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            Fault("this is not JSON", received=str(error), kind="JSON syntax")
+        ) from error
+
+
+def _in_order(value: Any) -> tuple[str, ...]:
+    """Brings a list or a mapping between labels and ids into the order of the ids."""
+    if isinstance(value, dict) and "relations" in value:
+        value = value["relations"]
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    pairs = _pairs(value)
+    if pairs is None:
+        raise InputError(
+            Fault("this is no list of labels", "", shorten(value), _SHAPES, kind="labels")
+        )
+    ids = sorted(i for i, _ in pairs)
+    if ids != list(range(len(ids))):
+        raise InputError(_wrong_ids(ids))
+    return tuple(name for _, name in sorted(pairs))
+
+
+def _pairs(value: Any) -> list[tuple[int, str]] | None:
+    """Returns (id, label) pairs of {label: id} or {id: label}, or None for anything else."""
+    if not isinstance(value, dict) or not value:
+        return None
+    if all(type(i) is int and isinstance(name, str) for name, i in value.items()):
+        return [(i, name) for name, i in value.items()]
+    if all(str(i).isdecimal() and isinstance(name, str) for i, name in value.items()):
+        return [(int(i), name) for i, name in value.items()]
+    return None
+
+
+def _wrong_ids(ids: Sequence[int]) -> Fault:
+    twice = [i for i, count in Counter(ids).items() if count > 1]
+    missing = sorted(set(range(len(ids))) - set(ids))
+    received = [f"ids that stand twice: {_listed(twice)}"] if twice else []
+    received += [f"ids that are missing: {_listed(missing)}"] if missing else []
+    allowed = f"each id from 0 to {len(ids) - 1} once"
+    return Fault(
+        "the ids of the labels are not in one row", "", "; ".join(received), allowed, "", "labels"
+    )
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads pickled dict, str and int; a pickle that names any class or function is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise InputError(
+            Fault(
+                "this pickle would run code while it is read, so it was not read",
+                received=f"a call of {module}.{name}",
+                allowed="a dictionary of text and whole numbers",
+                next_step="write the labels as JSON instead: a list, or {label: id}",
+                kind="pickle with code",
+            )
+        )
+
+
+def _read_pickle(path: Path) -> dict[Any, Any]:
+    try:
+        value = _PlainUnpickler(io.BytesIO(path.read_bytes())).load()
+    except InputError:
+        raise
+    except Exception as error:  # a broken pickle raises nearly anything
+        raise InputError(_no_plain_pickle(f"{type(error).__name__}: {error}")) from error
+    if type(value) is not dict:
+        raise InputError(_no_plain_pickle(shorten(value)))
+    strange = [part for pair in value.items() for part in pair if type(part) not in (str, int)]
+    if strange:
+        raise InputError(_no_plain_pickle(f"{shorten(strange[0])} in the dictionary"))
+    return value
+
+
+def _no_plain_pickle(received: str) -> Fault:
+    allowed = "a dictionary of text and whole numbers, {label: id} or {id: label}"
+    return Fault("this pickle is no label dictionary", "", received, allowed, "", "labels")

@@ -1,0 +1,359 @@
+"""Marked texts as rows of tokens: spans by offsets, windows that keep both entities."""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from relx.data.marked import MarkedText
+from relx.data.special_tokens import FramePart, frame_of
+from relx.data.tokens import CHUNK, Pieces, TextTokens, text_tokens
+from relx.faults import Fault, InputError, shorten
+from relx.spans import Span
+
+if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
+    from transformers import PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One row, ready for an encoder.
+
+    Args:
+        token_ids: (length,) int32, with the special tokens.
+        segment_ids: (length,) int32, as the tokenizer's template gives them.
+        subject: The tokens of the subject's words, or of its mask.
+        object: The tokens of the object's words, or of its mask.
+        subject_start: The subject's token to pool: the first of its opening marker, or of its
+            words where there is no marker.
+        object_start: The same for the object.
+    """
+
+    token_ids: npt.NDArray[np.int32]
+    segment_ids: npt.NDArray[np.int32]
+    subject: Span
+    object: Span
+    subject_start: int
+    object_start: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenRows:
+    """Rows ready for an encoder, in a few arrays: small, and batches are quickly made of them.
+
+    Args:
+        token_ids: (tokens,) uint16 or int32, the rows' tokens one row after the other.
+        segment_ids: (tokens,) uint8, likewise.
+        offsets: (rows + 1,) int64, where each row begins, and where the last one ends.
+        places: (rows, 6) int32: first token and one past the last of the subject and of the
+            object, then the token to pool of each; see `TokenRow`.
+    """
+
+    token_ids: npt.NDArray[Any]
+    segment_ids: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, rows: Iterable[TokenRow]) -> TokenRows:
+        """Puts rows together.
+
+        Args:
+            rows: The rows; `TokenRows` stay what they are.
+
+        Returns:
+            The same rows.
+        """
+        if isinstance(rows, TokenRows):
+            return rows
+        found = [
+            _Row(
+                row.token_ids.tolist(),
+                row.segment_ids.tolist(),
+                _Places(row.subject, row.object, row.subject_start, row.object_start),
+            )
+            for row in rows
+        ]
+        return _flat(found, id_type(1 + max((max(row.token_ids) for row in found), default=0)))
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """The rows' lengths in tokens, (rows,)."""
+        return np.diff(self.offsets).astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, row: int) -> TokenRow:
+        own = slice(self.offsets[row], self.offsets[row + 1])
+        subject, subject_end, object_, object_end, *starts = self.places[row].tolist()
+        return TokenRow(
+            self.token_ids[own].astype(np.int32),
+            self.segment_ids[own].astype(np.int32),
+            Span(subject, subject_end),
+            Span(object_, object_end),
+            *starts,
+        )
+
+    def __iter__(self) -> Iterator[TokenRow]:
+        return (self[row] for row in range(len(self)))
+
+
+def tokenize(
+    texts: Iterable[MarkedText],
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
+    ids: Iterable[str],
+) -> TokenRows:
+    """Tokenizes marked texts.
+
+    A row that is too long keeps its second segment, both entities with their markers and what
+    lies between them, and as much of the sentence around them as fits, evenly on both sides; it
+    has exactly `max_length` tokens then.
+
+    Args:
+        texts: The marked texts; a few thousand at a time are taken and let go again.
+        tokenizer: A fast tokenizer of any kind.
+        max_length: The longest row, in tokens, special tokens included.
+        ids: The rows' ids, by which errors name them.
+
+    Returns:
+        One row for each text, in order.
+
+    Raises:
+        InputError: An entity has no token, or the two entities do not fit into `max_length`;
+            all such rows at once.
+    """
+    chunks = [_flat([], id_type(len(tokenizer)))]
+    faults: list[Fault] = []
+    names = iter(ids)
+    for found in _chunks_of_rows(texts, tokenizer, max_length):
+        rows = []
+        for row, name in zip(found, names, strict=False):
+            if isinstance(row, Fault):
+                faults.append(_named(row, name))
+            else:
+                rows.append(row)
+        chunks.append(_flat(rows, id_type(len(tokenizer))))
+    if faults:
+        raise InputError(*faults)
+    return _joined_rows(chunks)
+
+
+def row_lengths(
+    texts: Iterable[MarkedText], tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> Iterator[int | Fault]:
+    """Counts what `tokenize` would give, without keeping it.
+
+    Args:
+        texts: The marked texts; a few thousand at a time are taken and let go again.
+        tokenizer: A fast tokenizer of any kind.
+        max_length: The longest row, in tokens, special tokens included.
+
+    Yields:
+        The length of each text's row in tokens, or why there is no row, in order.
+    """
+    for found in _chunks_of_rows(texts, tokenizer, max_length):
+        for row in found:
+            yield row if isinstance(row, Fault) else len(row.token_ids)
+
+
+def id_type(vocabulary: int) -> np.dtype[Any]:
+    """Chooses the smaller type that holds every token id.
+
+    Args:
+        vocabulary: The number of ids.
+
+    Returns:
+        uint16 or int32.
+    """
+    return np.dtype(np.uint16 if vocabulary <= 2**16 else np.int32)
+
+
+class _Row(NamedTuple):
+    """One row as lists: its tokens with their segments, and its entities' places among them."""
+
+    token_ids: list[int]
+    segment_ids: list[int]
+    places: _Places
+
+
+def _chunks_of_rows(
+    texts: Iterable[MarkedText], tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> Iterator[list[_Row | Fault]]:
+    """Yields the row of each text, or why there is none, `CHUNK` of them at a time."""
+    frames = {pair: frame_of(tokenizer, pair=pair) for pair in (False, True)}
+    left = iter(texts)
+    while chunk := list(itertools.islice(left, CHUNK)):
+        segments = text_tokens((pieces_of(text) for text in chunk), tokenizer)
+        others = dict.fromkeys(Pieces(text.other, text.separators) for text in chunk if text.other)
+        tokens_of_other = dict(zip(others, text_tokens(others, tokenizer), strict=True))
+        found = []
+        for text, segment in zip(chunk, segments, strict=True):
+            other = tokens_of_other[Pieces(text.other, text.separators)] if text.other else None
+            found.append(row_of(text, segment, other, frames[other is not None], max_length))
+        yield found
+
+
+def _flat(rows: Sequence[_Row], ids: np.dtype[Any]) -> TokenRows:
+    chain = itertools.chain.from_iterable
+    places = [(*row.places.subject, *row.places.object, *row.places[2:]) for row in rows]
+    return TokenRows(
+        np.fromiter(chain(row.token_ids for row in rows), ids),
+        np.fromiter(chain(row.segment_ids for row in rows), np.uint8),
+        np.cumsum([0, *(len(row.token_ids) for row in rows)], dtype=np.int64),
+        np.array(places, np.int32).reshape(-1, 6),
+    )
+
+
+def _joined_rows(chunks: Sequence[TokenRows]) -> TokenRows:
+    ends = np.cumsum([0, *(len(chunk.token_ids) for chunk in chunks)])
+    offsets = [chunk.offsets[1:] + start for chunk, start in zip(chunks, ends[:-1], strict=True)]
+    return TokenRows(
+        np.concatenate([chunk.token_ids for chunk in chunks]),
+        np.concatenate([chunk.segment_ids for chunk in chunks]),
+        np.concatenate([np.zeros(1, np.int64), *offsets]),
+        np.concatenate([chunk.places for chunk in chunks]),
+    )
+
+
+def row_of(
+    text: MarkedText,
+    tokens: TextTokens,
+    other: TextTokens | None,
+    frame: Sequence[FramePart],
+    max_length: int,
+) -> _Row | Fault:
+    """Puts a text's tokens into the frame of special tokens.
+
+    Args:
+        text: The marked text.
+        tokens: Its tokens.
+        other: The tokens of its other segment; None where it has none.
+        frame: The parts of a row, as `frame_of` gives them.
+        max_length: The longest row, in tokens, special tokens included.
+
+    Returns:
+        The row, or why there is none.
+    """
+    places = _places(text, tokens)
+    if isinstance(places, Fault):
+        return places
+    around = sum(len(part.token_ids) for part in frame) + (len(other.token_ids) if other else 0)
+    window = _window(tokens, places, max_length - around)
+    if window is None:
+        return _too_long(tokens, places, around, max_length)
+    own = tokens.token_ids[window.start : window.end]
+    sequences = [own] if other is None else [own, other.token_ids]
+    sequence_of_text = int(other is not None and text.other_first)
+    if sequence_of_text:
+        sequences.reverse()
+    ids: list[int] = []
+    segments: list[int] = []
+    moved = 0
+    for part in frame:
+        if part.sequence == sequence_of_text:
+            moved = len(ids) - window.start
+        added = part.token_ids if part.sequence is None else sequences[part.sequence]
+        ids += added
+        segments += [part.segment] * len(added)
+    return _Row(ids, segments, places.moved(moved))
+
+
+class _Places(NamedTuple):
+    """Where the entities stand among the text's tokens."""
+
+    subject: Span
+    object: Span
+    subject_start: int
+    object_start: int
+
+    def moved(self, by: int) -> _Places:
+        return _Places(
+            self.subject.moved(by),
+            self.object.moved(by),
+            self.subject_start + by,
+            self.object_start + by,
+        )
+
+
+def _places(text: MarkedText, tokens: TextTokens) -> _Places | Fault:
+    subject, object_ = _covering(tokens, text.subject), _covering(tokens, text.object)
+    for role, word, found in (
+        ("subject", text.subject, subject),
+        ("object", text.object, object_),
+    ):
+        if found is None:
+            return Fault(
+                f"the tokenizer leaves nothing of the {role}'s words",
+                received=shorten(word.of(text.text)),
+                allowed="an entity of which at least one character becomes a token",
+                next_step="correct the row, or leave it out",
+                kind="entity without tokens",
+            )
+    assert subject is not None and object_ is not None
+    return _Places(
+        subject,
+        object_,
+        min(subject.start, bisect_right(tokens.ends, text.subject_start)),
+        min(object_.start, bisect_right(tokens.ends, text.object_start)),
+    )
+
+
+def _covering(tokens: TextTokens, span: Span) -> Span | None:
+    """The tokens that hold characters of a span."""
+    first = bisect_right(tokens.ends, span.start)
+    end = bisect_left(tokens.starts, span.end)
+    while first < end and tokens.starts[first] == tokens.ends[first]:
+        first += 1
+    while first < end and tokens.starts[end - 1] == tokens.ends[end - 1]:
+        end -= 1
+    return Span(first, end) if first < end else None
+
+
+def _window(tokens: TextTokens, places: _Places, room: int) -> Span | None:
+    """The tokens to keep: all, or both entities with their markers and as much around them."""
+    if len(tokens.token_ids) <= room:
+        return Span(0, len(tokens.token_ids))
+    needed = _needed(tokens, places)
+    spare = room - (needed.end - needed.start)
+    if spare < 0:
+        return None
+    before, after = needed.start, len(tokens.token_ids) - needed.end
+    left = min(before, max(spare // 2, spare - after))
+    return Span(needed.start - left, needed.start - left + room)
+
+
+def _needed(tokens: TextTokens, places: _Places) -> Span:
+    """From the first entity's opening marker to the last one's closing marker."""
+    markers = [i for i, inserted in enumerate(tokens.inserted) if inserted]
+    firsts = [places.subject_start, places.object_start, *markers[:1]]
+    ends = [places.subject.end, places.object.end, *(i + 1 for i in markers[-1:])]
+    return Span(min(firsts), max(ends))
+
+
+def _too_long(tokens: TextTokens, places: _Places, around: int, max_length: int) -> Fault:
+    needed = _needed(tokens, places)
+    length = needed.end - needed.start + around
+    return Fault(
+        "the two entities and what lies between them are longer than a row may be",
+        received=f"{length} tokens",
+        allowed=f"{max_length} tokens (tokens.max_length)",
+        next_step=f"--set tokens.max_length={length} or more, as far as the encoder has positions",
+        kind="entities too far apart",
+    )
+
+
+def _named(fault: Fault, id: str) -> Fault:
+    return replace(fault, where=f"row {id}")
+
+
+def pieces_of(text: MarkedText) -> Pieces:
+    """Returns the segment that holds the sentence, with the pieces inserted into it."""
+    return Pieces(text.text, text.inserted, (text.subject, text.object))

@@ -1,0 +1,124 @@
+"""PyTorch: one device, nothing compiled, so that each batch is padded to its own longest row."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from relx.devices.backends.machine import Choice, Machine, Processor, cpu, cpu_has, unavailable
+from relx.faults import Fault, InputError
+from relx.recipe import DeviceSection
+
+
+def start(section: DeviceSection) -> Machine:
+    """Finds the device.
+
+    Args:
+        section: The recipe's `device`.
+
+    Returns:
+        The machine.
+
+    Raises:
+        InputError: More than one device is wanted.
+    """
+    if section.strategy in ("mirrored", "multi_worker"):
+        what = "on the torch backend Keras computes on one device"
+        step = "set device.strategy to one, or device.backend to tensorflow or jax"
+        raise InputError(unavailable(section.strategy, what, step))
+    if section.virtual_devices > 1:
+        what = "the torch backend does not split the CPU"
+        step = "set device.backend to tensorflow or jax"
+        received = str(section.virtual_devices)
+        raise InputError(Fault(what, "device.virtual_devices", received, next_step=step))
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    others = "" if gpus < 2 else f"; the other {gpus - 1} are for tensorflow or jax"
+    return Machine(
+        processors=(_gpu() if gpus else cpu(),),
+        accelerated=gpus > 0,
+        bfloat16=_bfloat16(gpus),
+        compiles=Choice(False, "Keras does not train a model that torch compiled"),
+        spread=Choice(1, f"on the torch backend Keras computes on one device{others}"),
+    )
+
+
+def stream(
+    machine: Machine, batches: Callable[[], Iterator[Any]], signature: Any, steps: int
+) -> Any:
+    """Returns batches as a keras.utils.PyDataset, assembled ahead in the background.
+
+    Args:
+        machine: What was started.
+        batches: Gives an iterator over the batches: dictionaries of inputs, or tuples of inputs,
+            targets and weights.
+        signature: Not needed: arrays say their own shapes.
+        steps: The number of batches.
+
+    Returns:
+        The dataset.
+    """
+    from relx.devices.backends.ahead import BatchesAhead
+
+    return BatchesAhead(batches, steps)
+
+
+def seed_batches(data: Any, place: tuple[int, int, int]) -> None:
+    """Makes dropout a function of (seed, epoch, step), so that a fit can be resumed.
+
+    Keras's generators are variables of the model, and are in its checkpoints; but on torch dropout
+    draws from torch's own.
+
+    Args:
+        data: What `stream` returned.
+        place: The run's seed, the epoch, and the number of the first batch.
+    """
+    seed, epoch, first = place
+
+    def before(index: int) -> None:
+        state = np.random.SeedSequence((seed, epoch, first + index)).generate_state(1, np.uint64)
+        torch.manual_seed(int(state[0] >> np.uint64(1)))
+
+    data.before = before
+
+
+def scope(machine: Machine) -> contextlib.AbstractContextManager[Any]:
+    """Enters the strategy, of which there is none."""
+    return contextlib.nullcontext()
+
+
+def predict(machine: Machine, model: Any, data: Any, callbacks: list[Any]) -> Any:
+    """Returns a model's outputs for the batches of `stream`."""
+    return model.predict(data, verbose=0, callbacks=callbacks)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Says whether an error means that the device's memory did not suffice."""
+    # The CPU's allocator raises a plain RuntimeError.
+    words = "DefaultCPUAllocator: can't allocate memory"
+    return isinstance(error, torch.OutOfMemoryError) or words in str(error)
+
+
+def refuse_precision(machine: Machine, precision: str) -> Fault | None:
+    """Returns why this backend cannot train in a precision on this machine, or None."""
+    return None
+
+
+def _gpu() -> Processor:
+    properties = torch.cuda.get_device_properties(0)
+    return Processor(properties.name, properties.total_memory)
+
+
+def _bfloat16(gpus: int) -> Choice[bool]:
+    if gpus and torch.cuda.is_bf16_supported(including_emulation=False):
+        return Choice(True, "the GPU computes bfloat16")
+    if gpus:
+        return Choice(False, "the GPU does not compute bfloat16")
+    # Measured with 12 layers of 384 at 16 x 96 on two cores: a training step took 0.75 s in
+    # bfloat16 and 1.25 s in float32, prediction 0.15 s and 0.32 s.
+    if cpu_has("amx_bf16"):
+        return Choice(True, "the CPU multiplies matrices in bfloat16 (AMX): 0.6 of the time a step")
+    return Choice(False, "the CPU does not multiply matrices in bfloat16 (no AMX)")

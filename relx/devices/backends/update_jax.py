@@ -1,0 +1,49 @@
+"""An optimizer's update on JAX, whose compiler makes one pass of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from relx.devices.backends.update import Adam, Slot, accumulate_eagerly
+
+Gradients = Sequence[Any]
+
+accumulate = accumulate_eagerly
+
+
+def sum_over_replicas(grads: Gradients) -> list[Any]:
+    """Returns the gradients as they are: JAX has summed what devices share."""
+    return list(grads)
+
+
+def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
+    """Clips the gradients, decays the variables, and updates them.
+
+    Args:
+        adam: The settings and the step.
+        grads: The gradients.
+        slots: A variable and what is kept of it, for each gradient.
+    """
+    correction_1 = 1 - adam.beta_1**adam.step
+    correction_2 = 1 - adam.beta_2**adam.step
+    for grad, slot in zip(_clipped(grads, adam.clip_norm), slots, strict=True):
+        momentum = slot.momentum.value + (grad - slot.momentum.value) * (1 - adam.beta_1)
+        velocity = slot.velocity.value + (grad * grad - slot.velocity.value) * (1 - adam.beta_2)
+        root = jnp.sqrt(velocity / correction_2) + adam.epsilon
+        kept = 1 - adam.rate * adam.decay if slot.decayed else 1.0
+        change = adam.rate * (momentum / correction_1) / root
+        slot.variable.assign(slot.variable.value * kept - change)
+        slot.momentum.assign(momentum)
+        slot.velocity.assign(velocity)
+
+
+def _clipped(grads: Gradients, clip_norm: float | None) -> list[Any]:
+    """Scales gradients down to a norm of the whole."""
+    if clip_norm is None:
+        return list(grads)
+    norm = jnp.sqrt(sum(jnp.sum(jnp.square(grad)) for grad in grads))
+    scale = clip_norm / jnp.maximum(norm, clip_norm)
+    return [grad * scale for grad in grads]

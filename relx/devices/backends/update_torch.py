@@ -1,0 +1,59 @@
+"""An optimizer's update on PyTorch: one fused kernel for all variables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from relx.devices.backends.update import Adam, Slot, accumulate_eagerly
+
+Gradients = Sequence[Any]
+
+accumulate = accumulate_eagerly
+
+
+def sum_over_replicas(grads: Gradients) -> list[Any]:
+    """Returns the gradients as they are: there is one device."""
+    return list(grads)
+
+
+def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
+    """Clips the gradients, decays the variables, and updates them.
+
+    Args:
+        adam: The settings and the step.
+        grads: The gradients.
+        slots: A variable and what is kept of it, for each gradient.
+    """
+    with torch.no_grad():
+        _update(adam, _clipped(grads, adam.clip_norm), slots)
+
+
+def _update(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
+    for decayed in {slot.decayed for slot in slots}:
+        pairs = [(g, s) for g, s in zip(grads, slots, strict=True) if s.decayed == decayed]
+        torch._fused_adamw_(
+            [slot.variable.value for _, slot in pairs],
+            [grad for grad, _ in pairs],
+            [slot.momentum.value for _, slot in pairs],
+            [slot.velocity.value for _, slot in pairs],
+            [],
+            [adam.step] * len(pairs),
+            lr=adam.rate,
+            beta1=adam.beta_1,
+            beta2=adam.beta_2,
+            weight_decay=adam.decay if decayed else 0.0,
+            eps=adam.epsilon,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+def _clipped(grads: Gradients, clip_norm: float | None) -> list[Any]:
+    """Scales gradients down to a norm of the whole."""
+    if clip_norm is None:
+        return list(grads)
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+    return list(torch._foreach_mul(grads, clip_norm / norm.clamp(min=clip_norm)))

@@ -1,0 +1,1 @@
+"""What predicts with a trained model: Keras or OpenVINO."""

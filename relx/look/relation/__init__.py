@@ -1,0 +1,1 @@
+"""Pages of relation extraction: reports, comparisons, attention."""

@@ -1,0 +1,1 @@
+"""The page about a task's data: labels, lengths, types, entities, words."""

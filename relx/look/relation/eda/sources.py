@@ -1,0 +1,64 @@
+"""The sources of the sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from relx.look.relation.eda.corpus import Corpus
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A source of sentences.
+
+    Args:
+        name: Its name; empty where the file says none.
+        rows: Its rows by file.
+        headline_percent: The headline label's share of its rows in percent, by `train`, `dev` and
+            `predicted`; without the files that have no row of it.
+    """
+
+    name: str
+    rows: dict[str, int]
+    headline_percent: dict[str, float]
+
+
+def source_rows(corpus: Corpus, label: str) -> list[SourceRow]:
+    """Counts the rows of each source, and how many of them have one label.
+
+    Args:
+        corpus: The rows.
+        label: The label.
+
+    Returns:
+        A row a source, the one with most rows first.
+    """
+    files = corpus.files
+    rows = {role: Counter(row.source for row in own) for role, own in files.items()}
+    labelled: dict[str, list[tuple[str, str | None]]] = {
+        role: [(row.source, row.label) for row in files[role]]
+        for role in ("train", "dev")
+        if role in files
+    }
+    if corpus.predicted is not None:
+        sources = [row.source for row in files["test"]]
+        labelled["predicted"] = list(zip(sources, corpus.predicted, strict=True))
+    all_of = {series: Counter(source for source, _ in own) for series, own in labelled.items()}
+    of_label = {
+        series: Counter(source for source, name in own if name == label)
+        for series, own in labelled.items()
+    }
+    total: Counter[str] = sum(rows.values(), Counter())
+    return [
+        SourceRow(
+            name,
+            {role: counts[name] for role, counts in rows.items()},
+            {
+                series: 100 * of_label[series][name] / counts[name]
+                for series, counts in all_of.items()
+                if counts[name]
+            },
+        )
+        for name, _ in total.most_common()
+    ]

@@ -1,0 +1,1 @@
+"""What computes logits: an encoder and the classifier on top of it."""

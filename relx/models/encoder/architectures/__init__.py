@@ -1,0 +1,1 @@
+"""The layers that each architecture family computes."""

@@ -1,0 +1,231 @@
+"""What an encoder on disk is, from its configuration and the headers of its weight files."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedTokenizerFast
+
+from relx.faults import InputError
+from relx.models.encoder.configuration import EncoderConfig, read_configuration
+from relx.models.encoder.folder import Checkpoint, open_checkpoint, weight_files
+from relx.models.encoder.source import Found, find_source
+from relx.models.encoder.tokenizers.tokenizer import read_tokenizer, vocabulary_rows
+
+PRESET_WEIGHTS = "model.weights.h5"
+_ROLES = ("pad", "unk", "cls", "sep", "mask")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFacts:
+    """A tokenizer.
+
+    Args:
+        kind: How it cuts words: `WordPiece`, `BPE` or `Unigram`.
+        rows: Rows that its ids need in the embedding.
+        special_ids: The special tokens with their ids, the five roles first.
+    """
+
+    kind: str
+    rows: int
+    special_ids: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFacts:
+    """The weights of an encoder.
+
+    Args:
+        files: The files with their sizes in bytes.
+        dtypes: The types on disk with the number of parameters in each.
+        parameters: Numbers learnt, those of the head included; a tied copy counts once.
+        head_parameters: Those of the masked-LM head alone.
+        head: Whether there is a masked-LM head.
+        tied: Whether the head projects with the token embedding; None without a head.
+    """
+
+    files: dict[str, int]
+    dtypes: dict[str, int]
+    parameters: int
+    head_parameters: int
+    head: bool
+    tied: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """An encoder on disk.
+
+    Args:
+        source: What was named.
+        folder: Where it lies.
+        revision: The hub commit, None for what is not from the hub.
+        architecture: Its `model_type`.
+        sizes: Its sizes by name.
+        tokenizer: Its tokenizer, None where there is none that can be read.
+        weights: Its weights, None where there are none that can be read.
+        warnings: What would keep it from being loaded, in sentences.
+    """
+
+    source: str
+    folder: str
+    revision: str | None
+    architecture: str
+    sizes: dict[str, int]
+    tokenizer: TokenizerFacts | None
+    weights: WeightFacts | None
+    warnings: list[str]
+
+    def tree(self) -> dict[str, Any]:
+        """Returns the description as JSON takes it."""
+        return dataclasses.asdict(self)
+
+
+def describe(source: str, revision: str | None = None) -> Description:
+    """Describes an encoder without loading it, and without a deep-learning framework.
+
+    Of the weights the headers alone are read, but for a stored copy of the head's projection, which
+    is compared with the token embedding.
+
+    Args:
+        source: A folder, hub id or preset as `encoder.from` names it.
+        revision: The branch, tag or commit of a hub id; the main branch unless given.
+
+    Returns:
+        The description.
+
+    Raises:
+        InputError: There is no such encoder, or its configuration is one that cannot be honoured.
+    """
+    found = find_source(source, revision)
+    warnings: list[str] = []
+    if found.kind == "keras":
+        from relx.models.encoder.presets import preset_configuration
+
+        configuration = preset_configuration(found.folder)
+    else:
+        configuration = read_configuration(found.folder)
+    tokenizer = _tokenizer(found, warnings)
+    weights = _weights(found, configuration, warnings)
+    rows = configuration.vocab_size
+    if tokenizer is not None and tokenizer.rows > rows:
+        warnings.append(f"the tokenizer needs {tokenizer.rows} rows, the embedding has {rows}")
+    return Description(
+        source=source,
+        folder=str(found.folder),
+        revision=found.revision,
+        architecture=configuration.model_type,
+        sizes=_sizes(configuration),
+        tokenizer=tokenizer,
+        weights=weights,
+        warnings=warnings,
+    )
+
+
+def _sizes(configuration: EncoderConfig) -> dict[str, int]:
+    return {
+        "layers": configuration.num_hidden_layers,
+        "heads": configuration.num_attention_heads,
+        "hidden": configuration.hidden_size,
+        "intermediate": configuration.intermediate_size,
+        "embedding": configuration.embedding_width,
+        "vocabulary": configuration.vocab_size,
+        "longest text": configuration.max_sequence_length,
+        "token types": configuration.num_segments,
+    }
+
+
+def _tokenizer(found: Found, warnings: list[str]) -> TokenizerFacts | None:
+    try:
+        if found.kind == "huggingface":
+            return _facts(read_tokenizer(found.folder))
+        from relx.models.encoder.presets import read_preset_tokenizer
+
+        return _facts(read_preset_tokenizer(found.folder))
+    except InputError as error:
+        warnings += [fault.what for fault in error.faults]
+        return None
+
+
+def _facts(tokenizer: PreTrainedTokenizerFast) -> TokenizerFacts:
+    named = [getattr(tokenizer, f"{role}_token") for role in _ROLES]
+    tokens = [str(token) for token in named if token is not None]
+    ids = {token: int(tokenizer.convert_tokens_to_ids(token)) for token in tokens}
+    others = {t: int(tokenizer.convert_tokens_to_ids(t)) for t in tokenizer.all_special_tokens}
+    kind = type(tokenizer.backend_tokenizer.model).__name__
+    return TokenizerFacts(kind, vocabulary_rows(tokenizer), ids | others)
+
+
+def _weights(found: Found, configuration: EncoderConfig, warnings: list[str]) -> WeightFacts | None:
+    if found.kind == "keras":
+        return _preset_weights(found.folder, warnings)
+    try:
+        checkpoint = open_checkpoint(found.folder)
+    except InputError as error:
+        warnings += [fault.what for fault in error.faults]
+        return None
+    if _token_table(checkpoint, configuration) is None:
+        warnings.append(f"these weights have no token embedding of {configuration.model_type}")
+    return _counted(checkpoint, configuration.fitted(checkpoint))
+
+
+def _counted(checkpoint: Checkpoint, configuration: EncoderConfig) -> WeightFacts:
+    keys = configuration.head_keys
+    head = [name for name in checkpoint if name.startswith(keys.prefixes)]
+    copy, table = f"{keys.decoder}.weight", _token_table(checkpoint, configuration)
+    stored = copy in checkpoint and table is not None
+    same = not stored or np.array_equal(checkpoint.read(copy), checkpoint.read(str(table)))
+    tied = configuration.tie_word_embeddings and same
+    counted = {
+        name: math.prod(checkpoint.shape(name))
+        for name in checkpoint
+        if checkpoint.is_float(name) and not (tied and name == copy)
+    }
+    dtypes: Counter[str] = Counter()
+    for name, count in counted.items():
+        dtypes[checkpoint.dtype(name)] += count
+    return WeightFacts(
+        files=_file_sizes(weight_files(checkpoint.folder)),
+        dtypes=dict(dtypes),
+        parameters=sum(counted.values()),
+        head_parameters=sum(counted.get(name, 0) for name in head),
+        head=bool(head),
+        tied=tied if head else None,
+    )
+
+
+def _token_table(names: Iterable[str], configuration: EncoderConfig) -> str | None:
+    words = configuration.family.words
+    return next(
+        (name for name in names if name in (words, configuration.family.prefix + words)), None
+    )
+
+
+def _preset_weights(folder: Path, warnings: list[str]) -> WeightFacts | None:
+    import h5py  # type: ignore[import-untyped]
+
+    path = folder / PRESET_WEIGHTS
+    dtypes: Counter[str] = Counter()
+
+    def count(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            dtypes[str(item.dtype).replace("float", "F")] += int(item.size)
+
+    try:
+        with h5py.File(path) as file:
+            file.visititems(count)
+    except OSError:
+        warnings.append(f"this preset has no {PRESET_WEIGHTS} that can be read")
+        return None
+    return WeightFacts(_file_sizes([path]), dict(dtypes), sum(dtypes.values()), 0, False, None)
+
+
+def _file_sizes(paths: Iterable[Path]) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in paths}

@@ -1,0 +1,1 @@
+"""What config.json and the files of each architecture family hold."""

@@ -1,0 +1,170 @@
+"""What `encoder.from` names: a folder here, a hub id, or a KerasHub preset, found as a folder."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from relx.faults import Fault, InputError
+
+_REMEDY = "name a folder that holds the checkpoint: --set encoder.from=FOLDER"
+_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+_PICKLES = ("pytorch_model*.bin",)
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A checkpoint on this machine.
+
+    Args:
+        folder: Where it lies.
+        kind: Whose layout the folder has.
+        revision: The commit of a checkpoint from the hub, None for any other.
+        allow_pickle: Whether weights that are there as a pickle only may be read.
+    """
+
+    folder: Path
+    kind: Literal["huggingface", "keras"]
+    revision: str | None = None
+    allow_pickle: bool = False
+
+
+def find_source(source: str, revision: str | None = None, allow_pickle: bool = False) -> Found:
+    """Finds the checkpoint that a text names, and fetches it where it is not here.
+
+    The hub's cache is used first and last: HF_HUB_CACHE, HF_HOME and HF_HUB_OFFLINE mean what they
+    mean to huggingface_hub. A pickle is fetched only where there are no safetensors.
+
+    Args:
+        source: A folder, a Hugging Face hub id, or `keras:` and a preset's name or folder.
+        revision: The branch, tag or commit of a hub id; the main branch unless given.
+        allow_pickle: Whether weights that are there as a pickle only may be fetched and read.
+
+    Returns:
+        The checkpoint's folder.
+
+    Raises:
+        InputError: There is no such folder, it cannot be fetched, or a revision was asked of what
+            has none.
+    """
+    if source.startswith("keras:"):
+        _forbid_revision(revision, source, "this is a KerasHub preset")
+        from relx.models.encoder.presets import find_preset
+
+        return Found(find_preset(source.removeprefix("keras:")), "keras")
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        _forbid_revision(revision, source, "this is a folder here")
+        kind: Literal["huggingface", "keras"] = "keras" if _is_preset(folder) else "huggingface"
+        return Found(folder, kind, allow_pickle=allow_pickle)
+    if folder.is_file():
+        fault = Fault("this is a file, an encoder is a folder", "encoder.from", source)
+        raise InputError(fault)
+    if not _HUB_ID.fullmatch(source):
+        raise InputError(
+            Fault("there is no such folder", "encoder.from", source, next_step=_REMEDY)
+        )
+    folder = _fetch(source, revision, _FILES)
+    if allow_pickle and not any(folder.glob("*.safetensors")):
+        folder = _fetch(source, revision, _FILES + _PICKLES)
+    return Found(folder, "huggingface", _commit(folder), allow_pickle)
+
+
+def _forbid_revision(revision: str | None, source: str, because: str) -> None:
+    if revision is not None:
+        what = f"{because}: only a hub id has revisions"
+        step = "leave encoder.revision out, or name a hub id in encoder.from"
+        received = f"{revision} of {source}"
+        raise InputError(Fault(what, "encoder.revision", received, next_step=step))
+
+
+def _is_preset(folder: Path) -> bool:
+    """KerasHub's config.json names a Keras class, Hugging Face's a model_type."""
+    path = folder / "config.json"
+    if not path.is_file():
+        return False
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(values, dict) and "registered_name" in values
+
+
+def _commit(folder: Path) -> str | None:
+    """Returns the commit that the hub's cache has a folder of: models--X--Y/snapshots/COMMIT."""
+    return folder.name if _COMMIT.fullmatch(folder.name) else None
+
+
+@functools.cache
+def _fetch(hub_id: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
+    """Fetches a checkpoint from the Hugging Face hub, or finds it in the hub's cache."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(
+            hub_id, revision=revision, allow_patterns=list(patterns), etag_timeout=5
+        )
+    except Exception as error:  # the hub's own, the network library's, and the system's
+        raise InputError(_unfetched(hub_id, revision, error)) from error
+    return Path(folder)
+
+
+def _unfetched(hub_id: str, revision: str | None, error: Exception) -> Fault:
+    """Says why a checkpoint could not be fetched, and what helps."""
+    from huggingface_hub import errors
+
+    # A gated repository is, to the library, a kind of one that is not found.
+    if isinstance(error, errors.GatedRepoError):
+        return _gated(hub_id)
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return _unknown(hub_id)
+    if isinstance(error, errors.RevisionNotFoundError):
+        what = "this checkpoint has no such branch, tag or commit"
+        step = f"the page of {hub_id} on the Hugging Face hub lists the commits"
+        received = f"{revision} of {hub_id}"
+        return Fault(what, "encoder.revision", received, next_step=step, kind="no revision")
+    if isinstance(error, errors.LocalEntryNotFoundError) and _is_offline():
+        return _offline(hub_id, revision)
+    what = "no folder of this name is here, and it cannot be fetched from the Hugging Face hub"
+    words = str(error).strip() or type(error).__name__
+    received = f"{hub_id} ({words.splitlines()[0]})"
+    return Fault(what, "encoder.from", received, next_step=_REMEDY, kind="no network")
+
+
+def _gated(hub_id: str) -> Fault:
+    what = "this checkpoint is gated: its owner admits those who asked"
+    step = (
+        f"ask for access on the page of {hub_id} on the Hugging Face hub, then log in with "
+        "`hf auth login` or set HF_TOKEN"
+    )
+    return Fault(what, "encoder.from", hub_id, next_step=step, kind="gated")
+
+
+def _unknown(hub_id: str) -> Fault:
+    what = "no folder of this name is here, and no checkpoint that you may read is on the hub"
+    step = "look at the spelling; a private one needs `hf auth login` or HF_TOKEN"
+    return Fault(what, "encoder.from", hub_id, next_step=step, kind="no repository")
+
+
+def _is_offline() -> bool:
+    from huggingface_hub import constants
+
+    return constants.is_offline_mode()
+
+
+def _offline(hub_id: str, revision: str | None) -> Fault:
+    named = hub_id if revision is None else f"{hub_id} at revision {revision}"
+    what = "no folder of this name is here, nor a whole copy in the hub's cache, and HF_HUB_OFFLINE"
+    what += " forbids to fetch it"
+    option = "" if revision is None else f" --revision {revision}"
+    step = (
+        f"unset HF_HUB_OFFLINE, or run `hf download {hub_id}{option}` where there is a network, or "
+        f"{_REMEDY}"
+    )
+    return Fault(what, "encoder.from", named, next_step=step, kind="offline")

@@ -1,0 +1,1 @@
+"""The tokenizer of an encoder: read, made and written."""

@@ -1,0 +1,196 @@
+"""A recipe from YAML, changed by `--set a.b=c`, and back; faults name the key that was written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from relx.faults import Fault, InputError, nearest, shorten
+from relx.recipe import Recipe
+
+
+def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
+    """Reads a recipe; the defaults yield to the file, the file to the settings.
+
+    Args:
+        path: A YAML file.
+        settings: Texts of the form `train.epochs=1`; the value is read as YAML.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        InputError: The file is missing or no YAML; else every wrong key and value at once.
+    """
+    tree = _read_yaml(path)
+    faults = list(_apply_settings(tree, settings))
+    try:
+        recipe = Recipe.model_validate(tree)
+    except ValidationError as error:
+        set_keys = {setting.partition("=")[0].strip() for setting in settings}
+        for detail in error.errors():
+            key = ".".join(_key_of(detail))
+            is_set = any(f"{key}.".startswith(f"{n}.") or n.startswith(f"{key}.") for n in set_keys)
+            faults.append(_fault_of(detail, "--set" if is_set else str(path)))
+    if faults:
+        raise InputError(*faults)
+    return recipe
+
+
+def recipe_from_tree(tree: Mapping[str, Any]) -> Recipe:
+    """Builds a recipe from the dictionaries that `Recipe.tree` returns, as a manifest holds them.
+
+    Args:
+        tree: The dictionaries.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        InputError: The tree is not one of this version's recipes.
+    """
+    try:
+        return Recipe.model_validate(dict(tree))
+    except ValidationError as error:
+        raise InputError(*(_fault_of(detail, "recipe") for detail in error.errors())) from error
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """Writes a resolved recipe as YAML that `load_recipe` reads back to an equal one.
+
+    Args:
+        recipe: The recipe.
+
+    Returns:
+        The text.
+    """
+    return yaml.dump(recipe.tree(), Dumper=_Dumper, allow_unicode=True, sort_keys=False)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which `1e-5` is a number and a key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                words = "a key is a word"
+                raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
+            if key_node.value in seen:
+                words = f"the key {key_node.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts text in quotes that `_Loader` would take for a number, or whose U+0085 for a break."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        # Unquoted it reads back as a line feed, and PyYAML escapes it in this style alone.
+        style = '"' if "\x85" in text else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+# YAML 1.1 wants a dot in a float; everybody writes 1e-5.
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    step = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(
+            Fault("there is no such recipe file", str(path), next_step=step)
+        ) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        received = " ".join(str(error).split())
+        raise InputError(Fault("this file is not YAML", str(path), received=received)) from error
+    if not isinstance(tree, dict):
+        fault = Fault("a recipe is a mapping of keys", str(path), shorten(tree), next_step=step)
+        raise InputError(fault)
+    return tree
+
+
+def _apply_settings(tree: dict[str, Any], settings: Sequence[str]) -> Iterator[Fault]:
+    """Writes each `a.b=c` into the tree, and yields the ones that cannot be read."""
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        names = key.strip().split(".")
+        if not equals or not all(names):
+            yield Fault("this setting has no key or no value", "--set", setting, "train.epochs=1")
+            continue
+        try:
+            value = yaml.load(text, _Loader)
+        except (yaml.YAMLError, RecursionError):
+            yield Fault("this value is not YAML", f"--set {key}", text)
+            continue
+        branch = tree
+        for name in names[:-1]:
+            if not isinstance(branch.get(name), dict):
+                branch[name] = {}
+            branch = branch[name]
+        branch[names[-1]] = value
+
+
+def _key_of(detail: Any) -> list[str]:
+    """Returns a finding's place as a user writes it, without the tags of `encoder.from`."""
+    place = [str(part) for part in detail["loc"]]
+    if place[:2] == ["encoder", "from"] and place[2:3] in (["name"], ["fresh"]):
+        del place[2]
+    return place
+
+
+def _fault_of(detail: Any, origin: str) -> Fault:
+    """Turns one finding of pydantic into a fault with the key that a user wrote."""
+    parts = _key_of(detail)
+    key = ".".join(parts)
+    where = f"{origin}: {key}" if key else origin
+    if detail["type"] == "extra_forbidden":
+        known = sorted(_keys_beside(parts))
+        guess = nearest(parts[-1], known)
+        step = f"did you mean {guess}?" if guess else ""
+        return Fault("unknown key", where, parts[-1], ", ".join(known), step, "unknown key")
+    if detail["type"] == "missing":
+        return Fault("this key is required", where, kind="missing key")
+    received = shorten(detail["input"]) if key else ""
+    allowed = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "model_type":
+        allowed = f"a mapping of {', '.join(sorted(_keys_beside([*parts, ''])))}"
+    allowed = allowed.replace("Input should be", "it should be")
+    return Fault("this value cannot be used", where, received, allowed, kind="value")
+
+
+def _keys_beside(parts: Sequence[str]) -> list[str]:
+    """Lists the keys that the section around `parts` admits."""
+    section: type[BaseModel] = Recipe
+    for part in parts[:-1]:
+        fields = {field.alias or name: field for name, field in section.model_fields.items()}
+        section = _section_of(fields[part].annotation)
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _section_of(annotation: Any) -> type[BaseModel]:
+    """Finds the section class inside an annotation such as `str | FreshSource`."""
+    return next(leaf for leaf in _leaves(annotation) if issubclass(leaf, BaseModel))
+
+
+def _leaves(annotation: Any) -> Iterator[type]:
+    if isinstance(annotation, type):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _leaves(argument)

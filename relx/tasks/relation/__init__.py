@@ -1,0 +1,1 @@
+"""Relation extraction: a subject, an object, and one of several labels."""

@@ -1,0 +1,356 @@
+"""The rows of a task: a sentence, its two entities, and the relation between them."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from relx.data.bad_rows import BadRow, write_bad_rows
+from relx.data.labels import UNLABELLED, LabelList
+from relx.data.table import Row, Table, read_table
+from relx.faults import Fault, InputError, nearest, shorten
+from relx.progress import warn
+from relx.recipe import DataSection
+from relx.spans import Span
+from relx.tasks.relation.entities import Entity, read_literal, span_hint
+
+# The columns that every file needs, and the names each goes by.
+_WANTED = {
+    "id": ("id", "guid"),
+    "sentence": ("sentence",),
+    "subject_entity": ("subject_entity",),
+    "object_entity": ("object_entity",),
+}
+_HEADER = "the columns id (or guid), sentence, subject_entity, object_entity, label, source"
+_ENTITY = "{'word': '…', 'start_idx': 0, 'end_idx': 3, 'type': 'PER'}"
+_EMPTY_SENTENCE = "the sentence is empty"
+# JSON can write one half of a pair that stands for one character; no tokenizer takes it.
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+# The form in which pandas writes an entity; reading it without Python's parser saves seconds on
+# KLUE's rows. Quotes and backslashes in a text are left to the parser.
+_PLAIN_ENTITY = re.compile(
+    r"\{'word': '([^'\\\r\n\0]*)', 'start_idx': (0|[1-9][0-9]{0,8}), "
+    r"'end_idx': (0|[1-9][0-9]{0,8}), 'type': '([^'\\\r\n\0]*)'\}"
+)
+_NUMBER = re.compile(r"\s*[-+]?[0-9]{1,18}\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row.
+
+    Args:
+        id: The row's id, as text.
+        sentence: The sentence.
+        subject: The subject entity.
+        object: The object entity.
+        label: The relation, or None where the row is unlabelled.
+        source: Where the sentence comes from, as the data says; may be empty.
+    """
+
+    id: str
+    sentence: str
+    subject: Entity
+    object: Entity
+    label: str | None
+    source: str = ""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was found in a data file.
+
+    Args:
+        path: The file.
+        examples: The rows without a fault, in the file's order.
+        lines: The line on which each example begins, counted from 1.
+        bad_rows: The rows with a fault, in the file's order.
+        rows: How many rows the file has.
+    """
+
+    path: Path
+    examples: list[Example] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    bad_rows: list[BadRow] = field(default_factory=list)
+    rows: int = 0
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Every fault of every row, in the file's order."""
+        return [fault for bad in self.bad_rows for fault in bad.faults]
+
+
+def read_examples(
+    path: Path,
+    data: DataSection,
+    labels: LabelList | None,
+    *,
+    require_labels: bool = False,
+) -> list[Example]:
+    """Reads a data file; one row with a fault refuses the file, unless it may be skipped.
+
+    Args:
+        path: The competition's CSV, KLUE's JSON, or JSON Lines.
+        data: How it is written: `ends` and `encoding`; and `skip_bad_rows`, a CSV file that
+            receives the rows with faults, which are then left out: of `bad.csv` and a data file
+            `train.csv` it is `bad-train.csv`.
+        labels: The labels that may stand there; None leaves the label column unread.
+        require_labels: Whether a row without a label is a fault.
+
+    Returns:
+        The examples, in the file's order.
+
+    Raises:
+        InputError: Everything wrong with the file, at once.
+    """
+    reading = scan_examples(path, data, labels, require_labels=require_labels)
+    if reading.faults and (data.skip_bad_rows is None or not reading.examples):
+        raise InputError(*reading.faults)
+    if data.skip_bad_rows is not None and reading.bad_rows:
+        skipped = Path(data.skip_bad_rows)
+        skipped = skipped.with_stem(f"{skipped.stem}-{path.stem}")
+        write_bad_rows(skipped, reading.bad_rows)
+        count = f"{len(reading.bad_rows)} of {reading.rows} rows"
+        warn(f"{count} of {path} are left out and written to {skipped}")
+    return reading.examples
+
+
+def scan_examples(
+    path: Path, data: DataSection, labels: LabelList | None, *, require_labels: bool = False
+) -> Reading:
+    """Reads a data file and collects the faults of its rows instead of raising them.
+
+    Args:
+        path: The competition's CSV, KLUE's JSON, or JSON Lines.
+        data: How it is written: `ends` and `encoding`.
+        labels: The labels that may stand there; None leaves the label column unread.
+        require_labels: Whether a row without a label is a fault.
+
+    Returns:
+        The good rows, and the bad ones with their faults.
+
+    Raises:
+        InputError: The file as a whole cannot be read, or a column is missing.
+    """
+    table = read_table(path, data.encoding)
+    wanted = _WANTED if labels is None or not require_labels else {**_WANTED, "label": ("label",)}
+    faults = list(_column_faults(table, wanted))
+    if faults:
+        raise InputError(*faults)
+    reading = Reading(path, rows=len(table.rows))
+    reader = _RowReader(path, data, labels, require_labels)
+    with warnings.catch_warnings():
+        # A backslash in an entity's text makes Python warn of its own syntax.
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        table.rows.reverse()
+        while table.rows:  # a row's cells are let go as soon as it is read
+            reader.read(table.rows.pop(), reading)
+    return reading
+
+
+def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
+    """Yields what is wrong with the columns of a whole file."""
+    path, columns = str(table.path), table.columns
+    missing = [name for name, names in wanted.items() if not set(names) & set(columns)]
+    if len(missing) == len(wanted) and columns:
+        received = f"a first line of {shorten(', '.join(columns))}"
+        step = "write the header as the first line, or name a file that is a CSV"
+        yield Fault("no header with the columns of a row", path, received, _HEADER, step, "no CSV")
+        return
+    if not table.rows:
+        yield Fault("the file has no rows", path, "", "at least one row", kind="empty file")
+        return
+    for name in missing:
+        guess = nearest(name, [column for column in columns if column not in wanted])
+        step = f"rename {guess} to {name}" if guess else f"add the column {name}"
+        received = f"the columns {', '.join(columns)}"
+        yield Fault(
+            f"the column {name} is missing", path, received, _HEADER, step, "missing column"
+        )
+    for name in [name for name, count in Counter(columns).items() if name and count > 1]:
+        yield Fault(f"the column {name} stands twice", path, kind="column stands twice")
+
+
+@dataclass(slots=True)
+class _RowReader:
+    """Turns rows into examples, and remembers which ids it has seen."""
+
+    path: Path
+    data: DataSection
+    labels: LabelList | None
+    require_labels: bool
+    _lines: dict[str, int] = field(default_factory=dict)
+    _faults: list[Fault] = field(default_factory=list)
+    _where: str = ""
+
+    def read(self, row: Row, reading: Reading) -> None:
+        """Adds the row to the reading, as an example or as a bad row."""
+        self._faults = [] if row.fault is None else [row.fault]
+        example = self._example(row) if row.fault is None else None
+        if example is None or self._faults:
+            reading.bad_rows.append(BadRow(self.path, row, tuple(self._faults)))
+        else:
+            reading.examples.append(example)
+            reading.lines.append(row.line)
+
+    def _example(self, row: Row) -> Example | None:
+        cells = row.cells
+        name = self._id(row, cells.get("id", cells.get("guid")))
+        sentence = self._sentence(cells.get("sentence"))
+        subject = self._entity("subject_entity", cells.get("subject_entity"), sentence)
+        object_ = self._entity("object_entity", cells.get("object_entity"), sentence)
+        label = None if self.labels is None else self._label(cells.get("label"), self.labels)
+        if sentence is None or subject is None or object_ is None:
+            return None
+        source = sys.intern(str(cells.get("source") or ""))
+        texts = {"subject_entity": subject.type, "object_entity": object_.type, "source": source}
+        for column, text in texts.items():
+            if _HALF_CHARACTER.search(text):
+                self._half_character(column, ascii(text))
+        return Example(name, sentence, subject, object_, label, source)
+
+    def _id(self, row: Row, value: Any) -> str:
+        name = "" if value is None else str(value).strip()
+        if _HALF_CHARACTER.search(name):
+            name = ascii(name)
+            self._half_character("id", name)
+        self._where = f"{self.path}:{row.line} (id {name})" if name else f"{self.path}:{row.line}"
+        if not name:
+            self._fault("id", "the id is empty", shorten(value), "a text or number", "", "empty id")
+        elif name in self._lines:
+            received = f"{shorten(name)}, which already stands on line {self._lines[name]}"
+            self._fault("id", "the id stands twice", received, "each id once", "", "duplicate id")
+        self._lines.setdefault(name, row.line)
+        return name
+
+    def _half_character(self, column: str, received: str) -> None:
+        what, kind = "half a character stands in this text", "broken character"
+        self._fault(column, what, received, "whole characters", "", kind)
+
+    def _sentence(self, value: Any) -> str | None:
+        if isinstance(value, str) and value.strip():
+            half = _HALF_CHARACTER.search(value)
+            if half is None:
+                return value
+            received = f"{half[0]!r} at character {half.start()}"
+            what, kind = "half a character stands in the sentence", "broken character"
+            self._fault("sentence", what, received, "whole characters", "", kind)
+            return None
+        what = (
+            "the sentence is no text" if value and not isinstance(value, str) else _EMPTY_SENTENCE
+        )
+        self._fault("sentence", what, shorten(value), "a sentence", "", "empty sentence")
+        return None
+
+    def _label(self, value: Any, labels: LabelList) -> str | None:
+        name = "" if value is None else str(value)
+        if name in labels:
+            return sys.intern(name)
+        if name in ("", UNLABELLED):
+            if self.require_labels:
+                what, kind = "the row has no label, and training needs one", "missing label"
+                self._fault("label", what, shorten(value), "a label of data.labels", "", kind)
+            return None
+        self._faults.append(labels.unknown(name, f"{self._where}, column label"))
+        return None
+
+    def _entity(self, column: str, value: Any, sentence: str | None) -> Entity | None:
+        """Reads an entity; None when it has a fault or no sentence to stand in."""
+        plain = _PLAIN_ENTITY.fullmatch(value) if sentence and isinstance(value, str) else None
+        if plain and sentence:
+            word, first, final, type_ = plain.groups()
+            span = Span(int(first), int(final) + (self.data.ends == "inclusive"))
+            if word and type_ and span.end <= len(sentence) and span.of(sentence) == word:
+                return Entity(word, span, sys.intern(type_))
+        return self._checked_entity(column, value, sentence)
+
+    def _checked_entity(self, column: str, value: Any, sentence: str | None) -> Entity | None:
+        count = len(self._faults)
+        entity = self._parsed(column, value)
+        if entity is None:
+            return None
+        word = self._text(column, entity, "word", "text")
+        type_ = self._text(column, entity, "type", "entity_type")
+        start = self._number(column, entity, "start_idx")
+        last = self._number(column, entity, "end_idx")
+        if len(self._faults) > count or sentence is None:
+            return None
+        span = Span(start, last + (self.data.ends == "inclusive"))
+        if span.start < 0 or span.end > len(sentence) or span.of(sentence) != word or not word:
+            self._span_fault(column, word, span, sentence)
+            return None
+        return Entity(word, span, type_)
+
+    def _parsed(self, column: str, value: Any) -> dict[str, Any] | None:
+        """Returns the entity as a dict, from a dict or from the text of one."""
+        found = read_literal(value) if isinstance(value, str) else value
+        if isinstance(found, dict):
+            return found
+        what = "the entity is empty" if value in ("", None) else "the entity cannot be read"
+        self._fault(column, what, shorten(value, 120), _ENTITY, "", "unparsable entity")
+        return None
+
+    def _text(self, column: str, entity: dict[str, Any], *keys: str) -> str:
+        """Returns the text under the first of the keys that is there."""
+        key = next((key for key in keys if key in entity), None)
+        if key is None:
+            self._missing_key(column, entity, keys)
+            return ""
+        value = entity[key]
+        if isinstance(value, str) and value:
+            return value
+        what, kind = f"the entity's {key} is no text", "entity text"
+        self._fault(column, what, shorten(value), "a text that is not empty", "", kind)
+        return ""
+
+    def _number(self, column: str, entity: dict[str, Any], key: str) -> int:
+        """Returns a whole number, which may be written as text."""
+        if key not in entity:
+            self._missing_key(column, entity, (key,))
+            return 0
+        value = entity[key]
+        if type(value) is int:
+            return value
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            return int(value)
+        what, kind = f"the entity's {key} is not a whole number", "index not a number"
+        self._fault(column, what, shorten(value), "a whole number, in characters from 0", "", kind)
+        return 0
+
+    def _missing_key(self, column: str, entity: dict[str, Any], keys: Sequence[str]) -> None:
+        guess = nearest(keys[0], [str(key) for key in entity])
+        received = f"the keys {', '.join(map(str, entity))}" if entity else "no keys"
+        step = f"rename {guess} to {keys[0]}" if guess else ""
+        what, kind = f"the entity has no {keys[0]}", "missing entity key"
+        self._fault(column, what, received, _ENTITY, step, kind)
+
+    def _span_fault(self, column: str, word: str, span: Span, sentence: str) -> None:
+        ends, last = self.data.ends, span.end - (self.data.ends == "inclusive")
+        length = len(sentence)
+        if span.start < 0 or span.end < 0:
+            what, kind = "the span has a negative index", "negative span"
+        elif span.end <= span.start:
+            what, kind = "the span is empty", "empty span"
+        elif span.end > length:
+            what, kind = "the span goes beyond the sentence", "span beyond the sentence"
+        else:
+            what, kind = "the text at the span differs from the word", "span text differs from word"
+        stands = (
+            f", where {shorten(span.of(sentence))} stands" if kind.startswith("span text") else ""
+        )
+        received = f"start_idx {span.start}, end_idx {last} ({ends}){stands}; word {shorten(word)}"
+        allowed = f"a span of the word within the sentence's {length} characters"
+        self._fault(column, what, received, allowed, span_hint(word, span, sentence, ends), kind)
+
+    def _fault(
+        self, column: str, what: str, received: str, allowed: str, next_step: str, kind: str
+    ) -> None:
+        where = f"{self._where}, column {column}"
+        self._faults.append(Fault(what, where, received, allowed, next_step, kind))
