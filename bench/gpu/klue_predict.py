@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from relx.examples import read_examples
 from relx.predict import open_run
+from relx.tasks.relation.rows import read_examples
 
 
 def main() -> None:

@@ -32,19 +32,25 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 from record import Record  # noqa: E402
 
-from relx.devices import open_device  # noqa: E402
+from relx.devices.device import open_device  # noqa: E402
 from relx.recipe import DeviceSection, TrainSection  # noqa: E402
 
 CUDA = torch.cuda.is_available()
 DEVICE = "cuda" if CUDA else "cpu"
 STEPS, RATE, SMOOTHING, CLASSES = 5, 1e-3, 0.1, 7
-NO_DROPOUT = {
-    name: 0.0
-    for name in (
-        "hidden_dropout_prob attention_probs_dropout_prob attention_dropout embedding_dropout "
-        "mlp_dropout classifier_dropout dropout pooler_dropout"
-    ).split()
-}
+NO_DROPOUT = dict.fromkeys(
+    [
+        "hidden_dropout_prob",
+        "attention_probs_dropout_prob",
+        "attention_dropout",
+        "embedding_dropout",
+        "mlp_dropout",
+        "classifier_dropout",
+        "dropout",
+        "pooler_dropout",
+    ],
+    0.0,
+)
 # What a tensor of a masked-LM head is called in some architecture.
 HEADS = ("lm_head", "predictions", "vocab_transform", "decoder.bias")
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -188,7 +194,7 @@ def losses(
     folder: Path, inputs: Arrays, precision: str, policy: str, backend: str
 ) -> tuple[list[float], list[float]]:
     """The losses of five steps of fine-tuning from the same weights: relx's, and transformers'."""
-    from relx.relation_model import head_weights
+    from relx.models.classifier import head_weights
 
     rng = np.random.default_rng(1)
     targets = rng.integers(0, CLASSES, len(inputs["input_ids"])).astype(np.int32)
@@ -240,7 +246,7 @@ def _their_steps(
 
 def _load(folder: Path, policy: str, backend: str, with_head: bool) -> Any:
     open_device(DeviceSection(backend=backend, precision=policy), seed=0)
-    from relx.encoder.load import load_encoder
+    from relx.models.encoder.load import load_encoder
 
     return load_encoder(str(folder), with_head=with_head, seed=0)
 
@@ -266,16 +272,16 @@ def _our_inputs(encoder: Any, inputs: Arrays) -> Arrays:
 
 
 def _relation_model(folder: Path, policy: str, backend: str) -> Any:
-    from relx.relation_model import relation_model
+    from relx.models.classifier import relation_model
 
     encoder = _load(folder, policy, backend, with_head=False).encoder
     return relation_model(encoder, classes=CLASSES, spans=2, single=True, dropout=0.0, seed=1)
 
 
 def _our_steps(model: Any, inputs: Arrays, starts: Any, targets: Any) -> list[float]:
-    from relx.devices import open_device  # noqa: F401 - the device is open; Keras is imported
-    from relx.losses import CrossEntropy
-    from relx.optimizer import make_optimizer
+    from relx.devices.device import open_device  # noqa: F401 - the device is open; Keras is imported
+    from relx.training.losses import CrossEntropy
+    from relx.training.optimizer import make_optimizer
 
     section = TrainSection(learning_rate=RATE, warmup=0.0, epochs=1)
     optimizer = make_optimizer(

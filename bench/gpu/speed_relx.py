@@ -36,7 +36,7 @@ def say(figures: Figures) -> None:
 
 def write_rows(asked: Work) -> None:
     """Draws rows to train on and to predict, and writes their tokens, starts and labels."""
-    from relx.encoder.tokenizer import read_tokenizer
+    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
 
     tokenizer = read_tokenizer(Path(asked["encoder"]))
     train = _drawn(Path(asked["train"]), asked["rows"])
@@ -63,9 +63,9 @@ def _drawn(file: Path, count: int) -> list[dict[str, str]]:
 
 
 def _tokenised(rows: list[dict[str, str]], tokenizer: Any, file: Path) -> list[Figures]:
-    from relx.examples import read_examples
-    from relx.inputs import tokenize_examples
+    from relx.models.arrays import tokenize_examples
     from relx.recipe import DataSection, MarkersSection
+    from relx.tasks.relation.rows import read_examples
 
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0].keys())
@@ -88,7 +88,7 @@ def _tokenised(rows: list[dict[str, str]], tokenizer: Any, file: Path) -> list[F
 
 def measure(asked: Work) -> None:
     """Opens the backend and goes through the tasks."""
-    from relx.devices import open_device
+    from relx.devices.device import open_device
     from relx.recipe import DeviceSection
 
     section = DeviceSection(backend=asked["backend"], precision=asked["precision"], strategy="one")
@@ -103,16 +103,16 @@ def measure(asked: Work) -> None:
 
 
 def _encoder(asked: Work) -> Any:
-    from relx.encoder.build import build_encoder
-    from relx.encoder.configuration import read_configuration
+    from relx.models.encoder.build import build_encoder
+    from relx.models.encoder.configuration import read_configuration
 
     return build_encoder(read_configuration(Path(asked["encoder"])))
 
 
 def _arrays(rows: list[Figures], pad: int, segments: bool) -> Any:
-    from relx.inputs import RelationArrays
+    from relx.data.token_rows import TokenRow
+    from relx.models.arrays import RelationArrays
     from relx.spans import Span
-    from relx.tokens import TokenRow
 
     def token_row(row: Figures) -> TokenRow:
         ids = np.array(row["input_ids"], np.int32)
@@ -125,14 +125,14 @@ def _arrays(rows: list[Figures], pad: int, segments: bool) -> Any:
 
 
 def _relation_model(asked: Work) -> Any:
-    from relx.relation_model import relation_model
+    from relx.models.classifier import relation_model
 
     encoder = _encoder(asked)
     return relation_model(encoder, classes=LABELS, spans=2, single=True, dropout=0.1, seed=0)
 
 
 def _predict(asked: Work, device: Any, rows: Figures, batch: int, began: float) -> Figures:
-    from relx.engine import predict_logits
+    from relx.engines.engine import predict_logits
 
     with device.scope():
         model = _relation_model(asked)
@@ -155,9 +155,9 @@ def _train(asked: Work, device: Any, rows: Figures, batch: int, began: float) ->
 
 
 def _tapt(asked: Work, device: Any, rows: Figures, batch: int, began: float) -> Figures:
-    from relx.encoder.build import build_head
-    from relx.encoder.load import LoadedEncoder
-    from relx.encoder.tokenizer import read_tokenizer
+    from relx.models.encoder.build import build_head
+    from relx.models.encoder.load import LoadedEncoder
+    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
     from relx.recipe import TaptSection
     from tapt.arrays import CorpusArrays
     from tapt.corpus import CorpusText, tokenize_corpus
@@ -185,8 +185,8 @@ def _fitted(
     """Trains two epochs; the first one compiles, the second one is timed."""
     import keras
 
-    from relx.batches import Feeder, ladder, padding_share
-    from relx.fit import compile_for
+    from relx.data.batches import Feeder, ladder, padding_share
+    from relx.training.fit import compile_for
 
     rungs = ladder(arrays.lengths, batch, asked["rungs"]) if device.compiles else None
     feeder = Feeder(arrays.lengths, batch, 0, arrays.training, rungs)
