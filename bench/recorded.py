@@ -66,6 +66,23 @@ def table(path: Path) -> list[list[str]]:
     return [[row[place] for place in kept] for row in (heading, *rows)]
 
 
+def cloud_table(path: Path) -> list[list[str]]:
+    """Returns a cloud's words as far as they are sure.
+
+    Words of entities come out of a set. In which order those of one count stand, and which of the
+    least count are still drawn, differs from process to process: the former are sorted here, and
+    of the latter the count alone is kept.
+    """
+    _, *rows = table(path)
+    least: dict[str, int] = {}
+    for label, _, _, count in rows:
+        least[label] = min(least.get(label, int(count)), int(count))
+    sure = [
+        [label, count, word if int(count) > least[label] else ""] for label, _, word, count in rows
+    ]
+    return sorted(sure)
+
+
 def stage(folder: Path) -> dict[str, Any]:
     """Returns the figures that a stage noted, in the end and after each epoch."""
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
@@ -103,7 +120,10 @@ def page(path: Path) -> dict[str, Any]:
     reader = _PageReader()
     reader.feed(path.read_text(encoding="utf-8"))
     folder = path.with_name(f"{path.stem}_plots")
-    tables = {file.stem: table(file) for file in sorted(folder.glob("*.csv"))}
+    tables = {
+        file.stem: cloud_table(file) if file.stem.startswith("clouds") else table(file)
+        for file in sorted(folder.glob("*.csv"))
+    }
     if not tables or not reader.figures:
         raise SystemExit(f"{path} shows no figures, or {folder} holds no tables")
     return {

@@ -300,3 +300,12 @@ def test_a_page_gives_its_data_and_the_figures_of_its_tables(tmp_path):
         "facts": {"rows": 2},
         "plots": {"learning": [["epoch", "loss"], ["1", "0.25"]]},
     }
+
+
+def test_of_a_cloud_only_what_is_sure_is_compared(tmp_path):
+    path, other = tmp_path / "clouds-subject.csv", tmp_path / "clouds-object.csv"
+    heading = "label,rank,word,rows\n"
+    path.write_text(heading + "a,1,x,3\na,2,y,2\na,3,z,2\na,4,u,1\n", encoding="utf-8")
+    other.write_text(heading + "a,1,x,3\na,2,z,2\na,3,y,2\na,4,v,1\n", encoding="utf-8")
+    sure = [["a", "1", ""], ["a", "2", "y"], ["a", "2", "z"], ["a", "3", "x"]]
+    assert recorded.cloud_table(path) == recorded.cloud_table(other) == sure
