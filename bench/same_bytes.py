@@ -280,10 +280,12 @@ def compare(before: dict[str, Any], after: dict[str, Any]) -> int:
 
 def compare_group(name: str, before: Any, after: Any) -> bool:
     """Prints the first differences of a group, and says whether there are any."""
-    found = list(differences(before, after))
+    found, values = list(differences(before, after)), sum(1 for _ in leaves(before))
     if not found:
-        print(f"{name:<24} the same bytes, {sum(1 for _ in leaves(before)):,} values")
-        return False
+        print(
+            f"{name:<24} {f'the same bytes, {values:,} values' if values else 'NOTHING RECORDED'}"
+        )
+        return not values
     print(f"{name:<24} {len(found):,} DIFFERENCES")
     for path, first, second in found[:SHOWN]:
         print(f"    {path or '(all)'}: {_short(first)} -> {_short(second)}")

@@ -254,6 +254,8 @@ def test_what_one_recording_lacks_is_a_difference(recording, capsys):
     other = copy.deepcopy(recording)
     del other["chains"]["demo"]["groups"]["scores"]
     assert same_bytes.compare(recording, other) == same_bytes.compare(other, recording) == 1
+    hollow = {"machine": {}, "chains": {"demo": {"groups": {"scores": {}}}}}
+    assert same_bytes.compare(hollow, hollow) == 1
     empty = {"machine": {}, "chains": {}}
     with pytest.raises(SystemExit, match="nothing to compare"):
         same_bytes.compare(empty, empty)
