@@ -1,13 +1,16 @@
 """The benches' arithmetic and measuring, on numbers and processes small enough to check by hand."""
 
 import argparse
+import copy
 import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from relx.data.labels import KLUE
 from relx.recipe import DataSection
@@ -19,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 import peer_figures
 import peer_process
 import peers
+import recorded
+import same_bytes
 import scaling
 
 ROOT = Path(__file__).parents[1]
@@ -213,3 +218,97 @@ def test_the_scaling_table_shows_what_was_skipped():
         ["score", "1.0", "8.0", "× 8.0"],
         ["tapt", "2.0", "–", "–"],
     ]
+
+
+def saved_tensors(path, value):
+    save_file({"head.bias": np.zeros(2, np.float32), "head.weight": np.full((2, 3), value)}, path)
+    return recorded.tensors(path)
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """A recording of one chain with two tensors and a score."""
+    model = {"tensors": saved_tensors(tmp_path / "model.safetensors", 0.5)}
+    found = {"groups": {"model": model, "scores": {"rows": 3, "auprc": math.nan}}, "texts": {}}
+    return {"machine": {"cores": 2}, "chains": {"demo": found}}
+
+
+def test_equal_recordings_are_the_same_bytes(recording, capsys):
+    assert same_bytes.compare(recording, copy.deepcopy(recording)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert ["the same bytes" in line for line in lines] == [True, True, False]
+    assert lines[-1] == "0 of 2 groups differ"
+
+
+def test_a_tensor_of_other_bytes_is_found_and_named(recording, capsys, tmp_path):
+    other = copy.deepcopy(recording)
+    nearly = saved_tensors(tmp_path / "other.safetensors", np.nextafter(0.5, 1))
+    other["chains"]["demo"]["groups"]["model"]["tensors"] = nearly
+    assert same_bytes.compare(recording, other) == 1
+    said = capsys.readouterr().out
+    assert "1 DIFFERENCES" in said
+    assert "/tensors/head.weight: " in said
+    assert said.endswith("1 of 2 groups differ\n")
+
+
+def test_what_one_recording_lacks_is_a_difference(recording, capsys):
+    other = copy.deepcopy(recording)
+    del other["chains"]["demo"]["groups"]["scores"]
+    assert same_bytes.compare(recording, other) == same_bytes.compare(other, recording) == 1
+    hollow = {"machine": {}, "chains": {"demo": {"groups": {"scores": {}}}}}
+    assert same_bytes.compare(hollow, hollow) == 1
+    empty = {"machine": {}, "chains": {}}
+    with pytest.raises(SystemExit, match="nothing to compare"):
+        same_bytes.compare(empty, empty)
+
+
+def test_a_whole_number_is_not_the_same_as_a_fraction():
+    assert list(same_bytes.differences([1, 2], [1.0, 2])) == [("/0", 1, 1.0)]
+    assert list(same_bytes.differences([1, 2], [1])) == [("/length", 2, 1)]
+
+
+def test_only_what_may_differ_is_taken_out():
+    tree = {
+        "seconds": 1.5,
+        "training_seconds": 2.0,
+        "tokens_per_second": 9.0,
+        "encoder_digest": "ab" * 32,
+        "path": "a/b.csv",
+        "gold": [0, 1],
+        "note": f"made on 2026-01-02 from {'0a' * 32}",
+        "epochs": [{"seconds": 3.0, "loss": 0.25, "seconds_to_go": "none"}],
+    }
+    assert recorded.clean(tree) == {
+        "gold": [0, 1],
+        "note": "made on DATE from DIGEST",
+        "epochs": [{"loss": 0.25, "seconds_to_go": "none"}],
+    }
+
+
+def test_a_page_gives_its_data_and_the_figures_of_its_tables(tmp_path):
+    page, folder = tmp_path / "report.html", tmp_path / "report_plots"
+    folder.mkdir()
+    (folder / "plots.json").write_text('{"plots": [], "facts": {"rows": 2}}', encoding="utf-8")
+    (folder / "learning.csv").write_text("epoch,seconds,loss\n1,9.5,0.25\n", encoding="utf-8")
+    page.write_text(
+        "<style>td { width: 3px }</style><p>95 % of prose</p><section id='scores'><table><tr>"
+        "<td title='12 rows'>1,234 <wbr>of 5</td><td>\u22120.9</td></tr></table></section>"
+        "<dl><dd>2026-01-02</dd></dl>"
+        '<script type="application/json" id="report-data">{"gold":[1,0]}</script>',
+        encoding="utf-8",
+    )
+    assert recorded.page(page) == {
+        "data": {"report-data": {"gold": [1, 0]}},
+        "figures": {"scores": ["12", "1,234", "5", "\u22120.9"], "": []},
+        "facts": {"rows": 2},
+        "plots": {"learning": [["epoch", "loss"], ["1", "0.25"]]},
+    }
+
+
+def test_of_a_cloud_only_what_is_sure_is_compared(tmp_path):
+    path, other = tmp_path / "clouds-subject.csv", tmp_path / "clouds-object.csv"
+    heading = "label,rank,word,rows\n"
+    path.write_text(heading + "a,1,x,3\na,2,y,2\na,3,z,2\na,4,u,1\n", encoding="utf-8")
+    other.write_text(heading + "a,1,x,3\na,2,z,2\na,3,y,2\na,4,v,1\n", encoding="utf-8")
+    sure = [["a", "1", ""], ["a", "2", "y"], ["a", "2", "z"], ["a", "3", "x"]]
+    assert recorded.cloud_table(path) == recorded.cloud_table(other) == sure
