@@ -24,6 +24,9 @@ TEST_INSTALLED := $(VENV)/.installed-test
 DEMO := runs/demo/submission.csv
 PEERS := build/peers
 PEERS_INSTALLED := $(PEERS)/.installed
+DOCS := build/docs
+DOCS_INSTALLED := $(DOCS)/.installed
+SITE := build/site
 
 SETTINGS = $(foreach setting,$(SET),--set '$(setting)')
 # The run is named by the recipe, unless SET names it.
@@ -31,7 +34,7 @@ RUN = $(or $(patsubst name=%,%,$(filter name=%,$(SET))),$(shell sed -n 's/^name:
 
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint types validate tapt train predict score submission eda report
-.PHONY: tensorboard bench lock clean
+.PHONY: tensorboard bench docs lock clean
 
 help: ## list these targets
 	@echo 'make TARGET [RECIPE=$(RECIPE)] [OUT=$(OUT)] [SET="train.epochs=1 seed=7"]'
@@ -87,6 +90,14 @@ tensorboard: $(INSTALLED) ## show the logs of all runs, at http://localhost:$(PO
 bench: $(INSTALLED) $(PEERS_INSTALLED) ## relx beside its peers; BENCH=--tiny tries it on the sample
 	$(BIN)/python bench/peers.py --peer-python $(PEERS)/bin/python $(BENCH)
 
+docs: $(DOCS_INSTALLED) $(TEST_INSTALLED) ## build the documents in build/site; check links, commands, figures
+	$(BIN)/python docs/recipe_keys.py --check
+	$(BIN)/python docs/layers.py --check
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict --site-dir $(SITE)
+	$(BIN)/python docs/site_links.py $(SITE)
+	$(BIN)/python -m pytest tests/test_docs.py tests/test_docs_figures.py
+	@echo 'the documents are in $(SITE)/index.html'
+
 $(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'relx needs Python 3.11 or newer; name one: make PYTHON=python3.11 ...' >&2; exit 1; }
@@ -108,6 +119,12 @@ $(PEERS_INSTALLED): bench/requirements-peers.txt | $(MADE)
 	@echo 'installing the peers of the bench into $(PEERS); this takes some minutes, once'
 	@$(PYTHON) -m venv --clear $(PEERS)
 	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
+
+$(DOCS_INSTALLED): requirements-docs.lock | $(MADE)
+	@echo 'installing what builds the documents into $(DOCS), once'
+	@$(PYTHON) -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
 	@touch $@
 
 # pip itself and relx are left out, a build's mark such as +cpu is dropped, and so are the CUDA
@@ -132,6 +149,9 @@ lock: ## resolve the newest versions into the lock files
 	  build/lock/bin/python -m pip uninstall --quiet --yes $(TENSORFLOW); \
 	  $(FREEZE) | $(PINS) > build/requirements-$$backend.lock; \
 	done
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/python -m pip install --quiet mkdocs-material
+	$(FREEZE) --exclude setuptools > build/requirements-docs.lock
 	mv build/requirements*.lock .
 	rm -rf build/lock
 

@@ -39,6 +39,7 @@ EXTRAS = {
         "matplotlib>=3.11",
         "wordcloud>=1.9.6",
     ],
+    "docs": ["mkdocs-material>=9.8"],
 }
 TEST = [
     *JAX,

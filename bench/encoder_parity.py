@@ -1,4 +1,4 @@
-"""How near the encoders are to transformers on PyTorch: the README's tables, as Markdown and JSON.
+"""How near the encoders are to transformers on PyTorch: two tables, as Markdown and as JSON.
 
     python bench/encoder_parity.py [--shared FOLDER]
 

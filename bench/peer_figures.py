@@ -131,6 +131,6 @@ def growth(before: float, after: float, times: float) -> float:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Returns a table as the READMEs hold it: names to the left, figures to the right."""
+    """Returns a table as the documents hold it: names to the left, figures to the right."""
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))

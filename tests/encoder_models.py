@@ -113,7 +113,7 @@ CASES = {
     ),
     "modernbert, no bias at all": ("modernbert", _MODERNBERT | {"decoder_bias": False}),
 }
-# One case for each family: the rows of the README's table.
+# One case for each family: the rows of the table in docs/benchmarks.md.
 FAMILIES = (
     "bert",
     "roberta",

@@ -1,0 +1,135 @@
+"""The figures in the documents, held against the results that the benches wrote."""
+
+import json
+import re
+import sys
+
+import documents
+import pytest
+from documents import READMES, ROOT
+
+sys.path.insert(0, str(ROOT / "bench"))
+
+import peers
+import scaling
+
+PAGE = "docs/benchmarks.md"
+
+
+def result(name: str) -> dict:
+    return json.loads((ROOT / "bench" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("part", ["families", "shapes"])
+def test_the_parity_tables_are_those_of_the_bench(part):
+    columns = ("hidden", "logits", "round_trip_hidden", "round_trip_logits")
+    rows = [
+        [name, *(f"{row[column]:.1e}" if column in row else "–" for column in columns)]
+        for name, row in result("encoder_parity")[part].items()
+    ]
+    assert rows in documents.tables(PAGE)
+
+
+def test_the_parity_measured_is_within_the_limit():
+    found = result("encoder_parity")
+    rows = [*found["families"].values(), *found["shapes"].values()]
+    assert max(max(row.values()) for row in rows) < 1e-4
+
+
+def test_the_memory_table_is_that_of_the_bench():
+    rows = []
+    for name, row in result("encoder_memory")["encoders"].items():
+        cells = [f"{row['weights_mib']:,.0f}"]
+        for way in ("load", "save"):
+            peak, times = row[f"{way}_peak_mib"], row[f"{way}_peak_mib"] / row["weights_mib"]
+            cells += [f"{peak:,.0f}", f"{times:.2f}", f"{row[f'{way}_seconds']:.1f}"]
+        rows.append([name, *cells])
+    assert rows in documents.tables(PAGE)
+
+
+def test_the_tables_beside_the_peers_are_those_of_the_bench():
+    found = result("peers")
+    assert peers.cost_rows(found) in documents.tables(PAGE)
+    assert peers.ratio_rows(found) in documents.tables(PAGE)
+    options = found["options"]
+    assert options["repetitions"] == 1  # as the command and the text beside the table say
+    assert f"batch {options['batch']}, {options['sentences']} rows" in documents.text_of(PAGE)
+
+
+def test_the_tables_of_scaling_are_those_of_the_bench():
+    found = result("scaling")
+    assert scaling.cells(found, "seconds", ".1f") in documents.tables(PAGE)
+    assert scaling.cells(found, "peak_mib", ",.0f") in documents.tables(PAGE)
+    sizes = " ".join(map(str, found["sizes"]))
+    assert f"bench/scaling.py --sizes {sizes}\n" in documents.text_of(PAGE)
+
+
+def test_the_kills_are_those_of_the_bench_and_of_its_command():
+    found = result("kills")
+    assert found["survived"] == found["tried"]
+    words = f"{found['survived']} of {found['tried']} kills survived"
+    assert words in " ".join(documents.text_of(PAGE).split())
+    kinds = [(row["kills"], row["tried"]) for row in found["table"]]
+    kills = sum(tried for kind, tried in kinds if kind == "random moment")
+    # Points of the series, which every call makes, are not counted by --points.
+    points = sum(count for name, count in found["points"].items() if name[0].isdigit())
+    command = f"bench/kills.py --kills {kills} --points {points}"
+    assert all(command in documents.text_of(document) for document in (PAGE, *READMES))
+
+
+def test_the_pages_times_are_those_of_the_benches():
+    eda, report = result("eda"), result("report")
+    assert not eda["differ"] and eda["seconds"]["cold"]["median"] < eda["limit_seconds"]
+    times = [*eda["seconds"].values(), report["seconds"]]
+    expected = [[f"{t['median']:.1f}", f"{t['least']:.1f}–{t['most']:.1f}"] for t in times]
+    assert expected in [[row[1:] for row in table] for table in documents.tables(PAGE)]
+    assert f"{len(eda['figures'])} figures of the page" in documents.text_of(PAGE)
+
+
+def test_the_share_without_a_relation_is_that_of_the_bench():
+    share = result("eda")["figures"]["headline/percent/train"]
+    assert f"{share} % of the training rows" in documents.text_of("docs/first-competition.md")
+
+
+def test_the_scores_and_start_up_times_are_those_of_the_benches():
+    shown = {row[0].strip("`"): row[1:] for table in documents.tables(PAGE) for row in table}
+    for name, found in result("real_data").items():
+        assert shown[name] == [
+            f"{found['scores']['micro_f1']:.2f}",
+            f"{found['scores']['auprc']:.2f}",
+            f"{sum(found['minutes'].values()):.1f}",
+            f"{found['tapt']['sentences_per_second']:.1f}",
+            f"{found['train_sentences_per_second']:.1f}",
+        ]
+    for name, found in result("startup")["seconds"].items():
+        assert shown[name] == [f"{found['median']:.2f}"]
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_figures_of_a_readme_are_those_of_the_benches(readme):
+    (table,) = [t for t in documents.tables(readme) if t[0][0].startswith("KLUE-RE")]
+    assert [re.findall(r"[\d.]+(?:e-\d+)?", row[1]) for row in table] == headline()
+    assert all(row[2].startswith("`") for row in table if row[2] not in ("the same", "위와 같음"))
+
+
+def headline() -> list[list[str]]:
+    """The figures of the READMEs' table, row by row."""
+    klue = result("real_data")["klue-2000"]["scores"]
+    parity = result("encoder_parity")["families"].values()
+    ratios, kills, times = result("peers")["ratios"], result("kills"), result("startup")["seconds"]
+    pairs = [
+        ratios["tapt"]["run_mlm"],
+        ratios["train"]["Trainer by length"],
+        ratios["predict"]["PyTorch by length"],
+    ]
+    return [
+        [f"{klue['micro_f1']:.2f}", f"{klue['auprc']:.2f}"],
+        [f"{max(row['hidden'] for row in parity):.1e}"],
+        *(
+            [f"{pair[name]['median']:.2f}" for name in ("tokens_per_second", "seconds")]
+            for pair in pairs
+        ),
+        [str(kills["survived"]), str(kills["tried"])],
+        [f"{times['relx --help']['median']:.2f}"],
+        [f"{times['relx score --pred, 7,765 rows']['median']:.2f}"],
+    ]
