@@ -31,7 +31,7 @@ STOPPING = 20.0  # seconds that a stage gets to write its checkpoint
 Work = dict[str, Any]
 
 
-class OutOfTime(Exception):
+class OutOfTimeError(Exception):
     """The part's minutes were over before a chain was."""
 
 
@@ -64,10 +64,10 @@ def main() -> None:
     def one(chain: Chain) -> bool:
         try:
             figures = run_chain(chain, work, recipe, record)
-        except OutOfTime:
-            figures = {"chain": chain.name, "state": "out of time"}
+        except OutOfTimeError:
+            figures = {"chain": chain.name, "state": "out of time"} | so_far(chain, work)
         except subprocess.CalledProcessError as error:
-            figures = {"chain": chain.name, "state": f"failed: {error}"}
+            figures = {"chain": chain.name, "state": f"failed: {error}"} | so_far(chain, work)
         with lock:
             record.add("chains", figures)
         return figures["state"] == "complete"
@@ -136,16 +136,30 @@ def run_chain(chain: Chain, work: Work, recipe: Path, record: Record) -> dict[st
     return figures | {stage: stage_figures(runs / chain.name, stage) for stage in stages}
 
 
+def so_far(chain: Chain, work: Work) -> dict[str, Any]:
+    """Returns the curves of a chain that did not come to its end."""
+    run = Path(work["folder"], "runs", chain.name)
+    folders = {"tapt": run / "tapt", "train": run / "train/fold-0"}
+    curves = {stage: _curve(folder) for stage, folder in folders.items()}
+    return {stage: {"curve": curve} for stage, curve in curves.items() if curve}
+
+
+def _curve(folder: Path) -> list[dict[str, Any]]:
+    """Reads the figures of the epochs that are done."""
+    path = folder / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
 def stage_figures(run: Path, stage: str) -> dict[str, Any]:
     """Reads what a finished stage noted: results, device, minutes, and its curve by epoch."""
     folder = run / ("tapt" if stage == "tapt" else "train/fold-0")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return {
         "results": manifest["results"],
         "device": manifest["device"],
         "minutes": manifest["seconds"] / 60,
-        "curve": [json.loads(line) for line in lines],
+        "curve": _curve(folder),
     }
 
 
@@ -162,7 +176,7 @@ def command(words: list[str], record: Record, name: str) -> None:
             process.send_signal(signal.SIGTERM)
             time.sleep(0.1)
             _end(process)
-            raise OutOfTime from None
+            raise OutOfTimeError from None
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, words[-1])
 

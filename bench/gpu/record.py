@@ -1,4 +1,4 @@
-"""What a part of the GPU bench leaves behind: one JSON, written anew and whole after each figure."""
+"""What a part of the GPU bench leaves behind: one JSON, whole again after each figure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def write_whole(path: Path, text: str) -> None:
     """Writes a file that is never seen half-written."""
     beside = path.with_name(path.name + ".part")
     beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def machine() -> Figures:

@@ -123,7 +123,7 @@ def finished(
 
 
 def ratios(rows: list[Figures]) -> list[Figures]:
-    """Compares relx with transformers at each shape, task and batch; above 1 is in relx's favour."""
+    """Compares relx with transformers at each place; above 1 is in relx's favour."""
     places: dict[tuple[Any, ...], dict[str, float]] = {}
     for row in rows:
         place = (row["shape"], row["task"], row["batch"])
