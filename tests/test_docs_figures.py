@@ -56,6 +56,44 @@ def test_the_tables_beside_the_peers_are_those_of_the_bench():
     assert f"batch {options['batch']}, {options['sentences']} rows" in documents.text_of(PAGE)
 
 
+def test_the_figures_of_the_gpu_are_those_of_the_bench():
+    speeds = {(row["task"], row["side"]): row for row in result("gpu_speed")["speed"]}
+    rows = []
+    for (task, side), row in speeds.items():
+        padding, first = (row.get(name) for name in ("padding_percent", "first_step_seconds"))
+        cells = [f"{row['tokens_per_second']:,.0f}"]
+        cells += ["–" if padding is None else f"{padding:.1f}", f"{row['mfu_percent']:.1f}"]
+        cells += ["–" if first is None else f"{first:.1f}", f"{row['peak_gpu_mib']:,.0f}"]
+        rows.append([f"{task}, {side}", *cells])
+    assert rows in documents.tables(PAGE)
+    text = " ".join(documents.text_of(PAGE).split())
+    predict, train = (
+        speeds[task, "relx jax"]["tokens_per_second"]
+        / speeds[task, "transformers"]["tokens_per_second"]
+        for task in ("predict", "train")
+    )
+    assert f"predicted {predict:.2f} times and trained {train:.2f} times as fast" in text
+
+
+def test_the_differences_on_a_gpu_are_those_of_the_bench():
+    text = " ".join(documents.text_of(PAGE).split())
+    found = {backend: result(f"gpu_parity_{backend}") for backend in ("jax", "torch")}
+    exact = [row for row in found["torch"]["outputs"] if row["precision"] == "float32"]
+    hidden, logits = (max(row.get(name, 0.0) for row in exact) for name in ("hidden", "logits"))
+    assert (
+        f"at most {hidden:.1e} (roberta-large's shape) and masked-LM logits by {logits:.1e}" in text
+    )
+    jax, torch = (found[backend]["training"][0]["loss"] for backend in found)
+    assert f"the same losses to {torch:.1e}, and to {jax:.1e} on JAX" in text
+    halves = [
+        row["hidden"] / row["transformers_hidden"]
+        for figures in found.values()
+        for row in figures["outputs"]
+        if row["precision"] == "bfloat16"
+    ]
+    assert f"{min(halves):.1f} to {max(halves):.1f} times as far" in text
+
+
 def test_the_tables_of_scaling_are_those_of_the_bench():
     found = result("scaling")
     assert scaling.cells(found, "seconds", ".1f") in documents.tables(PAGE)

@@ -4,7 +4,7 @@ python bench/gpu/klue.py WORK.json, which bench/gpu.py writes.
 
 A chain is a seed with TAPT or without; each of its stages is a `relx` command, so that a chain that
 was stopped carries on with the stage's checkpoint. A tenth of the sentences is dev, the same for
-every chain. What a chain leaves is a row of the JSON, and klue_NAME.npz: the ids and probabilities
+every chain. What a chain leaves is a row of the JSON, and klue_full_NAME.npz: the ids and probabilities
 (float16) of the test rows and of dev.
 """
 
@@ -128,7 +128,7 @@ def run_chain(chain: Chain, work: Work, recipe: Path, record: Record) -> dict[st
     stages = (["tapt"] if chain.tapt else []) + ["train"]
     for stage in stages:
         command([sys.executable, "-m", "relx_cli", stage, *words], record, chain.name)
-    out = Path(work["out"], f"klue_{chain.name}.npz")
+    out = Path(work["out"], f"klue_full_{chain.name}.npz")
     asked = [str(runs), chain.name, work["test"], str(recipe.with_name("dev.csv")), str(out)]
     predicting = Path(__file__).with_name("klue_predict.py")
     command([sys.executable, str(predicting), *asked], record, chain.name)
