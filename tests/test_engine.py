@@ -6,7 +6,6 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
-import encoder_models as models
 import keras
 import numpy as np
 import pytest
@@ -27,6 +26,9 @@ from relx.spans import Span
 from relx.tokens import TokenRow
 
 pytest.importorskip("openvino")
+pytest.importorskip("torch")
+
+import encoder_models as models
 
 CLASSES = 5
 
