@@ -26,11 +26,11 @@ RUN_TIME = [
     "transformers>=4.48",
 ]
 # What a machine needs beyond the above, which holds TensorFlow for CPUs.
-JAX = ["jax>=0.10"]  # 0.4.35 crashes in a fit that goes on; those between are untried
+JAX = ["jax>=0.6.2"]  # 0.4.35 crashes where a fit goes on from a checkpoint
 EXTRAS = {
     "gpu": ["tensorflow[and-cuda]>=2.18"],
     "jax": JAX,
-    "jax-gpu": ["jax[cuda12]>=0.10"],
+    "jax-gpu": ["jax[cuda12]>=0.6.2"],
     "torch": ["torch>=2.4"],
     # On Python 3.13 its converter fails for TensorFlow's models, and Keras predicts.
     "cpu": ["openvino>=2025.0; python_version < '3.13'"],
