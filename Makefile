@@ -13,6 +13,7 @@ PRED ?=
 PORT ?= 6006
 # Processes that the tests are shared among.
 WORKERS ?= 2
+SHARED := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 MADE := $(VENV)/.made
 INSTALLED := $(VENV)/.installed
 TEST_INSTALLED := $(VENV)/.installed-test
-DEMO := runs/demo/submission.csv
+LOWEST := build/lowest
+LOWEST_INSTALLED := $(LOWEST)/.installed
 PEERS := build/peers
 PEERS_INSTALLED := $(PEERS)/.installed
 DOCS := build/docs
@@ -33,22 +35,24 @@ SETTINGS = $(foreach setting,$(SET),--set '$(setting)')
 RUN = $(or $(patsubst name=%,%,$(filter name=%,$(SET))),$(shell sed -n 's/^name: *\([^ #]*\).*/\1/p' '$(RECIPE)'))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types validate tapt train predict score submission eda report
-.PHONY: tensorboard bench docs lock clean
+.PHONY: help demo test test-fast test-lowest lint types validate tapt train predict score submission
+.PHONY: eda report tensorboard bench docs dist lock clean
 
 help: ## list these targets
 	@echo 'make TARGET [RECIPE=$(RECIPE)] [OUT=$(OUT)] [SET="train.epochs=1 seed=7"]'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED) ## the whole chain on the sample: TAPT, train, predict, score, report
-	$(RELX) tapt --recipe recipes/demo.yaml
-	$(RELX) train --recipe recipes/demo.yaml
-	$(RELX) predict --run demo --test sample/test.csv --out $(DEMO)
-	$(RELX) score --gold sample/test_gold.csv --pred $(DEMO)
-	$(RELX) report --quiet --run demo --gold sample/test_gold.csv --out runs/demo/report.html
+	$(RELX) demo
 
 test: $(TEST_INSTALLED) ## run all tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+	$(BIN)/python -m pytest $(SHARED)
+
+test-fast: $(TEST_INSTALLED) ## run the tests that are fast
+	$(BIN)/python -m pytest $(SHARED) -m 'not slow'
+
+test-lowest: $(LOWEST_INSTALLED) ## run the fast tests with the lowest versions that setup.py allows
+	$(LOWEST)/bin/python -m pytest $(SHARED) -m 'not slow'
 
 lint: $(TEST_INSTALLED) ## check style, format and the direction of imports
 	$(BIN)/ruff check .
@@ -98,6 +102,9 @@ docs: $(DOCS_INSTALLED) $(TEST_INSTALLED) ## build the documents in build/site; 
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_docs_figures.py
 	@echo 'the documents are in $(SITE)/index.html'
 
+dist: $(TEST_INSTALLED) ## build the wheel and the source archive, into dist
+	$(BIN)/python -m build --no-isolation
+
 $(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'relx needs Python 3.11 or newer; name one: make PYTHON=python3.11 ...' >&2; exit 1; }
@@ -113,6 +120,16 @@ $(INSTALLED): requirements.lock setup.py | $(MADE)
 $(TEST_INSTALLED): requirements-test.lock $(INSTALLED)
 	@echo 'installing what the tests need into $(VENV); this takes some minutes, once'
 	@$(PIP) install --quiet --requirement requirements.lock --requirement requirements-test.lock
+	@touch $@
+
+# The lowest Python too: the oldest versions have no wheels for the newest. Neither JAX nor PyTorch,
+# whose older builds need CUDA's libraries. TensorBoard before 2.21 shows nothing without pkg_resources.
+LOWEST_PIP := $(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python
+$(LOWEST_INSTALLED): setup.py requirements-test.lock | $(TEST_INSTALLED)
+	@echo 'installing the lowest versions into $(LOWEST); this takes some minutes, once'
+	@$(BIN)/uv venv --quiet --clear --python 3.11 $(LOWEST)
+	@$(LOWEST_PIP) --resolution lowest-direct --editable '.[cpu,look]' 'setuptools>=77,<81'
+	@$(LOWEST_PIP) --constraint requirements-test.lock hypothesis pytest pytest-xdist sentencepiece
 	@touch $@
 
 $(PEERS_INSTALLED): bench/requirements-peers.txt | $(MADE)
@@ -156,6 +173,6 @@ lock: ## resolve the newest versions into the lock files
 	rm -rf build/lock
 
 clean: ## remove the environment and what the tools left; runs stay
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -rf .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,42 +2,44 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 README = Path(__file__).with_name("README.md")
 
-# Lower bounds are the versions that the tests have run with; the lock files pin them.
+# The lower bounds are versions with which the tests pass: `make test-lowest` installs the lowest of
+# them, and sees. What `make` installs are the newest, which the lock files pin.
 RUN_TIME = [
-    "click>=8.5",
-    "huggingface_hub>=2.4",
-    "keras>=3.15",
-    "keras-nlp>=0.32",
-    "numpy>=2.4",
-    "pandas>=3.1",
-    "pydantic>=2.14",
-    "PyYAML>=6.0.3",
-    "rich>=15.0",
-    "safetensors>=0.8",
-    "scikit-learn>=1.9",
-    "tensorboard>=2.21",
-    "tensorflow>=2.21",
-    "tokenizers>=0.23.3",
-    "transformers>=5.23",
+    "click>=8.1.7",
+    "huggingface_hub>=0.26",
+    "keras>=3.12",  # ops.view
+    "keras-nlp>=0.19",
+    "numpy>=1.26",
+    "pandas>=2.2",
+    "pydantic>=2.7",
+    "PyYAML>=6.0.1",
+    "rich>=13.7",
+    "safetensors>=0.4.3",
+    "scikit-learn>=1.4",
+    "tensorboard>=2.18",
+    "tensorflow>=2.18",
+    "tokenizers>=0.21",
+    "transformers>=4.48",
 ]
 # What a machine needs beyond the above, which holds TensorFlow for CPUs.
-JAX = ["jax>=0.10"]
+JAX = ["jax>=0.6.2"]  # 0.4.35 crashes where a fit goes on from a checkpoint
 EXTRAS = {
-    "gpu": ["tensorflow[and-cuda]>=2.21"],
+    "gpu": ["tensorflow[and-cuda]>=2.18"],
     "jax": JAX,
-    "jax-gpu": ["jax[cuda12]>=0.10"],
-    "torch": ["torch>=2.13"],
-    "cpu": ["openvino>=2026.4"],
+    "jax-gpu": ["jax[cuda12]>=0.6.2"],
+    "torch": ["torch>=2.4"],
+    # On Python 3.13 its converter fails for TensorFlow's models, and Keras predicts.
+    "cpu": ["openvino>=2025.0; python_version < '3.13'"],
     "look": [
-        "Jinja2>=3.1.6",
-        "kiwipiepy>=0.24",
+        "Jinja2>=3.1.3",
+        "kiwipiepy>=0.20",
         "koreanize-matplotlib>=0.1.1",  # for its font
-        "matplotlib>=3.11",
-        "wordcloud>=1.9.6",
+        "matplotlib>=3.8",
+        "wordcloud>=1.9.3",
     ],
     "docs": ["mkdocs-material>=9.8"],
 }
@@ -45,6 +47,7 @@ TEST = [
     *JAX,
     *EXTRAS["cpu"],
     *EXTRAS["look"],
+    "build>=1.6",
     "hypothesis>=6.170",
     "import-linter>=2.16",
     "mypy>=2.4",
@@ -55,31 +58,10 @@ TEST = [
     "selenium>=4.51",
     "torch==2.13.0",
     "types-PyYAML>=6.0",
+    "uv>=0.13",
 ]
-
-PACKAGES = [
-    "relx",
-    "relx.data",
-    "relx.devices",
-    "relx.devices.backends",
-    "relx.engines",
-    "relx.look",
-    "relx.look.relation",
-    "relx.look.relation.eda",
-    "relx.models",
-    "relx.models.encoder",
-    "relx.models.encoder.architectures",
-    "relx.models.encoder.families",
-    "relx.models.encoder.tokenizers",
-    "relx.runs",
-    "relx.scoring",
-    "relx.tasks",
-    "relx.tasks.relation",
-    "relx.training",
-    "relx_cli",
-    "tapt",
-    "recipes",
-]
+# What is imported: a folder of these names, and each one inside it that has an __init__.py.
+PACKAGES = ["relx", "relx_cli", "tapt", "recipes", "sample"]
 
 setup(
     name="relx",
@@ -89,9 +71,12 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
+    classifiers=[
+        *(f"Programming Language :: Python :: {version}" for version in ("3.11", "3.12", "3.13")),
+    ],
     python_requires=">=3.11",
-    packages=PACKAGES,
-    package_data={"recipes": ["*.yaml"], "relx.look": ["static/*", "templates/*"]},
+    packages=find_packages(include=[*PACKAGES, *(f"{name}.*" for name in PACKAGES)]),
+    package_data={"": ["static/*", "templates/*"], "recipes": ["*.yaml"], "sample": ["*"]},
     install_requires=RUN_TIME,
     extras_require={**EXTRAS, "test": TEST},
     entry_points={"console_scripts": ["relx = relx_cli.main:main"]},

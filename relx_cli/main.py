@@ -30,8 +30,9 @@ COMMANDS = {
     "recipes": ("relx_cli.recipes:recipes", "List, show and copy the recipes that ship."),
     "runs": ("relx_cli.runs:runs", "List and show the runs made so far."),
     "devices": ("relx_cli.devices:devices", "Show what there is to compute on."),
+    "demo": ("relx_cli.demo:demo", "The whole chain on the sample that ships."),
 }
-CARRIES_ON = {"tapt", "train"}
+CARRIES_ON = {"tapt", "train", "demo"}
 SHOWN_FAULTS = 20
 # What the libraries would otherwise print; a value that the user set stays.
 SILENCE = {
@@ -54,12 +55,12 @@ class LazyGroup(click.Group):
         """Imports a command.
 
         Raises:
-            NoSuchCommand: There is none of this name; the nearest is named.
+            UsageError: There is none of this name; the nearest is named.
         """
         if cmd_name.startswith("-"):
             return None
         if cmd_name not in COMMANDS:
-            raise click.NoSuchCommand(cmd_name, possibilities=COMMANDS, ctx=ctx)
+            raise click.UsageError(_no_such_command(cmd_name), ctx)
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
@@ -68,6 +69,13 @@ class LazyGroup(click.Group):
         """Writes the commands' lines from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _no_such_command(name: str) -> str:
+    from relx.faults import nearest
+
+    guess = nearest(name, COMMANDS)
+    return f"No such command {name!r}." + (f" Did you mean {guess!r}?" if guess else "")
 
 
 @click.group(

@@ -151,7 +151,7 @@ def _filled(row: GapRow, tokenizer: PreTrainedTokenizerFast) -> str:
     parts, start = [], 0
     for gap in row.gaps:
         parts.append(_words(row.token_ids[start : gap.position], tokenizer))
-        stood, guessed = (escaped(tokenizer.decode([i])) or "␣" for i in (gap.stood, gap.guessed))
+        stood, guessed = (_text([i], tokenizer) or "␣" for i in (gap.stood, gap.guessed))
         shown = f"{stood} ✓" if gap.stood == gap.guessed else f"{stood} → {guessed}"
         parts.append(f"**{shown}** ({100 * gap.probability:.0f} %)")
         start = gap.position + 1
@@ -161,4 +161,13 @@ def _filled(row: GapRow, tokenizer: PreTrainedTokenizerFast) -> str:
 
 def _words(token_ids: Any, tokenizer: PreTrainedTokenizerFast) -> str:
     """Returns tokens as escaped text, without special tokens."""
-    return escaped(str(tokenizer.decode([int(i) for i in token_ids], skip_special_tokens=True)))
+    return _text([int(i) for i in token_ids], tokenizer, without_special=True)
+
+
+def _text(
+    token_ids: list[int], tokenizer: PreTrainedTokenizerFast, without_special: bool = False
+) -> str:
+    """Returns tokens as escaped text."""
+    # Of transformers 4, decode looks for tensors of every framework, and imports TensorFlow for it.
+    backend = tokenizer.backend_tokenizer
+    return escaped(str(backend.decode(token_ids, skip_special_tokens=without_special)))

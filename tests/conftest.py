@@ -18,12 +18,24 @@ tf.config.set_logical_device_configuration(
 )
 
 LAST = ("test_engine.py", "test_predict.py")
+# The files that the fast part leaves out, without test_ and .py: they train many models, start many
+# processes or drive a browser. What stays goes through every stage once, in test_demo.
+SLOW = (
+    *("backends", "processes", "resume", "devices", "fit", "memory", "engine"),
+    *("chain", "chain_families", "training_parity", "bad_input", "bench"),
+    *("encoder_families", "encoder_parity", "attention_weights"),
+    *("look_attention", "look_compare", "look_eda", "look_report"),
+    *("look_attention_browser", "look_browser", "look_eda_browser"),
+)
 
 
 def pytest_collection_modifyitems(items):
-    """Puts the tests that convert models with OpenVINO last.
+    """Puts the tests that convert models with OpenVINO last, and marks the files that are slow.
 
     TensorFlow has crashed in fits that came after a conversion in the same process; a command never
-    does both. `make test` keeps the order of files when it shares them among processes.
+    fits after one. `make test` keeps the order of files when it shares them among processes.
     """
     items.sort(key=lambda item: item.path.name in LAST)
+    for item in items:
+        if item.path.stem.removeprefix("test_") in SLOW:
+            item.add_marker("slow")

@@ -61,7 +61,7 @@ def test_each_pooling_reads_its_spans():
 def test_pooling_averages_each_span_of_each_row():
     hidden = np.random.default_rng(0).normal(size=(2, 7, 3)).astype(np.float32)
     spans = np.array([[[0, 1], [2, 5]], [[6, 7], [1, 3]]], np.int32)
-    pooled = ops.convert_to_numpy(EntityPooling()(hidden, spans))
+    pooled = ops.convert_to_numpy(EntityPooling(dtype="float32")(hidden, spans))
     for row in range(2):
         parts = [hidden[row, start:end].mean(0) for start, end in spans[row]]
         assert np.abs(pooled[row] - np.concatenate(parts)).max() < 1e-6

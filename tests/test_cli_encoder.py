@@ -147,6 +147,7 @@ def test_show_loads_no_framework(folder):
 
 
 def test_show_knows_a_preset(tmp_path, capsys):
+    pytest.importorskip("tensorflow_text", reason="keras_hub's tokenizers need tensorflow-text")
     sizes = {"num_layers": 1, "num_heads": 3, "hidden_dim": 12, "intermediate_dim": 20}
     backbone = keras_hub.models.BertBackbone(vocabulary_size=9, max_sequence_length=16, **sizes)
     backbone.save_to_preset(tmp_path)

@@ -10,6 +10,8 @@ import pytest
 from relx.faults import InputError
 from relx.models.encoder.load import FRESH_HEAD, load_encoder, save_encoder
 
+pytest.importorskip("tensorflow_text", reason="keras_hub's tokenizers need tensorflow-text")
+
 SIZES = {"num_layers": 2, "num_heads": 3, "hidden_dim": 12, "intermediate_dim": 20}
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "고려", "##의", "장군", "."]
 BYTES = ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "Ġ", "ab", "Ġab", "<mask>"]

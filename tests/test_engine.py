@@ -6,7 +6,6 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
-import encoder_models as models
 import keras
 import numpy as np
 import pytest
@@ -28,6 +27,9 @@ from relx.recipe import DeviceSection
 from relx.spans import Span
 
 pytest.importorskip("openvino")
+pytest.importorskip("torch")
+
+import encoder_models as models
 
 CLASSES = 5
 

@@ -24,6 +24,10 @@ from relx.tasks.relation.markers import marker_tokens
 from relx.tasks.relation.rows import Example
 
 ROOT = Path(__file__).parents[1]
+converts = pytest.mark.xfail(
+    sys.version_info >= (3, 13),
+    reason="OpenVINO 2026.4 cannot convert TensorFlow's models on Python 3.13",
+)
 SENTENCES = [
     "가람은 나루의 대표이다.",
     "나루는 서울에 있는 공방이다.",
@@ -79,6 +83,7 @@ def kept(runs):
     return list((runs / "tiny/train/fold-0").glob(".openvino-*"))
 
 
+@converts
 def test_both_engines_give_the_same_and_say_which_they_are(finished, capsys):
     pytest.importorskip("openvino")
     by_keras = open_run(finished, "tiny", engine="keras").predict(examples())
@@ -91,6 +96,7 @@ def test_both_engines_give_the_same_and_say_which_they_are(finished, capsys):
     assert len(kept(finished)) == 1
 
 
+@converts
 def test_a_kept_graph_predicts_without_any_framework(finished):
     pytest.importorskip("openvino")
     open_run(finished, "tiny", engine="openvino").predict(examples(1))
@@ -112,6 +118,7 @@ print({{"keras", "keras_hub", "tensorflow", "jax", "torch"}} & set(sys.modules))
     assert done.stdout == "set()\n", done.stderr
 
 
+@converts
 def test_other_weights_never_meet_an_old_graph(runs, capsys):
     pytest.importorskip("openvino")
     before = open_run(runs, "tiny", engine="openvino").predict(examples())

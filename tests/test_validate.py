@@ -201,7 +201,7 @@ def test_skipping_writes_the_bad_rows_and_succeeds(tmp_path, labels):
     path = write(tmp_path / "my.csv", [row("1"), row("2", label="?")])
     skipped = tmp_path / "bad.csv"
     result = run("--data", path, "--labels", labels, "--skip-bad-rows", skipped)
-    assert result.exit_code == 0 and "1 rows with faults written" in result.stderr
+    assert result.exit_code == 0 and "1 rows with faults written" in result.output
     with skipped.open(encoding="utf-8", newline="") as stream:
         (bad,) = csv.DictReader(stream)
     assert bad["id"] == "2" and bad["fault"] and bad["line"] == "3"
@@ -225,7 +225,7 @@ def test_json_holds_everything(tmp_path, labels):
 
 def test_options_for_a_file_need_a_file():
     result = run("--labels", "klue")
-    assert result.exit_code == 2 and "--labels goes with --data" in result.stderr
+    assert result.exit_code == 2 and "--labels goes with --data" in result.output
 
 
 @pytest.mark.skipif(

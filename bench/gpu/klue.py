@@ -4,8 +4,8 @@ python bench/gpu/klue.py WORK.json, which bench/gpu.py writes.
 
 A chain is a seed with TAPT or without; each of its stages is a `relx` command, so that a chain that
 was stopped carries on with the stage's checkpoint. A tenth of the sentences is dev, the same for
-every chain. What a chain leaves is a row of the JSON, and klue_full_NAME.npz: the ids and probabilities
-(float16) of the test rows and of dev.
+every chain. What a chain leaves is a row of the JSON, and klue_full_NAME.npz: the ids and
+probabilities (float16) of the test rows and of dev.
 """
 
 from __future__ import annotations

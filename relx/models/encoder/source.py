@@ -155,7 +155,7 @@ def _unknown(hub_id: str) -> Fault:
 def _is_offline() -> bool:
     from huggingface_hub import constants
 
-    return constants.is_offline_mode()
+    return constants.HF_HUB_OFFLINE
 
 
 def _offline(hub_id: str, revision: str | None) -> Fault:

@@ -13,9 +13,9 @@ from relx.faults import Fault, InputError, shorten
 
 # SentencePiece models by file, and the class of transformers that knows their ids and normalising.
 SENTENCEPIECE = {
-    "sentencepiece.bpe.model": "XLMRobertaTokenizer",
-    "spm.model": "DebertaV2Tokenizer",
-    "spiece.model": "AlbertTokenizer",
+    "sentencepiece.bpe.model": "XLMRobertaTokenizerFast",
+    "spm.model": "DebertaV2TokenizerFast",
+    "spiece.model": "AlbertTokenizerFast",
 }
 _WORDPIECE_KEYS = {
     "do_lower_case": "lowercase",

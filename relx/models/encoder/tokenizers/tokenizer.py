@@ -150,7 +150,9 @@ def wrap(backend: Tokenizer, settings: Mapping[str, Any] | None = None) -> PreTr
     longest = settings.get("model_max_length")
     if isinstance(longest, int):
         roles["model_max_length"] = longest
-    return PreTrainedTokenizerFast(tokenizer_object=backend, extra_special_tokens=others, **roles)
+    # transformers 5 calls these tokens extra, and takes the name of 4 too.
+    roles["additional_special_tokens"] = others
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **roles)
 
 
 def add_marker_tokens(tokenizer: PreTrainedTokenizerFast, tokens: Sequence[str]) -> int:
@@ -167,9 +169,8 @@ def add_marker_tokens(tokenizer: PreTrainedTokenizerFast, tokens: Sequence[str])
     special = set(tokenizer.all_special_tokens)
     new = [AddedToken(t, special=True, normalized=False) for t in tokens if t not in special]
     if new:
-        tokenizer.add_special_tokens(
-            {"extra_special_tokens": new}, replace_extra_special_tokens=False
-        )
+        # False: beside those that there are. The argument's name is another in transformers 4.
+        tokenizer.add_special_tokens({"additional_special_tokens": new}, False)
     return vocabulary_rows(tokenizer) - before
 
 

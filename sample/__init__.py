@@ -1,0 +1,1 @@
+"""A small synthetic data set in the competition's form: what `relx demo` and the tests read."""
