@@ -39,12 +39,14 @@ EXTRAS = {
         "matplotlib>=3.11",
         "wordcloud>=1.9.6",
     ],
+    "tables": ["openpyxl>=3.1.5", "pyarrow>=26.0"],
     "docs": ["mkdocs-material>=9.8"],
 }
 TEST = [
     *JAX,
     *EXTRAS["cpu"],
     *EXTRAS["look"],
+    *EXTRAS["tables"],
     "hypothesis>=6.170",
     "import-linter>=2.16",
     "mypy>=2.4",
@@ -60,6 +62,7 @@ TEST = [
 PACKAGES = [
     "relx",
     "relx.data",
+    "relx.data.formats",
     "relx.devices",
     "relx.devices.backends",
     "relx.engines",
