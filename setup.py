@@ -39,7 +39,7 @@ EXTRAS = {
         "matplotlib>=3.11",
         "wordcloud>=1.9.6",
     ],
-    "tables": ["openpyxl>=3.1.5", "pyarrow>=26.0"],
+    "tables": ["openpyxl>=3.1", "pyarrow>=18.1"],
     "docs": ["mkdocs-material>=9.8"],
 }
 TEST = [

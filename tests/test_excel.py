@@ -166,8 +166,14 @@ def test_one_sheet_needs_no_words(tmp_path, capsys):
 def test_an_unknown_sheet_is_a_fault_that_lists_them(three_sheets):
     found = fault(three_sheets, "trian")
     assert found.kind == "no such sheet" and found.received == "trian"
-    assert found.allowed == "one of the sheets train, dev, note"
-    assert found.next_step == "data.sheet: train"
+    assert found.allowed == "one of train, dev, note" and found.next_step == "did you mean train?"
+    assert fault(three_sheets, "x").next_step == "set data.sheet, or null for the first sheet"
+
+
+def test_a_workbook_without_a_sheet_that_can_be_read_is_one_fault(tmp_path):
+    path = written(tmp_path / "a.xlsx", ["id"], ["7"])
+    changed(path, "xl/workbook.xml", "<sheet .*?/>", "")
+    assert fault(path).kind == "broken file"
 
 
 # --- other files

@@ -3,6 +3,7 @@
 import datetime
 import sys
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -43,7 +44,7 @@ def fault(path):
         (["가", "가", None], pa.dictionary(pa.int8(), pa.string()), ["가", "가", ""]),
         ([1, None, 2**60], pa.int64(), [1, "", 2**60]),
         ([1.0, None, float("nan")], pa.float64(), [1, "", ""]),
-        ([0.5], pa.float16(), [0.5]),
+        ([np.float16(0.5)], pa.float16(), [0.5]),
         ([True, None], pa.bool_(), [True, ""]),
         ([None, None], pa.null(), ["", ""]),
         ([[0.25, 1.0]], pa.list_(pa.float64()), [[0.25, 1]]),

@@ -310,8 +310,8 @@ def test_a_recipe_names_the_sheet(relx, workbook):
     assert done.exit_code == 2 and "no header with the columns of a row" in done.stdout
     assert "2 sheets; the first, about, is read, not rows" in done.stderr
     done = relx(*words, "--set", "data.sheet=row")
-    assert done.exit_code == 2 and "one of the sheets about, rows" in done.stdout
-    assert "data.sheet: rows" in done.stdout
+    assert done.exit_code == 2 and "one of about, rows" in done.stdout
+    assert "did you mean rows?" in done.stdout
 
 
 def test_validate_takes_the_sheet_of_one_file(relx, workbook):

@@ -54,7 +54,7 @@ def read_excel(path: Path, data: bytes, sheet: str | None = None) -> TypedRows:
     """
     _refuse_others(path, data)
     try:
-        import openpyxl  # noqa: F401 - `_Book` imports it again
+        import openpyxl  # noqa: F401 - whether it is there
     except ImportError as error:
         raise not_installed(path, "openpyxl") from error
     with _damage_said(path):
@@ -137,24 +137,18 @@ def _open(data: bytes, data_only: bool) -> Any:
 
 def _chosen(path: Path, names: Sequence[str], sheet: str | None) -> str:
     """Returns the sheet that is meant; says which one where it was not named."""
-    if sheet is None and names:
-        if len(names) > 1:
-            others = ", ".join(names[1:])
-            warn(f"{path} has {len(names)} sheets; the first, {names[0]}, is read, not {others}")
-        return names[0]
-    if sheet is not None and sheet in names:
-        return sheet
-    guess = nearest(sheet or "", names)
-    raise InputError(
-        Fault(
-            "the workbook has no sheet of this name" if sheet else "the workbook has no sheets",
-            str(path),
-            sheet or "",
-            f"one of the sheets {', '.join(names)}" if names else "",
-            f"data.sheet: {guess}" if guess else "data.sheet: null takes the first",
-            "no such sheet",
-        )
-    )
+    if not names:
+        what = "no sheet of this workbook can be read"
+        raise InputError(Fault(what, str(path), "", _WORKBOOK, _SAVE_AS, "broken file"))
+    if sheet is None and len(names) > 1:
+        others = ", ".join(names[1:])
+        warn(f"{path} has {len(names)} sheets; the first, {names[0]}, is read, not {others}")
+    if sheet is None or sheet in names:
+        return names[0] if sheet is None else sheet
+    guess = nearest(sheet, names)
+    what, allowed = "the workbook has no sheet of this name", f"one of {', '.join(names)}"
+    step = f"did you mean {guess}?" if guess else "set data.sheet, or null for the first sheet"
+    raise InputError(Fault(what, str(path), sheet, allowed, step, "no such sheet"))
 
 
 def _lines(path: Path, worksheet: Any) -> Iterator[Sequence[Any]]:
