@@ -115,6 +115,20 @@ def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     assert fault(path).kind == "too large"
 
 
+def test_more_cells_than_any_data_set_has_are_refused_unread(tmp_path, monkeypatch):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({name: pa.nulls(1000) for name in "abc"}), path)
+    monkeypatch.setattr(parquet_format, "MOST_CELLS", 2999)
+    found = fault(path)
+    assert found.kind == "too large" and found.received == "3,000 cells"
+
+
+def test_a_text_of_many_rows_is_held_once(tmp_path):
+    kind = pa.dictionary(pa.int8(), pa.string())
+    first, second, missing = column(tmp_path, ["가" * 99, "가" * 99, None], kind)
+    assert first == "가" * 99 and second is first and missing == ""
+
+
 def test_without_pyarrow_the_command_that_installs_it_is_named(tmp_path, monkeypatch):
     path = tmp_path / "a.parquet"
     pd.DataFrame({"id": ["7"]}).to_parquet(path)

@@ -13,6 +13,7 @@ from typing import Any
 
 from relx.data.formats.cells import (
     MOST_BYTES,
+    MOST_CELLS,
     TypedRows,
     bounded,
     cell,
@@ -45,6 +46,9 @@ def read_parquet(path: Path, data: bytes) -> TypedRows:
         raise not_installed(path, "pyarrow") from error
     try:
         file = ParquetFile(io.BytesIO(data), page_checksum_verification=True)
+        cells = file.metadata.num_rows * len(file.schema_arrow.names)
+        if cells > MOST_CELLS:
+            raise too_large(path, f"{cells:,} cells", f"{MOST_CELLS:,} cells")
         index = _range_index(file)
         rows = list(enumerate(bounded(path, _rows(path, file, index.values())), 1))
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -73,9 +77,17 @@ def _rows(path: Path, file: Any, index: Collection[range]) -> Iterator[list[Any]
         if read > MOST_BYTES:
             most = f"{MOST_BYTES:,} bytes"
             raise too_large(path, f"more than {most}", most)
-        columns = [[cell(value) for value in column.to_pylist()] for column in batch.columns]
+        columns = [_cells(column) for column in batch.columns]
         for i in range(batch.num_rows):
             yield [*(column[i] for column in columns), *next(numbers)]
+
+
+def _cells(column: Any) -> list[Any]:
+    dictionary = getattr(column, "dictionary", None)
+    if dictionary is None:
+        return [cell(value) for value in column.to_pylist()]
+    values = _cells(dictionary)  # each text once, however many rows have it
+    return ["" if i is None else values[i] for i in column.indices.to_pylist()]
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
