@@ -156,13 +156,13 @@ TENSORFLOW := astunparse flatbuffers gast google-pasta keras-nlp libclang six te
 lock: ## resolve the newest versions into the lock files
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet --upgrade setuptools '.[cpu,look]'
+	build/lock/bin/python -m pip install --quiet --upgrade setuptools '.[cpu,look,tables]'
 	$(FREEZE) | $(PINS) > build/requirements.lock
 	build/lock/bin/python -m pip install --quiet '.[cpu,test]'
 	$(FREEZE) | $(PINS) | grep -vxFf build/requirements.lock > build/requirements-test.lock
 	for backend in jax torch; do \
 	  $(PYTHON) -m venv --clear build/lock; \
-	  build/lock/bin/python -m pip install --quiet --upgrade setuptools ".[$$backend,look]"; \
+	  build/lock/bin/python -m pip install --quiet --upgrade setuptools ".[$$backend,look,tables]"; \
 	  build/lock/bin/python -m pip uninstall --quiet --yes $(TENSORFLOW); \
 	  $(FREEZE) | $(PINS) > build/requirements-$$backend.lock; \
 	done

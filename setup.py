@@ -41,12 +41,14 @@ EXTRAS = {
         "matplotlib>=3.8",
         "wordcloud>=1.9.3",
     ],
+    "tables": ["openpyxl>=3.1", "pyarrow>=18.1"],
     "docs": ["mkdocs-material>=9.8"],
 }
 TEST = [
     *JAX,
     *EXTRAS["cpu"],
     *EXTRAS["look"],
+    *EXTRAS["tables"],
     "build>=1.6",
     "hypothesis>=6.170",
     "import-linter>=2.16",

@@ -47,6 +47,7 @@ class DataSection(Section):
     negative: str | None = "no_relation"
     ends: Literal["inclusive", "exclusive"] = "inclusive"
     encoding: Literal["auto", "utf-8", "cp949"] = "auto"
+    sheet: Path_ | None = None
     folds: int = Field(10, ge=2)
     skip_bad_rows: Path_ | None = None
 

@@ -316,4 +316,4 @@ def _places(reading: Reading, rows: Sequence[int]) -> tuple[str, ...]:
 
 def _named(reading: Reading, rows: Iterable[int]) -> Iterator[tuple[int, str]]:
     for i in rows:
-        yield i, f"{reading.path}:{reading.lines[i]} (id {reading.examples[i].id})"
+        yield i, f"{reading.name}:{reading.lines[i]} (id {reading.examples[i].id})"

@@ -44,6 +44,7 @@ SHOWN_FAULTS = 50
     type=click.Choice(["auto", "utf-8", "cp949"]),
     help="With --data: the file's encoding.  [default: auto]",
 )
+@click.option("--sheet", help="With --data: the sheet of an Excel workbook.  [default: the first]")
 @click.option(
     "--skip-bad-rows",
     "skipped",

@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FRAMEWORKS = {"keras", "keras_hub", "tensorflow", "torch", "jax"}
-HEAVY = FRAMEWORKS | {"transformers", "pandas", "sklearn"}
+TABLES = {"pandas", "pyarrow", "openpyxl"}
+HEAVY = FRAMEWORKS | TABLES | {"transformers", "sklearn"}
 NO_FRAMEWORK = [
     "relx.recipe",
     "relx.recipe_file",
@@ -51,7 +52,7 @@ def loaded(code: str, of: set[str]) -> set[str]:
 
 
 def test_this_test_sees_a_heavy_import():
-    assert loaded("import pandas", HEAVY) == {"pandas"}
+    assert loaded("import openpyxl", HEAVY) == {"openpyxl"}
 
 
 @pytest.mark.parametrize("module", NO_FRAMEWORK)
@@ -90,3 +91,31 @@ def test_no_framework_is_loaded_by_the_help_of(command):
 def test_help_loads_neither_rich_nor_pydantic_nor_numpy():
     code = "import sys; sys.argv = ['relx', '--help']; from relx_cli.main import main; main()"
     assert loaded(code, {"rich", "pydantic", "numpy", "yaml", "relx.recipe"}) == set()
+
+
+READING = "from pathlib import Path; from relx.data.table import read_table; read_table(Path({!r}))"
+
+
+@pytest.mark.parametrize("text", ["id,label\n7,a\n", '[{"id": 7}]', '{"id": 7}\n'])
+def test_a_text_is_read_without_the_libraries_of_other_formats(tmp_path, text):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    assert loaded(READING.format(str(path)), HEAVY) == set()
+
+
+def test_a_file_loads_the_library_of_its_own_format_alone(tmp_path):
+    import openpyxl
+    import pyarrow
+    from pyarrow import parquet
+
+    book, table = tmp_path / "a.xlsx", tmp_path / "a.parquet"
+    openpyxl.Workbook().save(book)
+    parquet.write_table(pyarrow.table({"id": [7]}), table)
+    assert loaded(READING.format(str(book)), HEAVY) == {"openpyxl"}
+    assert loaded(READING.format(str(table)), HEAVY) == {"pyarrow"}
+
+
+def test_validating_a_csv_loads_neither_pandas_nor_pyarrow_nor_openpyxl():
+    words = ["validate", "--data", "sample/train.csv"]
+    code = f"import sys; sys.argv = ['relx', *{words!r}]; from relx_cli.main import main; main()"
+    assert loaded(code, HEAVY) == set()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from relx.data.formats.cells import NoText
 from relx.data.table import Row
 from relx.faults import Fault
 from relx.files import whole_file
@@ -52,7 +53,7 @@ def write_bad_rows(path: Path, bad_rows: Sequence[BadRow]) -> None:
 
 
 def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return str(value) if isinstance(value, str | NoText) else json.dumps(value, ensure_ascii=False)
 
 
 def _in_one_line(fault: Fault) -> str:

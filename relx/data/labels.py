@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from relx.data.formats.cells import NoText
 from relx.data.table import read_table, read_text
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
@@ -211,13 +212,17 @@ def _names(data: DataSection) -> tuple[str, ...]:
 
 def _labels_of_train(data: DataSection) -> tuple[str, ...]:
     path = Path(data.train)
-    table = read_table(path, data.encoding)
+    table = read_table(path, data.encoding, data.sheet)
     if "label" not in table.columns:
         received = f"the columns {', '.join(table.columns)}"
         step = "data.labels: from-train needs a labelled training file"
         raise InputError(
             Fault("the column label is missing", str(path), received, "", step, "missing column")
         )
+    no_texts = [row for row in table.rows if isinstance(row.cells.get("label"), NoText)]
+    if no_texts:
+        places = ((row, f"{table.name}:{row.line}, column label") for row in no_texts)
+        raise InputError(*(row.cells["label"].fault(place) for row, place in places))
     cells = (row.cells.get("label") for row in table.rows)
     found = {"" if cell is None else str(cell) for cell in cells}
     # Sorting pairs puts the negative label first.

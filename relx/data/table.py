@@ -1,4 +1,4 @@
-"""The raw rows of a data file: CSV, a JSON list or JSON Lines, with the line each begins on."""
+"""The raw rows of a data file, CSV, JSON, Parquet or Excel, with the line each begins on."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from relx.faults import Fault, InputError, nearest, shorten
+
+if TYPE_CHECKING:
+    from relx.data.formats.cells import TypedRows
 
 Encoding = Literal["auto", "utf-8", "cp949"]
 
 _SPACE = re.compile(r"\s*")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _FORMATS = "a CSV with a header, a JSON list of objects, or one JSON object a line"
+_TEXT = f"{_FORMATS}, in UTF-8 or cp949"
+_ANY_FORMAT = f"{_TEXT}; a Parquet file, or an Excel workbook (.xlsx)"
+# How Parquet begins, and what an Excel workbook is: a zip archive, or a file of Office of old.
+_PARQUET = b"PAR1"
+_EXCEL = (b"PK\3\4", b"PK\5\6", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 # The longest cell that the csv module takes; a sentence is never near it.
 _LONGEST_CELL = csv.field_size_limit()
 
@@ -27,8 +35,10 @@ class Row:
     """One row as it stands in the file.
 
     Args:
-        line: The line of the file on which it begins, counted from 1.
-        cells: Its cells by column; text in a CSV, any JSON value otherwise.
+        line: The line of the file on which it begins, counted from 1; in Excel its row in the
+            sheet, in Parquet its place among the rows.
+        cells: Its cells by column; text in a CSV, any JSON value in JSON, and otherwise what
+            `relx.data.formats.cells.cell` returns.
         raw: The text itself where it could not be cut into cells; else empty.
         fault: Why it could not, or None.
     """
@@ -47,27 +57,42 @@ class Table:
         path: The file.
         columns: The columns, in the order in which the file names them.
         rows: The rows, those that could not be cut into cells among them.
+        sheet: The sheet of an Excel workbook; empty otherwise.
     """
 
     path: Path
     columns: tuple[str, ...] = ()
     rows: list[Row] = field(default_factory=list)
+    sheet: str = ""
+
+    @property
+    def name(self) -> str:
+        """What stands before a row's number in messages: the file, and its sheet if it has any."""
+        return f"{self.path} (sheet {self.sheet})" if self.sheet else str(self.path)
 
 
-def read_table(path: Path, encoding: Encoding = "auto") -> Table:
-    """Reads the rows of a CSV, a JSON list or JSON Lines; the content decides which it is.
+def read_table(path: Path, encoding: Encoding = "auto", sheet: str | None = None) -> Table:
+    """Reads the rows of a CSV, JSON, Parquet or Excel file; the content decides which it is.
 
     Args:
         path: The file.
-        encoding: Its encoding; `auto` tries UTF-8 (with or without a mark), then cp949.
+        encoding: The encoding of a text; `auto` tries UTF-8 (with or without a mark), then cp949.
+        sheet: The sheet of an Excel workbook; None for the first.
 
     Returns:
         The rows.
 
     Raises:
-        InputError: There is no such file, or it is empty, binary, or in another encoding or format.
+        InputError: There is no such file; it is empty, binary, damaged, or in another encoding or
+            format; it has no such sheet; or what reads Parquet or Excel is not installed.
     """
-    text = read_text(path, encoding)
+    data = _read_bytes(path)
+    typed = _typed_rows(path, data, sheet)
+    if typed is not None:
+        rows = [Row(n, dict(zip(typed.columns, row, strict=True))) for n, row in typed.rows]
+        return Table(path, typed.columns, rows, typed.sheet)
+    text = _text_of(path, data, encoding, _ANY_FORMAT)
+    del data
     read_json = {"[": _json_list, "{": _json_lines}.get(text.lstrip()[:1])
     if read_json is not None:
         return read_json(path, text)
@@ -89,11 +114,26 @@ def read_text(path: Path, encoding: Encoding = "auto") -> str:
     Raises:
         InputError: There is no such file, or it is empty, binary, or in another encoding.
     """
-    data = _read_bytes(path)
+    return _text_of(path, _read_bytes(path), encoding, _TEXT)
+
+
+def _typed_rows(path: Path, data: bytes, sheet: str | None) -> TypedRows | None:
+    """Returns the rows of a Parquet or Excel file, or None for a text."""
+    if data.startswith(_PARQUET):
+        from relx.data.formats.parquet import read_parquet
+
+        return read_parquet(path, data)
+    if data.startswith(_EXCEL):
+        from relx.data.formats.excel import read_excel
+
+        return read_excel(path, data, sheet)
+    return None
+
+
+def _text_of(path: Path, data: bytes, encoding: Encoding, allowed: str) -> str:
     if b"\0" in data:
-        allowed = f"{_FORMATS}, in UTF-8 or cp949"
-        fault = Fault("this file is binary", str(path), shorten(data[:24]), allowed, kind="no text")
-        raise InputError(fault)
+        received = shorten(data[:24])
+        raise InputError(Fault("this file is binary", str(path), received, allowed, kind="no text"))
     text = _decode(path, data, encoding)
     if not text.strip():
         step = "check the path, or write the file again"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from relx.data.formats.cells import NoText
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import whole_file
@@ -114,7 +115,7 @@ def read_submission(path: Path, labels: LabelList) -> Submission:
     as it stands.
 
     Args:
-        path: A CSV file with the columns id, pred_label and probs; UTF-8 or CP949.
+        path: A file with the columns id, pred_label and probs, in any format that data come in.
         labels: The label list that gives the order of probs.
 
     Returns:
@@ -125,7 +126,9 @@ def read_submission(path: Path, labels: LabelList) -> Submission:
     """
     table = _read_rows(path)
     ids, names, texts = ([str(row.cells[name]) for row in table.rows] for name in COLUMNS)
-    places = [f"{path}:{row.line}, id {id_}" for row, id_ in zip(table.rows, ids, strict=True)]
+    places = [
+        f"{table.name}:{row.line}, id {id_}" for row, id_ in zip(table.rows, ids, strict=True)
+    ]
     faults = [*_id_faults(ids, table.rows, places), *_label_faults(names, places, labels)]
     probabilities = _read_together(texts, len(labels))
     if probabilities is None:
@@ -141,9 +144,9 @@ def read_submission(path: Path, labels: LabelList) -> Submission:
 def _read_rows(path: Path) -> Table:
     """Reads the table; refuses one without rows, without a needed column, or with broken rows."""
     table = read_table(path)
-    faults = [_missing_column(path, name, table) for name in COLUMNS if name not in table.columns]
+    faults = [_missing_column(name, table) for name in COLUMNS if name not in table.columns]
     if not faults:
-        faults = [fault for row in table.rows if (fault := row.fault or _missing_cell(path, row))]
+        faults = [fault for row in table.rows if (fault := row.fault or _cell_fault(table, row))]
     if not faults and not table.rows:
         faults = [Fault("the file has a header and no rows", str(path), kind="empty file")]
     if faults:
@@ -151,11 +154,11 @@ def _read_rows(path: Path) -> Table:
     return table
 
 
-def _missing_column(path: Path, name: str, table: Table) -> Fault:
+def _missing_column(name: str, table: Table) -> Fault:
     guess = nearest(name, table.columns)
     return Fault(
         f"the column {name} is missing",
-        f"{path}:1",
+        f"{table.name}:1",
         shorten(", ".join(table.columns)),
         "the columns " + ", ".join(COLUMNS),
         f"did you mean to call {guess} {name}?" if guess else "",
@@ -163,11 +166,16 @@ def _missing_column(path: Path, name: str, table: Table) -> Fault:
     )
 
 
-def _missing_cell(path: Path, row: Row) -> Fault | None:
-    """Returns the fault of a row, such as JSON has, that lacks one of the columns."""
-    missing = [name for name in COLUMNS if name not in row.cells]
-    where = f"{path}:{row.line}"
-    return Fault(f"the row has no {missing[0]}", where, kind="no value") if missing else None
+def _cell_fault(table: Table, row: Row) -> Fault | None:
+    """Returns the fault of a row that lacks one of the columns, as in JSON, or has a date there."""
+    where = f"{table.name}:{row.line}"
+    for name in COLUMNS:
+        if name not in row.cells:
+            return Fault(f"the row has no {name}", where, kind="no value")
+        cell = row.cells[name]
+        if isinstance(cell, NoText):
+            return cell.fault(f"{where}, column {name}")
+    return None
 
 
 def _id_faults(

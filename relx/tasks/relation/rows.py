@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from relx.data.bad_rows import BadRow, write_bad_rows
+from relx.data.formats.cells import NoText
 from relx.data.labels import UNLABELLED, LabelList
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
@@ -72,6 +73,7 @@ class Reading:
         lines: The line on which each example begins, counted from 1.
         bad_rows: The rows with a fault, in the file's order.
         rows: How many rows the file has.
+        name: What stands before a line in messages: the file, and its sheet if it has any.
     """
 
     path: Path
@@ -79,6 +81,7 @@ class Reading:
     lines: list[int] = field(default_factory=list)
     bad_rows: list[BadRow] = field(default_factory=list)
     rows: int = 0
+    name: str = ""
 
     @property
     def faults(self) -> list[Fault]:
@@ -96,8 +99,8 @@ def read_examples(
     """Reads a data file; one row with a fault refuses the file, unless it may be skipped.
 
     Args:
-        path: The competition's CSV, KLUE's JSON, or JSON Lines.
-        data: How it is written: `ends` and `encoding`; and `skip_bad_rows`, a CSV file that
+        path: The competition's CSV, KLUE's JSON, JSON Lines, Parquet or Excel.
+        data: How it is written: `ends`, `encoding`, `sheet`; and `skip_bad_rows`, a CSV file that
             receives the rows with faults, which are then left out: of `bad.csv` and a data file
             `train.csv` it is `bad-train.csv`.
         labels: The labels that may stand there; None leaves the label column unread.
@@ -127,8 +130,8 @@ def scan_examples(
     """Reads a data file and collects the faults of its rows instead of raising them.
 
     Args:
-        path: The competition's CSV, KLUE's JSON, or JSON Lines.
-        data: How it is written: `ends` and `encoding`.
+        path: The competition's CSV, KLUE's JSON, JSON Lines, Parquet or Excel.
+        data: How it is written: `ends`, `encoding` and `sheet`.
         labels: The labels that may stand there; None leaves the label column unread.
         require_labels: Whether a row without a label is a fault.
 
@@ -138,13 +141,13 @@ def scan_examples(
     Raises:
         InputError: The file as a whole cannot be read, or a column is missing.
     """
-    table = read_table(path, data.encoding)
+    table = read_table(path, data.encoding, data.sheet)
     wanted = _WANTED if labels is None or not require_labels else {**_WANTED, "label": ("label",)}
     faults = list(_column_faults(table, wanted))
     if faults:
         raise InputError(*faults)
-    reading = Reading(path, rows=len(table.rows))
-    reader = _RowReader(path, data, labels, require_labels)
+    reading = Reading(path, rows=len(table.rows), name=table.name)
+    reader = _RowReader(path, table.name, data, labels, require_labels)
     with warnings.catch_warnings():
         # A backslash in an entity's text makes Python warn of its own syntax.
         warnings.simplefilter("ignore", SyntaxWarning)
@@ -157,7 +160,7 @@ def scan_examples(
 
 def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
     """Yields what is wrong with the columns of a whole file."""
-    path, columns = str(table.path), table.columns
+    path, columns = table.name, table.columns
     missing = [name for name, names in wanted.items() if not set(names) & set(columns)]
     if len(missing) == len(wanted) and columns:
         received = f"a first line of {shorten(', '.join(columns))}"
@@ -183,6 +186,7 @@ class _RowReader:
     """Turns rows into examples, and remembers which ids it has seen."""
 
     path: Path
+    name: str
     data: DataSection
     labels: LabelList | None
     require_labels: bool
@@ -221,8 +225,10 @@ class _RowReader:
         if _HALF_CHARACTER.search(name):
             name = ascii(name)
             self._half_character("id", name)
-        self._where = f"{self.path}:{row.line} (id {name})" if name else f"{self.path}:{row.line}"
-        if not name:
+        self._where = f"{self.name}:{row.line} (id {name})" if name else f"{self.name}:{row.line}"
+        if isinstance(value, NoText):
+            self._faults.append(value.fault(f"{self._where}, column id"))
+        elif not name:
             self._fault("id", "the id is empty", shorten(value), "a text or number", "", "empty id")
         elif name in self._lines:
             received = f"{shorten(name)}, which already stands on line {self._lines[name]}"
@@ -250,6 +256,9 @@ class _RowReader:
         return None
 
     def _label(self, value: Any, labels: LabelList) -> str | None:
+        if isinstance(value, NoText):
+            self._faults.append(value.fault(f"{self._where}, column label"))
+            return None
         name = "" if value is None else str(value)
         if name in labels:
             return sys.intern(name)
