@@ -14,7 +14,8 @@ from relx.faults import InputError
 from relx.models.encoder.architectures.bert import Encoder
 from relx.models.encoder.architectures.weights import NEW_ROW_NOISE, grown
 from relx.models.encoder.build import build_encoder, build_head
-from relx.models.encoder.configuration import EncoderConfig
+from relx.models.encoder.families.bert import BertConfig
+from relx.models.encoder.families.roberta import XlmRobertaConfig
 from relx.models.encoder.folder import INDEX, WEIGHTS
 from relx.models.encoder.load import FRESH_HEAD, LoadedEncoder, load_encoder, save_encoder
 from relx.models.encoder.tokenizers.tokenizer import (
@@ -136,7 +137,7 @@ def test_a_head_is_rebuilt_from_its_keras_configuration():
 
 
 def test_an_encoder_built_without_a_checkpoint_starts_random_and_each_layer_apart():
-    encoder = Encoder(EncoderConfig("bert", 50, 12, 2, 3, 20, 24))
+    encoder = Encoder(BertConfig(50, 12, 2, 3, 20, 24))
     first, second = (layer.get_weights()[0] for layer in encoder.transformer_layers)
     assert first.std() > 0.01 and not np.array_equal(first, second)
     query, key = encoder.transformer_layers[0].get_weights()[0:4:2]
@@ -517,7 +518,7 @@ def test_loading_works_inside_a_distribution_scope(folder, tmp_path):
 
 
 def test_a_loaded_encoder_can_be_put_together_by_hand(tmp_path):
-    configuration = EncoderConfig("xlm-roberta", 61, 12, 1, 2, 20, 26, 1, pad_token_id=1)
+    configuration = XlmRobertaConfig(61, 12, 1, 2, 20, 26, 1, pad_token_id=1)
     encoder = build_encoder(configuration)
     tokenizer = fresh_tokenizer(SENTENCES, 61)
     save_encoder(

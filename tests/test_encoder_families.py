@@ -10,7 +10,9 @@ import pytest
 from relx.faults import InputError
 from relx.models.encoder.architectures.weights import head_weights
 from relx.models.encoder.build import ARCHITECTURES, build_encoder, build_head, weights_of
-from relx.models.encoder.configuration import FAMILIES, configuration_from_dict
+from relx.models.encoder.configuration import configuration_from_dict
+from relx.models.encoder.families.family import EncoderConfig
+from relx.models.encoder.families.registry import FAMILIES, configuration_of
 from relx.models.encoder.folder import WEIGHTS
 from relx.models.encoder.load import LoadedEncoder, load_encoder, save_encoder
 from relx.models.encoder.tokenizers.tokenizer import fresh_tokenizer, read_tokenizer
@@ -211,7 +213,7 @@ def test_a_configuration_comes_back_from_what_is_written(model_type):
     written = json.loads(json.dumps(configuration.to_json()))
     assert configuration_from_dict(written, "c") == configuration
     kept = json.loads(json.dumps(configuration.to_dict()))
-    assert type(configuration)(**kept) == configuration
+    assert configuration_of(kept, EncoderConfig) == configuration
 
 
 @pytest.mark.parametrize(

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import read_json
-from relx.models.encoder.families.albert import AlbertConfig
-from relx.models.encoder.families.deberta import DebertaConfig
 from relx.models.encoder.families.family import EncoderConfig, Family
-from relx.models.encoder.families.modernbert import ModernBertConfig
-from relx.models.encoder.families.registry import FAMILIES
+from relx.models.encoder.families.registry import CONFIGURATIONS
 from relx.models.encoder.rules import RULES, is_number
-
-__all__ = [
-    "FAMILIES",
-    "AlbertConfig",
-    "DebertaConfig",
-    "EncoderConfig",
-    "Family",
-    "ModernBertConfig",
-    "configuration_from_dict",
-    "read_configuration",
-]
 
 _ASKS: Mapping[str, tuple[Any, str]] = {
     "position_embedding_type": ("absolute", "positions are added to the tokens here"),
@@ -69,13 +55,14 @@ def configuration_from_dict(values: Mapping[str, Any], where: str) -> EncoderCon
         InputError: Every value that the encoder cannot honour, at once.
     """
     model_type = str(values.get("model_type") or "")
-    if model_type not in FAMILIES:
+    if model_type not in CONFIGURATIONS:
         raise InputError(_unknown_model_type(model_type, where))
-    family = FAMILIES[model_type]
-    settings = _settings(values, family)
+    kind = CONFIGURATIONS[model_type]
+    family, fields = kind.family, dataclasses.fields(kind)
+    settings = _settings(values, family, [field.name for field in fields])
     faults = [
         Fault("this key is required", f"{where}: {_named(field.name, family)}", kind="missing key")
-        for field in dataclasses.fields(family.configuration)
+        for field in fields
         if field.default is dataclasses.MISSING and field.name not in settings
     ]
     faults += _wrong_values(settings, family, where)
@@ -83,16 +70,16 @@ def configuration_from_dict(values: Mapping[str, Any], where: str) -> EncoderCon
     faults += _unsupported(values, family, where)
     if faults:
         raise InputError(*faults)
-    return family.configuration(**settings)
+    return kind(**settings)
 
 
-def _settings(values: Mapping[str, Any], family: Family) -> dict[str, Any]:
+def _settings(values: Mapping[str, Any], family: Family, names: Sequence[str]) -> dict[str, Any]:
     """Collects the settings: fixed ones, then config.json's, then those of transformers."""
     own = family.read(values)
     given = {
-        field.name: values[_named(field.name, family)]
-        for field in dataclasses.fields(family.configuration)
-        if values.get(_named(field.name, family)) is not None
+        name: values[_named(name, family)]
+        for name in names
+        if values.get(_named(name, family)) is not None
     }
     defaults = {"pad_token_id": family.pad_token_id, **family.defaults}
     return {**defaults, **given, **own, **family.fixed}
@@ -104,9 +91,9 @@ def _named(name: str, family: Family) -> str:
 
 def _unknown_model_type(model_type: str, where: str) -> Fault:
     what = "there is no encoder of this model_type here"
-    guess = nearest(model_type, FAMILIES)
+    guess = nearest(model_type, CONFIGURATIONS)
     step = f"did you mean {guess}?" if guess else "name a checkpoint of one of these"
-    allowed = ", ".join(FAMILIES)
+    allowed = ", ".join(CONFIGURATIONS)
     return Fault(what, f"{where}: model_type", model_type, allowed, step, "unknown model_type")
 
 

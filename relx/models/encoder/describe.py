@@ -14,9 +14,12 @@ import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from relx.faults import InputError
-from relx.models.encoder.configuration import EncoderConfig, read_configuration
+from relx.models.encoder.configuration import read_configuration
+from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.folder import Checkpoint, open_checkpoint, weight_files
+from relx.models.encoder.presets import preset_configuration
 from relx.models.encoder.source import Found, find_source
+from relx.models.encoder.tokenizers.preset import read_preset_tokenizer
 from relx.models.encoder.tokenizers.tokenizer import read_tokenizer, vocabulary_rows
 
 PRESET_WEIGHTS = "model.weights.h5"
@@ -107,8 +110,6 @@ def describe(source: str, revision: str | None = None) -> Description:
     found = find_source(source, revision)
     warnings: list[str] = []
     if found.kind == "keras":
-        from relx.models.encoder.presets import preset_configuration
-
         configuration = preset_configuration(found.folder)
     else:
         configuration = read_configuration(found.folder)
@@ -146,8 +147,6 @@ def _tokenizer(found: Found, warnings: list[str]) -> TokenizerFacts | None:
     try:
         if found.kind == "huggingface":
             return _facts(read_tokenizer(found.folder))
-        from relx.models.encoder.presets import read_preset_tokenizer
-
         return _facts(read_preset_tokenizer(found.folder))
     except InputError as error:
         warnings += [fault.what for fault in error.faults]

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from relx.models.encoder.configuration import FAMILIES, EncoderConfig
+from relx.models.encoder.families.family import EncoderConfig
+from relx.models.encoder.families.registry import CONFIGURATIONS
 from relx.recipe import FreshSizes
 
 
@@ -23,9 +24,9 @@ def fresh_configuration(sizes: FreshSizes, rows: int, pad_token_id: int) -> Enco
     Returns:
         A BERT with two token types, or a RoBERTa with one and positions after the padding id.
     """
-    after = FAMILIES[sizes.architecture].positions_after_padding
-    return EncoderConfig(
-        model_type=sizes.architecture,
+    kind = CONFIGURATIONS[sizes.architecture]
+    after = kind.family.positions_after_padding
+    return kind(
         vocab_size=rows,
         hidden_size=sizes.hidden,
         num_hidden_layers=sizes.layers,

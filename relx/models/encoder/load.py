@@ -17,7 +17,8 @@ from relx.models.encoder.architectures.backbone import EncoderBackbone
 from relx.models.encoder.architectures.head import MaskedLMHead
 from relx.models.encoder.architectures.weights import grown, head_weights
 from relx.models.encoder.build import build_encoder, build_head, weights_of
-from relx.models.encoder.configuration import EncoderConfig, read_configuration
+from relx.models.encoder.configuration import read_configuration
+from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.folder import listed, open_checkpoint, write_checkpoint, write_config
 from relx.models.encoder.fresh import draw_head, draw_weights, fresh_configuration
 from relx.models.encoder.presets import read_preset

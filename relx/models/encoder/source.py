@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from relx.faults import Fault, InputError
+from relx.models.encoder.presets import find_preset
 
 _REMEDY = "name a folder that holds the checkpoint: --set encoder.from=FOLDER"
 _FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
@@ -55,8 +56,6 @@ def find_source(source: str, revision: str | None = None, allow_pickle: bool = F
     """
     if source.startswith("keras:"):
         _forbid_revision(revision, source, "this is a KerasHub preset")
-        from relx.models.encoder.presets import find_preset
-
         return Found(find_preset(source.removeprefix("keras:")), "keras")
     folder = Path(source).expanduser()
     if folder.is_dir():

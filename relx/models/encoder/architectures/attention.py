@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
 
 from relx.models.encoder.architectures.layers import Dropout, Gradient, by_hand
-
-if TYPE_CHECKING:
-    from relx.models.encoder.architectures.backbone import EncoderBackbone
 
 Weights = npt.NDArray[np.float32]
 
@@ -49,7 +47,7 @@ def recorded_weights() -> Iterator[list[Weights]]:
         _recorded.reset(before)
 
 
-def attention_weights(encoder: EncoderBackbone, inputs: Mapping[str, Any]) -> Weights:
+def attention_weights(encoder: keras.Model, inputs: Mapping[str, Any]) -> Weights:
     """Reads the attention weights of one sentence.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,21 +10,6 @@ import keras_hub
 from relx.models.encoder.architectures.attention import picked
 from relx.models.encoder.architectures.layers import PACKAGE
 from relx.models.encoder.families.family import EncoderConfig
-from relx.models.encoder.families.registry import FAMILIES
-
-
-def configuration_of(settings: EncoderConfig | Mapping[str, Any]) -> Any:
-    """Returns a configuration of its family's class.
-
-    Args:
-        settings: The configuration, or what its `to_dict` returned.
-
-    Returns:
-        The configuration.
-    """
-    if isinstance(settings, EncoderConfig):
-        return settings
-    return FAMILIES[settings["model_type"]].configuration(**settings)
 
 
 def starts(name: str | None, configuration: EncoderConfig) -> Any:

@@ -10,9 +10,10 @@ import keras_hub
 from keras import ops
 
 from relx.models.encoder.architectures.attention import attended, picked
-from relx.models.encoder.architectures.backbone import EncoderBackbone, configuration_of, starts
+from relx.models.encoder.architectures.backbone import EncoderBackbone, starts
 from relx.models.encoder.architectures.layers import PACKAGE, Activation, Dropout, LayerNorm
 from relx.models.encoder.families.family import EncoderConfig
+from relx.models.encoder.families.registry import configuration_of
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -31,7 +32,7 @@ class EncoderLayer(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.configuration: EncoderConfig = configuration_of(configuration)
+        self.configuration = configuration_of(configuration, EncoderConfig)
         self.initializer = initializer
         settings, policy = self.configuration, self.dtype_policy
         hidden, rate = settings.hidden_size, settings.hidden_dropout_prob
@@ -155,7 +156,7 @@ class Encoder(EncoderBackbone):
 
     Example:
         ```python
-        encoder = Encoder(EncoderConfig("roberta", 100, 16, 2, 2, 32, 34, 1, pad_token_id=1))
+        encoder = Encoder(RobertaConfig(100, 16, 2, 2, 32, 34, 1, pad_token_id=1))
         token_ids = np.ones((4, 8), "int32")
         encoder({"token_ids": token_ids, "padding_mask": token_ids})  # (4, 8, 16)
         ```
@@ -168,7 +169,7 @@ class Encoder(EncoderBackbone):
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        settings: EncoderConfig = configuration_of(configuration)
+        settings = configuration_of(configuration, EncoderConfig)
 
         # === Layers ===
         self.token_embedding = keras_hub.layers.ReversibleEmbedding(

@@ -8,7 +8,7 @@ import keras
 import keras_hub
 from keras import ops
 
-from relx.models.encoder.architectures.backbone import EncoderBackbone, configuration_of, starts
+from relx.models.encoder.architectures.backbone import EncoderBackbone, starts
 from relx.models.encoder.architectures.deberta_attention import (
     DisentangledAttention,
     DistanceEmbedding,
@@ -26,6 +26,7 @@ from relx.models.encoder.architectures.weights import (
     vocabulary,
 )
 from relx.models.encoder.families.deberta import DebertaConfig
+from relx.models.encoder.families.registry import configuration_of
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -39,7 +40,7 @@ class DebertaLayer(keras.layers.Layer):
 
     def __init__(self, configuration: Settings, initializer: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.configuration: DebertaConfig = configuration_of(configuration)
+        self.configuration = configuration_of(configuration, DebertaConfig)
         settings, policy = self.configuration, self.dtype_policy
         self.attention = DisentangledAttention(
             settings, initializer, dtype=policy, name="attention"
@@ -124,7 +125,7 @@ class DebertaEncoder(EncoderBackbone):
     def __init__(
         self, configuration: Settings, initializer: Any = None, dtype: Any = None, **kwargs: Any
     ) -> None:
-        settings: DebertaConfig = configuration_of(configuration)
+        settings = configuration_of(configuration, DebertaConfig)
 
         # === Layers ===
         self.token_embedding = keras_hub.layers.ReversibleEmbedding(

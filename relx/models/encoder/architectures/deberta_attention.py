@@ -12,9 +12,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from relx.models.encoder.architectures.attention import forbidden, weighed
-from relx.models.encoder.architectures.backbone import configuration_of, starts
+from relx.models.encoder.architectures.backbone import starts
 from relx.models.encoder.architectures.layers import PACKAGE, Dropout, LayerNorm
 from relx.models.encoder.families.deberta import DebertaConfig
+from relx.models.encoder.families.registry import configuration_of
 
 Settings = DebertaConfig | Mapping[str, Any]
 
@@ -60,7 +61,7 @@ class DistanceEmbedding(keras.layers.Layer):
 
     def __init__(self, configuration: Settings, initializer: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.configuration: DebertaConfig = configuration_of(configuration)
+        self.configuration = configuration_of(configuration, DebertaConfig)
         self.embedding = keras.layers.Embedding(
             2 * self.configuration.span,
             self.configuration.hidden_size,
@@ -124,7 +125,7 @@ class DisentangledAttention(keras.layers.Layer):
 
     def __init__(self, configuration: Settings, initializer: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.configuration: DebertaConfig = configuration_of(configuration)
+        self.configuration = configuration_of(configuration, DebertaConfig)
         self.initializer = initializer
         self.query_dense = self._projection("query")
         self.key_dense = self._projection("key")

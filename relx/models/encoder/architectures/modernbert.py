@@ -11,10 +11,11 @@ import numpy as np
 from keras import ops
 
 from relx.models.encoder.architectures.attention import attended
-from relx.models.encoder.architectures.backbone import EncoderBackbone, configuration_of, starts
+from relx.models.encoder.architectures.backbone import EncoderBackbone, starts
 from relx.models.encoder.architectures.layers import PACKAGE, Activation, Dropout, LayerNorm
 from relx.models.encoder.architectures.weights import Weight, dense, layer_norm, vocabulary
 from relx.models.encoder.families.modernbert import ModernBertConfig
+from relx.models.encoder.families.registry import configuration_of
 
 Settings = ModernBertConfig | Mapping[str, Any]
 
@@ -57,7 +58,7 @@ class ModernBertLayer(keras.layers.Layer):
         self, configuration: Settings, index: int, initializer: Any = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.configuration: ModernBertConfig = configuration_of(configuration)
+        self.configuration = configuration_of(configuration, ModernBertConfig)
         self.index = index
         self.initializer = initializer
         settings = self.configuration
@@ -205,7 +206,7 @@ class ModernBertEncoder(EncoderBackbone):
     def __init__(
         self, configuration: Settings, initializer: Any = None, dtype: Any = None, **kwargs: Any
     ) -> None:
-        settings: ModernBertConfig = configuration_of(configuration)
+        settings = configuration_of(configuration, ModernBertConfig)
 
         # === Layers ===
         self.token_embedding = keras_hub.layers.ReversibleEmbedding(
