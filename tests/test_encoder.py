@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from relx.faults import InputError
 from relx.models.encoder.architectures.bert import Encoder
-from relx.models.encoder.architectures.weights import NEW_ROW_NOISE, grown
+from relx.models.encoder.architectures.weights import NEW_ROW_NOISE, extend_table
 from relx.models.encoder.build import build_encoder, build_head
 from relx.models.encoder.families.bert import BertConfig
 from relx.models.encoder.families.roberta import XlmRobertaConfig
@@ -251,9 +251,9 @@ def test_a_tokenizer_that_has_the_markers_already_gives_the_same_encoder(folder)
 
 def test_new_rows_are_seeded():
     table = np.random.default_rng(0).standard_normal((5, 4)).astype("float32")
-    np.testing.assert_array_equal(grown(table, 7, seed=1), grown(table, 7, seed=1))
-    assert not np.array_equal(grown(table, 7, seed=1), grown(table, 7, seed=2))
-    assert grown(table, 5, seed=1) is table
+    np.testing.assert_array_equal(extend_table(table, 7, seed=1), extend_table(table, 7, seed=1))
+    assert not np.array_equal(extend_table(table, 7, seed=1), extend_table(table, 7, seed=2))
+    assert extend_table(table, 5, seed=1) is table
 
 
 def test_a_tokenizer_larger_than_the_embedding_is_an_error(folder):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from relx.models.encoder.architectures.head import MaskedLMHead
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.families.registry import CONFIGURATIONS
 from relx.recipe import FreshSizes
@@ -62,7 +61,7 @@ def _truncated_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArr
     return values
 
 
-def draw_head(head: Any, deviation: float, seed: int) -> None:
+def draw_head(head: MaskedLMHead, deviation: float, seed: int) -> None:
     """Draws a masked-LM head; its projection is the encoder's and stays as it is.
 
     Args:

@@ -15,8 +15,8 @@ from relx.faults import Fault, InputError
 from relx.files import whole_folder
 from relx.models.encoder.architectures.backbone import EncoderBackbone
 from relx.models.encoder.architectures.head import MaskedLMHead
-from relx.models.encoder.architectures.weights import grown, head_weights
-from relx.models.encoder.build import build_encoder, build_head, weights_of
+from relx.models.encoder.architectures.weights import extend_table, masked_lm_head_weights
+from relx.models.encoder.build import build_encoder, build_head, encoder_weights
 from relx.models.encoder.configuration import read_configuration
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.folder import listed, open_checkpoint, write_checkpoint, write_config
@@ -30,8 +30,8 @@ from relx.models.encoder.tokenizers.tokenizer import (
     write_tokenizer,
 )
 from relx.models.encoder.transfer import (
+    assign_weights,
     canonical_names,
-    fill,
     has_head,
     left_out,
     shapes_of,
@@ -144,9 +144,9 @@ def write_encoder(loaded: LoadedEncoder, folder: Path, card: str) -> None:
     encoder, head = loaded.encoder, loaded.head
     configuration = encoder.configuration
     family, rows = configuration.family, configuration.vocab_size
-    weights = weights_of(encoder, rows, seed=0)
+    weights = encoder_weights(encoder, rows, seed=0)
     if head is not None:
-        weights += head_weights(head, configuration, rows, seed=0)
+        weights += masked_lm_head_weights(head, configuration, rows, seed=0)
     architecture = family.model if head is None else family.masked_lm
     values = configuration.to_json() | {"architectures": [architecture], "dtype": "float32"}
     write_config(folder, values | _token_ids(loaded.tokenizer, family.token_ids))
@@ -188,11 +188,11 @@ def _load_folder(
     wide, notes = _widened(configuration, tokenizer, marker_tokens, folder)
     encoder = build_encoder(wide, "zeros")
     rows = configuration.vocab_size
-    weights = weights_of(encoder, rows, seed)
+    weights = encoder_weights(encoder, rows, seed)
     head = build_head(encoder, "zeros") if with_head and found_head else None
     if head is not None:
-        weights += head_weights(head, wide, rows, seed)
-    fill(weights, checkpoint, configuration)
+        weights += masked_lm_head_weights(head, wide, rows, seed)
+    assign_weights(weights, checkpoint, configuration)
     if left := left_out(names, configuration):
         notes.append(f"no encoder uses these tensors, and they are left out: {listed(left)}")
     if with_head and head is None:
@@ -211,7 +211,7 @@ def _load_preset(
     configuration, arrays = read_preset(found.folder)
     wide, notes = _widened(configuration, tokenizer, marker_tokens, found.folder)
     encoder = build_encoder(wide, "zeros")
-    arrays[0] = grown(np.asarray(arrays[0], np.float32), wide.vocab_size, seed)
+    arrays[0] = extend_table(np.asarray(arrays[0], np.float32), wide.vocab_size, seed)
     for variable, array in zip(encoder.weights, arrays, strict=True):
         variable.assign(np.reshape(array, variable.shape))  # KerasHub splits some into heads
     if not with_head:

@@ -73,7 +73,9 @@ def left_out(names: Iterable[str], configuration: EncoderConfig) -> list[str]:
     return sorted(name for name in names if name.startswith(configuration.family.announced))
 
 
-def fill(weights: Sequence[Weight], checkpoint: Checkpoint, configuration: EncoderConfig) -> None:
+def assign_weights(
+    weights: Sequence[Weight], checkpoint: Checkpoint, configuration: EncoderConfig
+) -> None:
     """Assigns every weight from a checkpoint, after all of both sides is accounted for.
 
     Args:
