@@ -30,8 +30,8 @@ class Architecture:
 
     Args:
         encoder: The class.
-        weights: Lists its weights, from the encoder, the rows of the token table on disk and the
-            seed of rows that are not there.
+        weights: Lists its weights, given the encoder, the rows of the token table on disk, and
+            the seed of rows that the disk does not have.
     """
 
     encoder: type[EncoderBackbone]

@@ -1,4 +1,4 @@
-"""Reading config.json: every setting honoured, or all that cannot be named at once."""
+"""Reading config.json: every setting is honoured, or all that cannot be are named at once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from relx.models.encoder.families.registry import CONFIGURATIONS
 from relx.models.encoder.rules import RULES, is_number
 
 _ASKS: Mapping[str, tuple[Any, str]] = {
-    "position_embedding_type": ("absolute", "positions are added to the tokens here"),
+    "position_embedding_type": (
+        "absolute",
+        "only positions that are added to the tokens are supported",
+    ),
     "is_decoder": (False, "this is an encoder: every token sees every other"),
-    "add_cross_attention": (False, "there is no cross-attention here"),
-    "pruned_heads": ({}, "every layer has all of its heads here"),
-    "quantization_config": (None, "weights are floating-point numbers here"),
+    "add_cross_attention": (False, "cross-attention is not supported"),
+    "pruned_heads": ({}, "pruned heads are not supported"),
+    "quantization_config": (None, "quantized weights are not supported"),
 }
 
 
@@ -32,7 +35,7 @@ def read_configuration(folder: Path) -> EncoderConfig:
         The configuration.
 
     Raises:
-        InputError: There is no config.json, or it asks for what the encoder cannot do.
+        InputError: There is no config.json, or asks for what the encoder cannot do.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -46,10 +49,10 @@ def configuration_from_dict(values: Mapping[str, Any], where: str) -> EncoderCon
 
     Args:
         values: The content.
-        where: What messages call it.
+        where: Its name in messages.
 
     Returns:
-        The configuration; keys that do not change what the encoder computes are passed over.
+        The configuration; keys that do not change what the encoder computes are ignored.
 
     Raises:
         InputError: Every value that the encoder cannot honour, at once.
@@ -74,7 +77,7 @@ def configuration_from_dict(values: Mapping[str, Any], where: str) -> EncoderCon
 
 
 def _settings(values: Mapping[str, Any], family: Family, names: Sequence[str]) -> dict[str, Any]:
-    """Collects the settings: fixed ones, then config.json's, then those of transformers."""
+    """Collects the settings: fixed ones first, then config.json's, then defaults."""
     own = family.read(values)
     given = {
         name: values[_named(name, family)]
@@ -90,7 +93,7 @@ def _named(name: str, family: Family) -> str:
 
 
 def _unknown_model_type(model_type: str, where: str) -> Fault:
-    what = "there is no encoder of this model_type here"
+    what = "this model_type is not supported"
     guess = nearest(model_type, CONFIGURATIONS)
     step = f"did you mean {guess}?" if guess else "name a checkpoint of one of these"
     allowed = ", ".join(CONFIGURATIONS)
@@ -109,7 +112,7 @@ def _wrong_values(settings: Mapping[str, Any], family: Family, where: str) -> It
 def _wrong_relations(
     settings: Mapping[str, Any], values: Mapping[str, Any], family: Family, where: str
 ) -> Iterator[Fault]:
-    """Yields sizes that do not fit each other; wrong values by themselves are told elsewhere."""
+    """Yields sizes that do not fit each other; values wrong by themselves have been reported."""
     hidden, heads = settings.get("hidden_size", 0), settings.get("num_attention_heads", 0)
     if is_number(hidden, int, 1) and is_number(heads, int, 1) and hidden % heads:
         what = "the attention heads do not divide the hidden size"
@@ -127,11 +130,11 @@ def _wrong_relations(
 
 
 def _unsupported(values: Mapping[str, Any], family: Family, where: str) -> Iterator[Fault]:
-    """Yields what would change the computation in a way that this encoder does not have."""
+    """Yields settings that would change the computation and are not supported."""
     asks = {**_ASKS, **family.asks}
     if "embedding_size" in family.fixed:
         size = values.get(_named("hidden_size", family))
-        asks["embedding_size"] = (size, "embeddings have the hidden size here")
+        asks["embedding_size"] = (size, "this architecture's embeddings have the hidden size")
     for name, (allowed, what) in asks.items():
         value = values.get(name)
         if value is not None and value != allowed:

@@ -1,4 +1,4 @@
-"""The weight files of a Hugging Face folder: read tensor by tensor, written whole."""
+"""The weight files of a Hugging Face folder: read and written a tensor at a time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 class Checkpoint:
-    """The tensors of a folder by name; nothing is read before it is asked for.
+    """The tensors of a folder by name; each is read when it is asked for.
 
     Args:
         folder: The folder, for messages.
@@ -64,7 +64,7 @@ class Checkpoint:
             The tensor in float32; half precision is widened, which is exact.
         """
         if not self.is_float(key):
-            what = f"{key} holds no floating-point numbers"
+            what = f"{key} does not hold floating-point numbers"
             raise InputError(Fault(what, str(self.folder), self.dtype(key), kind="type"))
         array: Array = self._tensors[key].read().astype(np.float32, copy=False)
         return array
@@ -75,15 +75,15 @@ def open_checkpoint(folder: Path, allow_pickle: bool = False) -> Checkpoint:
 
     Args:
         folder: A Hugging Face folder.
-        allow_pickle: Whether weights that are there as a pickle only are read; by torch, which
-            then takes tensors and nothing else from it.
+        allow_pickle: Whether weights that exist only as a pickle are read, by torch, as tensors
+            and nothing else.
 
     Returns:
         The tensors by name.
 
     Raises:
-        InputError: There are no weights, a shard is missing, or a file is damaged; or there is a
-            pickle only and it is not allowed, or torch is not installed.
+        InputError: There are no weights, a shard is missing, or a file is damaged; or there is
+            only a pickle and it is not allowed, or torch is not installed.
     """
     files = weight_files(folder)
     if not files:
@@ -152,23 +152,23 @@ def write_checkpoint(
 
 
 def require_free(folder: Path, force: bool) -> None:
-    """Makes sure that nothing is lost by writing an encoder to a folder.
+    """Makes sure that writing an encoder to a folder destroys nothing.
 
     Args:
         folder: The folder to write.
-        force: Whether an encoder that is there may be replaced; nothing else may.
+        force: Whether an encoder in it may be replaced; anything else never is.
 
     Raises:
-        InputError: Something is there.
+        InputError: The folder is taken.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / "config.json").is_file():
-        what = "something that is no encoder is here, and is never replaced"
+        what = "this folder does not hold an encoder, and is never replaced"
         raise InputError(Fault(what, str(folder), next_step="name another folder"))
     if not force:
         step = "--force replaces it; or name another folder"
-        raise InputError(Fault("an encoder is here already", str(folder), next_step=step))
+        raise InputError(Fault("this folder already holds an encoder", str(folder), next_step=step))
 
 
 def write_config(folder: Path, values: Mapping[str, Any]) -> None:
@@ -187,7 +187,7 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 
     Args:
         names: The names.
-        most: After how many the rest is only counted.
+        most: How many to name; the rest are counted.
 
     Returns:
         One line.
@@ -225,7 +225,7 @@ def _open_safetensors(path: Path) -> dict[str, StoredTensor]:
     try:
         _, tensors = open_tensors(path)
     except (SafetensorError, OSError) as error:
-        what = "this file is not a whole safetensors file"
+        what = "this file is not a complete safetensors file"
         raise InputError(Fault(what, str(path), str(error), next_step=BROKEN_STEP)) from error
     return tensors
 

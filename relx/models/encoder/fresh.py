@@ -41,7 +41,7 @@ def fresh_configuration(sizes: FreshSizes, rows: int, pad_token_id: int) -> Enco
 def draw_weights(layer: keras.layers.Layer, deviation: float, seed: int) -> None:
     """Draws the matrices of an encoder or head; biases start at 0, layer norms at 1.
 
-    The numbers depend on the seed alone, not on the backend or on what was drawn before.
+    The numbers depend on the seed alone: not on the backend, nor on what was drawn before.
 
     Args:
         layer: A built encoder or dense layer.

@@ -67,7 +67,7 @@ def open_pickle(path: Path) -> dict[str, PickledTensor]:
         step = "pip install torch, or fetch model.safetensors of the same checkpoint"
         raise InputError(Fault(what, str(path), next_step=step, kind="no torch")) from error
     try:
-        # Files from before torch 1.6 are no zip archives, and cannot be mapped.
+        # Files from before torch 1.6 are not zip archives, and cannot be mapped.
         tensors = torch.load(path, "cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         what = "this pickle cannot be read as weights alone"

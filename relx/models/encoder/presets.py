@@ -33,7 +33,7 @@ _KINDS = {
 
 
 def find_preset(name: str) -> Path:
-    """Finds the folder of a preset, and fetches a built-in one where it is not here.
+    """Finds the folder of a preset, and fetches a built-in one that is not on this machine.
 
     Args:
         name: A preset's name, such as `bert_tiny_en_uncased`, or its folder.
@@ -82,7 +82,7 @@ def read_preset(folder: Path) -> tuple[EncoderConfig, list[NDArray[Any]]]:
         Its configuration, and its arrays in the order of `Encoder.weights`.
 
     Raises:
-        InputError: It is no preset of BERT, RoBERTa or XLM-R, or its weights are missing.
+        InputError: It is not a preset of BERT, RoBERTa or XLM-R, or its weights are missing.
     """
     import keras_hub
     from keras import ops
@@ -107,7 +107,7 @@ def preset_configuration(folder: Path) -> EncoderConfig:
         The configuration.
 
     Raises:
-        InputError: It is no preset of BERT, RoBERTa or XLM-R, or its config.json lacks a size.
+        InputError: It is not a preset of BERT, RoBERTa or XLM-R, or its config.json lacks a size.
     """
     kind, path = _kind(folder), folder / "config.json"
     sizes = SimpleNamespace(**read_json(path).get("config", {}))
@@ -123,7 +123,7 @@ def _kind(folder: Path) -> _Kind:
     values = read_json(path) if path.is_file() else {}
     name = str(values.get("class_name", "")) if isinstance(values, dict) else ""
     if name not in _KINDS:
-        what = "this is no KerasHub preset of an encoder that can be used here"
+        what = "this is not a KerasHub preset of a supported encoder"
         raise InputError(Fault(what, str(folder), name, ", ".join(_KINDS)))
     return _KINDS[name]
 

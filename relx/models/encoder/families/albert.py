@@ -63,7 +63,7 @@ class AlbertConfig(EncoderConfig):
 
     @property
     def layer_sequence(self) -> tuple[int, ...]:
-        """Each group is gone through as often as it has layers to stand for."""
+        """Each group is computed once for each of the layers that share it."""
         share = self.num_hidden_layers / self.num_hidden_groups
         groups = [int(layer / share) for layer in range(self.num_hidden_layers)]
         inner = self.inner_group_num

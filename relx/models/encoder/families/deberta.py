@@ -60,13 +60,13 @@ class DebertaConfig(EncoderConfig):
     """A DeBERTa of version 2 or 3 (He et al. 2020, arXiv 2006.03654; 2021, arXiv 2111.09543).
 
     Args:
-        max_relative_positions: The largest distance told apart; below 1 the longest text.
+        max_relative_positions: The distance from which all count as one; below 1 the longest text.
         position_buckets: Buckets of distances to one side; below 1 each distance is its own.
         pos_att_type: `c2p`, `p2c` or both: which of content and position attends to the other.
         share_att_key: Whether positions go through the projections of the content.
         norm_rel_ebd: `layer_norm` where the table of distances is normalised, or `none`.
         position_biased_input: Whether absolute positions are added to the tokens too.
-        relative_attention: True; others are refused.
+        relative_attention: Always true; other checkpoints are refused.
         legacy: Whether the masked-LM head is BERT's, or the one DeBERTa was trained with.
     """
 
@@ -79,8 +79,8 @@ class DebertaConfig(EncoderConfig):
         defaults={"type_vocab_size": 0, "layer_norm_eps": 1e-7, "relative_attention": False},
         rules={"type_vocab_size": whole(0)},
         asks={
-            "conv_kernel_size": (0, "there is no convolution beside the first layer here"),
-            "attention_head_size": (None, "heads share the hidden size evenly here"),
+            "conv_kernel_size": (0, "the convolution beside the first layer is not supported"),
+            "attention_head_size": (None, "heads of any other size are not supported"),
         },
         read=_read_deberta,
         relations=_deberta_relations,
@@ -102,7 +102,7 @@ class DebertaConfig(EncoderConfig):
 
     @property
     def longest_distance(self) -> int:
-        """The distance from which all are alike."""
+        """The distance from which all count as one."""
         given = self.max_relative_positions
         return given if given > 0 else self.max_position_embeddings
 

@@ -1,6 +1,6 @@
 """What an architecture family is: its configuration, and how its files name things.
 
-Nothing here loads a deep-learning framework; what the families compute is in `architectures`.
+Nothing in `families` loads a deep-learning framework; what they compute is in `architectures`.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ class Family:
     """What the checkpoints of one `model_type` share.
 
     Args:
-        prefix: What stands before an encoder's keys in a file that also holds a head.
+        prefix: What an encoder's keys begin with in a file that also holds a head.
         model: The transformers class of the encoder alone.
         masked_lm: The transformers class of the encoder with its masked-LM head.
         head: Where a file keeps the masked-LM head.
         positions_after_padding: Whether positions count from the padding id + 1.
         pad_token_id: The padding id where config.json is silent.
         head_activation: The head's activation; None where it is the encoder's.
-        names: Names of settings here to those that config.json uses.
+        names: The names of settings in `EncoderConfig` to those in config.json.
         fixed: Settings that config.json does not hold, with their values.
         defaults: Other settings where config.json is silent, as transformers has them.
         rules: Rules that differ from `RULES`.
         asks: Keys that must be absent or have one value, with the reason.
-        read: Settings that config.json spells in a way of its own.
-        relations: Says which settings, or config.json's own values, do not fit each other.
+        read: Reads the settings that config.json spells in its own way.
+        relations: Yields the settings, or config.json's own values, that do not fit each other.
         token_ids: The special tokens whose ids config.json holds besides the padding.
         words: The token table.
-        unused: What names of tensors begin with that no masked LM uses.
-        announced: The same, worth a note.
-        signs: What names begin with by which a file shows that it is of this family; the first is
-            of this family alone, the rest tell where no file has a first one.
+        unused: What the names of tensors that no masked LM uses begin with.
+        announced: The same, of tensors worth a note.
+        signs: What names begin with in this family's files: the first is this family's alone,
+            the others decide where no family's first is found.
     """
 
     prefix: str
@@ -172,7 +172,7 @@ class EncoderConfig:
         return {"activation": activation, "layer_norm_epsilon": self.layer_norm_eps}
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the `model_type` and the settings, each under its name here."""
+        """Returns the `model_type` and the settings, under the names of this class."""
         return {"model_type": self.model_type, **dataclasses.asdict(self)}
 
     def to_json(self) -> dict[str, Any]:

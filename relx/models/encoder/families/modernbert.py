@@ -30,7 +30,7 @@ def _alternating(layers: int, every: int) -> tuple[str, ...]:
     return tuple("sliding_attention" if i % every else "full_attention" for i in range(layers))
 
 
-_ROPES = "only rotations of the default kind are built here"
+_ROPES = "only rotations of the default type are supported"
 
 
 def _read_modernbert(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from relx.models.encoder.tokenizers.algorithms import (
     sentencepiece,
     wordpiece,
 )
-from relx.models.encoder.tokenizers.roles import wrap
+from relx.models.encoder.tokenizers.roles import with_roles
 
 _ASSETS = {
     "BertTokenizer": ("vocabulary.txt",),
@@ -47,14 +47,14 @@ def read_preset_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     if name == "BertTokenizer":
         case = {"do_lower_case": bool(config.get("lowercase"))}
         accents = {"strip_accents": bool(config.get("strip_accents"))}
-        return wrap(wordpiece(read_vocabulary(assets / "vocabulary.txt"), case | accents))
+        return with_roles(wordpiece(read_vocabulary(assets / "vocabulary.txt"), case | accents))
     if name == "RobertaTokenizer":
         spaced = bool(config.get("add_prefix_space"))
         vocabulary, merges = assets / "vocabulary.json", assets / "merges.txt"
-        return wrap(byte_level_bpe(vocabulary, merges, spaced))
+        return with_roles(byte_level_bpe(vocabulary, merges, spaced))
     if name == "XLMRobertaTokenizer":
         with tempfile.TemporaryDirectory() as beside:
             shutil.copy(assets / "vocabulary.spm", Path(beside) / "sentencepiece.bpe.model")
-            return wrap(sentencepiece(Path(beside)))
-    what = "this preset has no tokenizer that can be used here"
+            return with_roles(sentencepiece(Path(beside)))
+    what = "this preset has no tokenizer of a supported kind"
     raise InputError(Fault(what, str(folder), str(name), ", ".join(_ASSETS)))

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from relx.faults import Fault, InputError
 
-# What stands for each role where a checkpoint does not say; the first that it has.
+# The usual tokens of each role, for checkpoints that do not name them; the first present is it.
 _ROLES: dict[str, tuple[str, ...]] = {
     "unk_token": ("[UNK]", "<unk>"),
     "pad_token": ("[PAD]", "<pad>"),
@@ -24,7 +24,9 @@ _ROLES: dict[str, tuple[str, ...]] = {
 _NEEDED = ("pad_token", "cls_token", "sep_token")
 
 
-def wrap(backend: Tokenizer, settings: Mapping[str, Any] | None = None) -> PreTrainedTokenizerFast:
+def with_roles(
+    backend: Tokenizer, settings: Mapping[str, Any] | None = None
+) -> PreTrainedTokenizerFast:
     """Gives a tokenizer the roles of its special tokens.
 
     Args:

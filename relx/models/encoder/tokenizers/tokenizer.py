@@ -24,7 +24,7 @@ from relx.models.encoder.tokenizers.algorithms import (
     wordpiece_splitter,
 )
 from relx.models.encoder.tokenizers.preset import read_preset_tokenizer
-from relx.models.encoder.tokenizers.roles import require_roles, roles_of, wrap
+from relx.models.encoder.tokenizers.roles import require_roles, roles_of, with_roles
 from relx.models.encoder.tokenizers.vocabulary import train_vocabulary
 from relx.recipe import FreshSource
 
@@ -70,13 +70,13 @@ def fresh_tokenizer(sentences: Iterable[str], size: int) -> PreTrainedTokenizerF
         InputError: There are no texts.
     """
     pieces = train_vocabulary(sentences, size, wordpiece_normalizer(), wordpiece_splitter())
-    return wrap(wordpiece({piece: index for index, piece in enumerate(pieces)}))
+    return with_roles(wordpiece({piece: index for index, piece in enumerate(pieces)}))
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Reads the tokenizer of a Hugging Face folder.
 
-    What the files say decides, never the model's architecture: a RoBERTa encoder may have BERT's
+    The files decide, never the model's architecture: a RoBERTa encoder may have BERT's
     WordPiece, as klue/roberta has, and a BERT encoder SentencePiece.
 
     Args:
@@ -107,13 +107,13 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         raise InputError(
             Fault("this folder has no tokenizer", str(folder), "", allowed, step, "no tokenizer")
         )
-    tokenizer = wrap(backend, settings)
+    tokenizer = with_roles(backend, settings)
     require_roles(tokenizer, folder)
     return tokenizer
 
 
 def add_marker_tokens(tokenizer: PreTrainedTokenizerFast, tokens: Sequence[str]) -> int:
-    """Makes every marker a single special token that no text around it can merge with.
+    """Makes every marker a single special token that never merges with the text around it.
 
     Args:
         tokenizer: The tokenizer; it is changed.
@@ -133,7 +133,7 @@ def add_marker_tokens(tokenizer: PreTrainedTokenizerFast, tokens: Sequence[str])
 
 
 def vocabulary_rows(tokenizer: PreTrainedTokenizerFast) -> int:
-    """Returns how many rows an embedding must have for every token's id to be one of them."""
+    """Returns how many rows an embedding needs for the ids of all tokens."""
     return int(max(tokenizer.get_vocab().values())) + 1
 
 
@@ -157,7 +157,7 @@ def require_mask_token(tokenizer: PreTrainedTokenizerFast) -> int:
 
 
 def tokenizer_digest(tokenizer: PreTrainedTokenizerFast) -> str:
-    """Hashes what a tokenizer does; what it was last called with does not count.
+    """Hashes what a tokenizer does, whatever it was last called with.
 
     Args:
         tokenizer: The tokenizer.
@@ -183,7 +183,7 @@ def write_tokenizer(
     inputs = ["input_ids", "token_type_ids", "attention_mask"]
     roles = roles_of(tokenizer)
     values = roles | {
-        # The name that both older and newer transformers take to mean: as tokenizer.json says.
+        # To older and newer transformers alike this name means: as tokenizer.json says.
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": max_length,
         "model_input_names": inputs if segments > 1 else [inputs[0], inputs[2]],
