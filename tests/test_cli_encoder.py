@@ -222,7 +222,7 @@ def larger_tokenizer(folder):
     ("damage", "message"),
     [
         (another_family, "another architecture than config.json says"),
-        (cut_short, "not a whole safetensors file"),
+        (cut_short, "not a complete safetensors file"),
         (without_a_shard, "part-1.safetensors"),
         (larger_tokenizer, "no row for"),
     ],

@@ -12,9 +12,10 @@ from safetensors.numpy import load_file, save_file
 
 from relx.faults import InputError
 from relx.models.encoder.architectures.bert import Encoder
-from relx.models.encoder.architectures.weights import NEW_ROW_NOISE, grown
+from relx.models.encoder.architectures.weights import NEW_ROW_NOISE, extend_table
 from relx.models.encoder.build import build_encoder, build_head
-from relx.models.encoder.configuration import EncoderConfig
+from relx.models.encoder.families.bert import BertConfig
+from relx.models.encoder.families.roberta import XlmRobertaConfig
 from relx.models.encoder.folder import INDEX, WEIGHTS
 from relx.models.encoder.load import FRESH_HEAD, LoadedEncoder, load_encoder, save_encoder
 from relx.models.encoder.tokenizers.tokenizer import (
@@ -136,7 +137,7 @@ def test_a_head_is_rebuilt_from_its_keras_configuration():
 
 
 def test_an_encoder_built_without_a_checkpoint_starts_random_and_each_layer_apart():
-    encoder = Encoder(EncoderConfig("bert", 50, 12, 2, 3, 20, 24))
+    encoder = Encoder(BertConfig(50, 12, 2, 3, 20, 24))
     first, second = (layer.get_weights()[0] for layer in encoder.transformer_layers)
     assert first.std() > 0.01 and not np.array_equal(first, second)
     query, key = encoder.transformer_layers[0].get_weights()[0:4:2]
@@ -250,9 +251,9 @@ def test_a_tokenizer_that_has_the_markers_already_gives_the_same_encoder(folder)
 
 def test_new_rows_are_seeded():
     table = np.random.default_rng(0).standard_normal((5, 4)).astype("float32")
-    np.testing.assert_array_equal(grown(table, 7, seed=1), grown(table, 7, seed=1))
-    assert not np.array_equal(grown(table, 7, seed=1), grown(table, 7, seed=2))
-    assert grown(table, 5, seed=1) is table
+    np.testing.assert_array_equal(extend_table(table, 7, seed=1), extend_table(table, 7, seed=1))
+    assert not np.array_equal(extend_table(table, 7, seed=1), extend_table(table, 7, seed=2))
+    assert extend_table(table, 5, seed=1) is table
 
 
 def test_a_tokenizer_larger_than_the_embedding_is_an_error(folder):
@@ -331,7 +332,7 @@ def test_a_shard_without_its_tensors_is_an_error(folder):
 def test_a_truncated_file_is_an_error(folder):
     whole = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="not a whole safetensors file"):
+    with pytest.raises(InputError, match="not a complete safetensors file"):
         load_encoder(str(folder), seed=1)
 
 
@@ -356,7 +357,7 @@ def test_tensors_without_a_place_are_named(folder):
 def test_another_shape_than_the_configuration_says_is_named(folder):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 24}))
-    with pytest.raises(InputError, match="another shape") as caught:
+    with pytest.raises(InputError, match="does not have the shape") as caught:
         load_encoder(str(folder), seed=1)
     assert {fault.received for fault in caught.value.faults} == {"(20,)", "(20, 12)", "(12, 20)"}
 
@@ -517,7 +518,7 @@ def test_loading_works_inside_a_distribution_scope(folder, tmp_path):
 
 
 def test_a_loaded_encoder_can_be_put_together_by_hand(tmp_path):
-    configuration = EncoderConfig("xlm-roberta", 61, 12, 1, 2, 20, 26, 1, pad_token_id=1)
+    configuration = XlmRobertaConfig(61, 12, 1, 2, 20, 26, 1, pad_token_id=1)
     encoder = build_encoder(configuration)
     tokenizer = fresh_tokenizer(SENTENCES, 61)
     save_encoder(

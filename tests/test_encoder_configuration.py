@@ -3,11 +3,10 @@ import json
 import pytest
 
 from relx.faults import InputError
-from relx.models.encoder.configuration import (
-    EncoderConfig,
-    configuration_from_dict,
-    read_configuration,
-)
+from relx.models.encoder.configuration import configuration_from_dict, read_configuration
+from relx.models.encoder.families.bert import BertConfig
+from relx.models.encoder.families.registry import configuration_of
+from relx.models.encoder.families.roberta import RobertaConfig
 
 ROBERTA = {
     "model_type": "roberta",
@@ -34,7 +33,10 @@ def test_roberta_positions_start_after_the_padding_id():
 def test_a_configuration_comes_back_from_its_dictionary():
     configuration = configuration_from_dict(ROBERTA, "config.json")
     again = configuration_from_dict(json.loads(json.dumps(configuration.to_dict())), "config.json")
-    assert again == configuration == EncoderConfig(**configuration.to_dict())
+    assert again == configuration == configuration_of(configuration.to_dict(), RobertaConfig)
+    assert configuration_of(configuration, RobertaConfig) is configuration
+    with pytest.raises(TypeError, match="RobertaConfig is not a BertConfig"):
+        configuration_of(configuration.to_dict(), BertConfig)
 
 
 def test_keys_that_change_nothing_are_passed_over():

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from relx.faults import InputError
-from relx.models.encoder.architectures.weights import head_weights
-from relx.models.encoder.build import ARCHITECTURES, build_encoder, build_head, weights_of
-from relx.models.encoder.configuration import FAMILIES, configuration_from_dict
+from relx.models.encoder.architectures.weights import masked_lm_head_weights
+from relx.models.encoder.build import ARCHITECTURES, build_encoder, build_head, encoder_weights
+from relx.models.encoder.configuration import configuration_from_dict
+from relx.models.encoder.families.family import EncoderConfig
+from relx.models.encoder.families.registry import FAMILIES, configuration_of
 from relx.models.encoder.folder import WEIGHTS
 from relx.models.encoder.load import LoadedEncoder, load_encoder, save_encoder
 from relx.models.encoder.tokenizers.tokenizer import fresh_tokenizer, read_tokenizer
@@ -173,7 +175,8 @@ def test_every_variable_is_one_weight_and_comes_back(model_type, tmp_path):
     rng = np.random.default_rng(0)
     for variable in [*encoder.weights, *head.weights]:
         variable.assign(rng.standard_normal(variable.shape))
-    listed = weights_of(encoder, 61, 0) + head_weights(head, encoder.configuration, 61, 0)
+    listed = encoder_weights(encoder, 61, 0)
+    listed += masked_lm_head_weights(head, encoder.configuration, 61, 0)
     variables = {id(variable) for variable in [*encoder.weights, *head.weights]}
     assert {id(weight.variable) for weight in listed} == variables
     assert len(listed) == len(variables)
@@ -211,7 +214,7 @@ def test_a_configuration_comes_back_from_what_is_written(model_type):
     written = json.loads(json.dumps(configuration.to_json()))
     assert configuration_from_dict(written, "c") == configuration
     kept = json.loads(json.dumps(configuration.to_dict()))
-    assert type(configuration)(**kept) == configuration
+    assert configuration_of(kept, EncoderConfig) == configuration
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from relx.models.encoder.architectures.attention import attended, picked
+from relx.models.encoder.architectures import attention
+from relx.models.encoder.architectures.attention import dot_product_attention, gather_states
 from relx.models.encoder.architectures.layers import Activation, Dropout, LayerNorm
 
 tf = pytest.importorskip("tensorflow")
@@ -71,7 +72,7 @@ def test_dropout_drops_at_its_rate_and_scales_up_the_rest(rate):
     layer = Dropout(rate, seed=5)
     total, dropped = 0, 0
     for _ in range(10):
-        kept = np.asarray(layer.kept((4001, 501), "float32"))
+        kept = np.asarray(layer.draw_mask((4001, 501), "float32"))
         assert set(np.unique(kept)) == {np.float32(0), np.float32(1 / (1 - rate))}
         total, dropped = total + kept.size, dropped + (kept == 0).sum()
     deviation = np.sqrt(rate * (1 - rate) / total)
@@ -80,7 +81,7 @@ def test_dropout_drops_at_its_rate_and_scales_up_the_rest(rate):
 
 def test_dropout_draws_anew_each_time_and_each_number_for_itself():
     layer = Dropout(0.5, seed=5)
-    first, second = (np.asarray(layer.kept((400, 300), "float32")) - 1 for _ in range(2))
+    first, second = (np.asarray(layer.draw_mask((400, 300), "float32")) - 1 for _ in range(2))
     assert abs((first * second).mean()) < 0.02  # of independent draws: 0 give or take 0.003
     for axis in (0, 1):
         assert abs((first * np.roll(first, 1, axis)).mean()) < 0.02
@@ -98,22 +99,46 @@ def test_attention_and_its_gradients_are_as_derived(rate):
     def derived(query, key, values):
         scores = tf.matmul(query, key, transpose_b=True) - 1e9 * (1 - tf.cast(mask, "float32"))
         weights = tf.nn.softmax(scores)
-        kept = Dropout(rate, seed=7).kept(weights.shape, "float32") if rate else 1.0
+        kept = Dropout(rate, seed=7).draw_mask(weights.shape, "float32") if rate else 1.0
         return tf.transpose(tf.matmul(weights * kept, values), (0, 2, 1, 3))
 
     def ours(query, key, values):
-        return attended(query, key, values, mask, Dropout(rate, seed=7), True)
+        return dot_product_attention(query, key, values, mask, Dropout(rate, seed=7), True)
 
     tensors = (query, key, values)
     assert_alike(value_and_gradients(ours, *tensors), value_and_gradients(derived, *tensors), 1e-5)
-    still = attended(*tensors, mask, Dropout(rate), False)
+    still = dot_product_attention(*tensors, mask, Dropout(rate), False)
     rows = (tf.transpose(x, (0, 2, 1, 3)) for x in tensors)
     fused = ops.dot_product_attention(*rows, mask=tf.cast(mask, "bool"), scale=1.0)
     assert_alike([still], [fused])
 
 
-def test_states_are_picked_exactly():
+def test_states_are_gathered_exactly():
     hidden = drawn(2, 5, 3)
     positions = np.array([[4, 0, 4], [1, 2, 0]], "int32")
     expected = np.take_along_axis(hidden.numpy(), positions[..., None], axis=1)
-    np.testing.assert_array_equal(picked(hidden, positions), expected)
+    np.testing.assert_array_equal(gather_states(hidden, positions), expected)
+
+
+@pytest.mark.parametrize("queries", [1, 6])
+def test_the_fused_kernel_is_never_left_to_a_choice_that_fails(monkeypatch, queries):
+    """Left to itself, Keras tries cuDNN on JAX, which refuses the padding mask with an error."""
+    query, key, values = (
+        drawn(2, 3, queries, 4),
+        drawn(2, 3, 6, 4, seed=1),
+        drawn(2, 3, 6, 4, seed=2),
+    )
+    mask = tf.constant([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0]])[:, None, None, :]
+    dropout = Dropout(0.1)
+    by_scores = dot_product_attention(query, key, values, mask, dropout, training=False)
+    calls, fused = [], ops.dot_product_attention
+
+    def watched(*arguments, **options):
+        calls.append(options)
+        return fused(*arguments, **options)
+
+    monkeypatch.setattr(ops, "dot_product_attention", watched)
+    monkeypatch.setattr(attention, "has_written_gradients", lambda: False)  # as on JAX, PyTorch
+    computed = dot_product_attention(query, key, values, mask, dropout, training=False)
+    assert [call["flash_attention"] for call in calls] == [False]
+    assert_alike([computed], [by_scores])

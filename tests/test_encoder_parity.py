@@ -131,9 +131,7 @@ def test_distances_fall_into_the_buckets_of_transformers(buckets, longest):
     from transformers.models.deberta_v2 import modeling_deberta_v2 as reference
 
     settings = {"position_buckets": buckets, "max_relative_positions": longest}
-    configuration = DebertaConfig(
-        "deberta-v2", 9, 6, 1, 1, 6, 512, pos_att_type=("c2p",), **settings
-    )
+    configuration = DebertaConfig(9, 6, 1, 1, 6, 512, pos_att_type=("c2p",), **settings)
     rows = distance_rows(configuration)
     reach = len(rows) // 2
     distances = torch.arange(-reach, reach + 1)

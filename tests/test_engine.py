@@ -90,7 +90,7 @@ def cpu(monkeypatch, converted):
 
 
 def test_a_graph_is_two_files_and_computes_what_keras_computes(bert, converted):
-    assert sorted(path.name for path in converted.iterdir()) == ["relation.bin", "relation.xml"]
+    assert sorted(path.name for path in converted.iterdir()) == ["classifier.bin", "classifier.xml"]
     assert_equal(bert, converted, "entity_means")
 
 

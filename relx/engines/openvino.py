@@ -1,36 +1,41 @@
-"""The relation model as an OpenVINO graph: converted once, kept beside the weights it was made of.
+"""A classifier as an OpenVINO graph: converted once, and kept beside the weights it was made from.
 
-A kept graph is named by what it was made of, so that it is never stale: other weights, labels or
-versions are another name. Deleting it is harmless.
+A kept graph is named after what it was made from, so that it is never stale: other weights, labels
+or versions give another name. Deleting it is harmless.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from relx.files import digest, whole_folder
+from relx.files import digest, file_digest, whole_folder
+
+if TYPE_CHECKING:  # importing these takes seconds, and only their names are needed
+    import keras
+    from openvino import Model
 
 PACKAGE = "openvino"
-GRAPH = "relation.xml"
+GRAPH = "classifier.xml"
 _KEPT = ".openvino-"
-# Another number where a graph of the same weights would be another one.
+# Counted up whenever the same weights would give another graph.
 _VERSION = 1
-# Graph and model compute the same sums in another order; more than this is another function.
+# Graph and model sum up in different orders; a larger difference is a different function.
 _CLOSE = 1e-4
 _SHAPES = ((3, 9), (2, 14), (1, 5))
 
 
 class ConversionError(Exception):
-    """A model that has no graph which computes the same; the message says why."""
+    """No graph computes what a model computes; the message says why."""
 
 
 def is_installed() -> bool:
@@ -39,43 +44,36 @@ def is_installed() -> bool:
 
 
 def version() -> str:
-    """Returns OpenVINO's version, such as 2026.4.1."""
+    """Returns OpenVINO's version, for example 2026.4.1."""
     return importlib.metadata.version(PACKAGE)
 
 
-def import_openvino() -> Any:
-    """Imports OpenVINO without the package by which it reports each use to its maker.
+def import_openvino() -> ModuleType:
+    """Imports OpenVINO without the package that reports each use to its maker.
 
     Returns:
         The module.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
+    return importlib.import_module(PACKAGE)
 
 
 def graph_name(files: Iterable[Path], settings: Iterable[str]) -> str:
-    """Names a graph by what it is made of.
+    """Names a graph after what it is made from.
 
     Args:
-        files: The files that decide what the model computes; their content counts.
-        settings: What else decides it.
+        files: The files that decide what the model computes, by their content.
+        settings: Whatever else decides it.
 
     Returns:
         20 hexadecimal characters.
     """
-    contents = [_content(path) for path in files]
+    contents = [file_digest(path) for path in files]
     return digest([str(_VERSION), version(), *settings, *contents])[:20]
 
 
-def _content(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def kept_graph(stage_folder: Path, name: str) -> Path | None:
-    """Finds a graph that was kept.
+    """Finds a graph that was kept before.
 
     Args:
         stage_folder: The run's `train/fold-K` folder.
@@ -88,13 +86,13 @@ def kept_graph(stage_folder: Path, name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def keep_graph(stage_folder: Path, name: str, model: Any) -> Path:
-    """Converts a model and keeps its graph, whole or not at all; graphs of before are removed.
+def keep_graph(stage_folder: Path, name: str, model: keras.Model) -> Path:
+    """Converts a model and keeps its graph, whole or not at all; earlier graphs are removed.
 
     Args:
         stage_folder: The run's `train/fold-K` folder.
         name: What `graph_name` returned.
-        model: The relation model, in float32.
+        model: The classifier, in float32.
 
     Returns:
         The graph's file.
@@ -111,15 +109,16 @@ def keep_graph(stage_folder: Path, name: str, model: Any) -> Path:
     return kept / GRAPH
 
 
-def convert(model: Any, folder: Path) -> None:
+def convert(model: keras.Model, folder: Path) -> None:
     """Writes a model's graph, in float32, and makes sure that it computes the same.
 
     Args:
-        model: The relation model, in float32.
+        model: The classifier, in float32.
         folder: A folder that exists.
 
     Raises:
-        ConversionError: The model cannot be traced or converted, or the graph computes otherwise.
+        ConversionError: The model cannot be traced or converted, or the graph computes another
+            function.
     """
     openvino = import_openvino()
     traced = folder / "traced.xml"
@@ -137,18 +136,18 @@ def convert(model: Any, folder: Path) -> None:
         path.unlink()
 
 
-def _logits_alone(graph: Any, classes: int) -> Any:
-    """Returns the graph without what the tracer left at its end besides the logits."""
+def _logits_alone(graph: Model, classes: int) -> Model:
+    """Returns the graph without the outputs that the tracer left beside the logits."""
     wanted = [None, classes]
     shapes = [
         [None if d.is_dynamic else d.get_length() for d in o.partial_shape] for o in graph.outputs
     ]
     logits = graph.outputs[shapes.index(wanted)]
-    return import_openvino().Model([logits.get_node()], graph.get_parameters(), "relation_model")
+    return import_openvino().Model([logits.get_node()], graph.get_parameters(), "classifier")
 
 
-def _fuse_gelu(graph: Any) -> None:
-    """Names the exact gelu, x/2 · (1 - erf(-x/√2)) as TensorFlow writes it, which has a kernel."""
+def _fuse_gelu(graph: Model) -> None:
+    """Fuses the exact gelu, to TensorFlow x/2 · (1 - erf(-x/√2)), for which there is a kernel."""
     openvino = import_openvino()
     from openvino import opset13, passes
 
@@ -178,8 +177,8 @@ def _fuse_gelu(graph: Any) -> None:
     manager.run_passes(graph)
 
 
-def _require_equal(graph: Any, model: Any) -> None:
-    """Compares graph and model at a few shapes: a tracer may take a length for a constant."""
+def _require_equal(graph: Model, model: keras.Model) -> None:
+    """Compares graph and model at a few shapes: a tracer may mistake a length for a constant."""
     from keras import ops
 
     request = import_openvino().compile_model(graph, "CPU", settings("f32")).create_infer_request()
@@ -192,8 +191,8 @@ def _require_equal(graph: Any, model: Any) -> None:
             raise ConversionError(f"its logits would be {difference:.1g} off")
 
 
-def _some_inputs(model: Any, rows: int, length: int) -> dict[str, np.ndarray]:
-    """Makes rows of several lengths with spans inside them."""
+def _some_inputs(model: keras.Model, rows: int, length: int) -> dict[str, NDArray[np.int32]]:
+    """Makes rows of several lengths with spans inside them, int32."""
     rng = np.random.default_rng(rows)
     lengths = length - np.arange(rows)
     spans = rng.integers(0, length - rows - 1, (rows, model.input["spans"].shape[1], 1))
@@ -211,7 +210,7 @@ def settings(precision: str) -> dict[str, Any]:
     """Returns how a graph is compiled: many requests at once, a core or a few for each.
 
     Args:
-        precision: f32 or bf16; left to itself OpenVINO takes bfloat16 where the CPU has it.
+        precision: f32 or bf16; by default OpenVINO would take bfloat16 where the CPU has it.
 
     Returns:
         What `compile_model` takes.

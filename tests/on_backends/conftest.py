@@ -79,11 +79,10 @@ class Trainer:
     def __init__(self, device, dropout=0.0, epochs=2, accumulate=1):
         from relx.models.classifier import relation_model
         from relx.models.encoder.build import build_encoder
-        from relx.models.encoder.families.family import EncoderConfig
+        from relx.models.encoder.families.bert import BertConfig
         from relx.training.fit import compile_for
 
-        configuration = EncoderConfig(
-            model_type="bert",
+        configuration = BertConfig(
             vocab_size=WORDS,
             hidden_size=12,
             num_hidden_layers=1,

@@ -21,19 +21,17 @@ MODERN = ("full_attention", "sliding_attention", "full_attention")
 
 def encoder_of(kind):
     from relx.models.encoder.build import build_encoder
+    from relx.models.encoder.families.bert import BertConfig
     from relx.models.encoder.families.deberta import DebertaConfig
-    from relx.models.encoder.families.family import EncoderConfig
     from relx.models.encoder.families.modernbert import ModernBertConfig
 
     # the classes of which each attends in a way of its own
     configurations = {
-        "bert": lambda: EncoderConfig("bert", **SETTINGS),
+        "bert": lambda: BertConfig(**SETTINGS),
         "deberta-v2": lambda: DebertaConfig(
-            "deberta-v2", **SETTINGS, pos_att_type=("c2p", "p2c"), position_buckets=4
+            **SETTINGS, pos_att_type=("c2p", "p2c"), position_buckets=4
         ),
-        "modernbert": lambda: ModernBertConfig(
-            "modernbert", **SETTINGS, local_attention=4, layer_types=MODERN
-        ),
+        "modernbert": lambda: ModernBertConfig(**SETTINGS, local_attention=4, layer_types=MODERN),
     }
     encoder = build_encoder(configurations[kind]())
     # numbers of numpy's: each backend draws others from the same seed

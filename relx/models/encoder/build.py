@@ -1,4 +1,4 @@
-"""The table of architectures: for each family its class, and which variable is which tensor."""
+"""The architecture of each family: its encoder's class, and which variable is which tensor."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from relx.models.encoder.architectures.backbone import EncoderBackbone, starts
+from relx.models.encoder.architectures.backbone import EncoderBackbone
 from relx.models.encoder.architectures.bert import Encoder
 from relx.models.encoder.architectures.bert_weights import (
     ALBERT_KEYS,
     BERT_KEYS,
     DISTILBERT_KEYS,
     LayerKeys,
-    encoder_weights,
+    bert_weights,
 )
 from relx.models.encoder.architectures.deberta import DebertaEncoder, deberta_weights
 from relx.models.encoder.architectures.head import MaskedLMHead
 from relx.models.encoder.architectures.modernbert import ModernBertEncoder, modernbert_weights
+from relx.models.encoder.architectures.sublayers import fresh_initializer
 from relx.models.encoder.architectures.weights import Weight
 from relx.models.encoder.families.family import EncoderConfig
 
@@ -29,8 +30,8 @@ class Architecture:
 
     Args:
         encoder: The class.
-        weights: Lists its weights, from the encoder, the rows of the token table on disk and the
-            seed of rows that are not there.
+        weights: Lists its weights, given the encoder, the rows of the token table on disk, and
+            the seed of rows that the disk does not have.
     """
 
     encoder: type[EncoderBackbone]
@@ -38,7 +39,7 @@ class Architecture:
 
 
 def _berts(keys: LayerKeys) -> Architecture:
-    return Architecture(Encoder, functools.partial(encoder_weights, keys=keys))
+    return Architecture(Encoder, functools.partial(bert_weights, keys=keys))
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
@@ -67,7 +68,7 @@ def build_encoder(configuration: EncoderConfig, initializer: str | None = None) 
     return architecture.encoder(configuration, initializer=initializer, name="encoder")
 
 
-def weights_of(encoder: EncoderBackbone, rows: int, seed: int) -> list[Weight]:
+def encoder_weights(encoder: EncoderBackbone, rows: int, seed: int) -> list[Weight]:
     """Lists the weights of an encoder.
 
     Args:
@@ -95,7 +96,7 @@ def build_head(encoder: EncoderBackbone, initializer: str | None = None) -> Mask
     head = MaskedLMHead(
         encoder.token_embedding,
         **configuration.head_settings,
-        initializer=starts(initializer, configuration),
+        initializer=fresh_initializer(initializer, configuration),
         name="masked_lm_head",
     )
     head.build((None, configuration.hidden_size))

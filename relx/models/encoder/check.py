@@ -1,4 +1,4 @@
-"""Whether two encoders compute the same: their hidden states and masked-LM logits, compared."""
+"""Do two encoders compute the same? Their hidden states and masked-LM logits are compared."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Comparison:
         hidden: The largest absolute difference of the last hidden states; not finite where one of
             the two is not.
         logits: The same of the masked-LM logits; None where not both have a head.
-        notes: What else tells the two apart, in sentences.
+        notes: How else the two differ, in sentences.
     """
 
     sentences: int
@@ -50,13 +50,13 @@ class Comparison:
     notes: list[str]
 
     def agrees(self, tolerance: float) -> bool:
-        """Says whether no difference is beyond the tolerance; a nan always is."""
+        """Says whether every difference is within the tolerance; a nan never is."""
         differences = [self.hidden, *([] if self.logits is None else [self.logits])]
         return all(difference <= tolerance for difference in differences)
 
 
 def read_sentences(path: Path) -> list[str]:
-    """Reads the texts to compare on: one a line, empty lines left out.
+    """Reads the texts to compare on: one a line; empty lines are skipped.
 
     Args:
         path: A text file in UTF-8.
@@ -65,7 +65,7 @@ def read_sentences(path: Path) -> list[str]:
         The texts.
 
     Raises:
-        InputError: There is no such file, it is no text, or it is empty.
+        InputError: The file does not exist, is not text, or is empty.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -85,7 +85,7 @@ def compare(first: LoadedEncoder, second: LoadedEncoder, texts: Sequence[str]) -
     Texts longer than either encoder takes are cut.
 
     Args:
-        first: The one.
+        first: One of them; its tokenizer makes the tokens.
         second: The other.
         texts: The texts; at least one.
 
@@ -110,13 +110,13 @@ def compare(first: LoadedEncoder, second: LoadedEncoder, texts: Sequence[str]) -
 
 
 def _larger(known: float, ours: NDArray[Any], theirs: NDArray[Any]) -> float:
-    """Returns the larger of a difference known and a new one; a nan stays."""
+    """Returns the larger of a known difference and a new one; nan wins."""
     new = float(np.abs(ours - theirs).max())
     return math.nan if math.isnan(known) or math.isnan(new) else max(known, new)
 
 
 def _notes(first: LoadedEncoder, second: LoadedEncoder) -> Iterator[str]:
-    """Says what tells two encoders apart besides the figures."""
+    """Says how else two encoders differ."""
     ours, theirs = first.encoder.configuration, second.encoder.configuration
     if ours.hidden_size != theirs.hidden_size:
         what = "the hidden states are of different widths: there is nothing to compare"
@@ -149,7 +149,7 @@ def _batches(
         for row, ids in enumerate(part):
             token_ids[row, : len(ids)] = ids
             mask[row, : len(ids)] = 1
-        # A token that one of the two has no row for cannot be given to both.
+        # Only tokens that both have a row for can be given to both.
         yield np.where(token_ids < rows, token_ids, tokenizer.unk_token_id or 0), mask
 
 

@@ -1,38 +1,27 @@
-"""Reading config.json: every setting honoured, or all that cannot be named at once."""
+"""Reading config.json: every setting is honoured, or all that cannot be are named at once."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import read_json
-from relx.models.encoder.families.albert import AlbertConfig
-from relx.models.encoder.families.deberta import DebertaConfig
 from relx.models.encoder.families.family import EncoderConfig, Family
-from relx.models.encoder.families.modernbert import ModernBertConfig
-from relx.models.encoder.families.registry import FAMILIES
+from relx.models.encoder.families.registry import CONFIGURATIONS
 from relx.models.encoder.rules import RULES, is_number
 
-__all__ = [
-    "FAMILIES",
-    "AlbertConfig",
-    "DebertaConfig",
-    "EncoderConfig",
-    "Family",
-    "ModernBertConfig",
-    "configuration_from_dict",
-    "read_configuration",
-]
-
 _ASKS: Mapping[str, tuple[Any, str]] = {
-    "position_embedding_type": ("absolute", "positions are added to the tokens here"),
+    "position_embedding_type": (
+        "absolute",
+        "only positions that are added to the tokens are supported",
+    ),
     "is_decoder": (False, "this is an encoder: every token sees every other"),
-    "add_cross_attention": (False, "there is no cross-attention here"),
-    "pruned_heads": ({}, "every layer has all of its heads here"),
-    "quantization_config": (None, "weights are floating-point numbers here"),
+    "add_cross_attention": (False, "cross-attention is not supported"),
+    "pruned_heads": ({}, "pruned heads are not supported"),
+    "quantization_config": (None, "quantized weights are not supported"),
 }
 
 
@@ -46,7 +35,7 @@ def read_configuration(folder: Path) -> EncoderConfig:
         The configuration.
 
     Raises:
-        InputError: There is no config.json, or it asks for what the encoder cannot do.
+        InputError: There is no config.json, or asks for what the encoder cannot do.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -60,22 +49,23 @@ def configuration_from_dict(values: Mapping[str, Any], where: str) -> EncoderCon
 
     Args:
         values: The content.
-        where: What messages call it.
+        where: Its name in messages.
 
     Returns:
-        The configuration; keys that do not change what the encoder computes are passed over.
+        The configuration; keys that do not change what the encoder computes are ignored.
 
     Raises:
         InputError: Every value that the encoder cannot honour, at once.
     """
     model_type = str(values.get("model_type") or "")
-    if model_type not in FAMILIES:
+    if model_type not in CONFIGURATIONS:
         raise InputError(_unknown_model_type(model_type, where))
-    family = FAMILIES[model_type]
-    settings = _settings(values, family)
+    kind = CONFIGURATIONS[model_type]
+    family, fields = kind.family, dataclasses.fields(kind)
+    settings = _settings(values, family, [field.name for field in fields])
     faults = [
         Fault("this key is required", f"{where}: {_named(field.name, family)}", kind="missing key")
-        for field in dataclasses.fields(family.configuration)
+        for field in fields
         if field.default is dataclasses.MISSING and field.name not in settings
     ]
     faults += _wrong_values(settings, family, where)
@@ -83,16 +73,16 @@ def configuration_from_dict(values: Mapping[str, Any], where: str) -> EncoderCon
     faults += _unsupported(values, family, where)
     if faults:
         raise InputError(*faults)
-    return family.configuration(**settings)
+    return kind(**settings)
 
 
-def _settings(values: Mapping[str, Any], family: Family) -> dict[str, Any]:
-    """Collects the settings: fixed ones, then config.json's, then those of transformers."""
+def _settings(values: Mapping[str, Any], family: Family, names: Sequence[str]) -> dict[str, Any]:
+    """Collects the settings: fixed ones first, then config.json's, then defaults."""
     own = family.read(values)
     given = {
-        field.name: values[_named(field.name, family)]
-        for field in dataclasses.fields(family.configuration)
-        if values.get(_named(field.name, family)) is not None
+        name: values[_named(name, family)]
+        for name in names
+        if values.get(_named(name, family)) is not None
     }
     defaults = {"pad_token_id": family.pad_token_id, **family.defaults}
     return {**defaults, **given, **own, **family.fixed}
@@ -103,10 +93,10 @@ def _named(name: str, family: Family) -> str:
 
 
 def _unknown_model_type(model_type: str, where: str) -> Fault:
-    what = "there is no encoder of this model_type here"
-    guess = nearest(model_type, FAMILIES)
+    what = "this model_type is not supported"
+    guess = nearest(model_type, CONFIGURATIONS)
     step = f"did you mean {guess}?" if guess else "name a checkpoint of one of these"
-    allowed = ", ".join(FAMILIES)
+    allowed = ", ".join(CONFIGURATIONS)
     return Fault(what, f"{where}: model_type", model_type, allowed, step, "unknown model_type")
 
 
@@ -122,7 +112,7 @@ def _wrong_values(settings: Mapping[str, Any], family: Family, where: str) -> It
 def _wrong_relations(
     settings: Mapping[str, Any], values: Mapping[str, Any], family: Family, where: str
 ) -> Iterator[Fault]:
-    """Yields sizes that do not fit each other; wrong values by themselves are told elsewhere."""
+    """Yields sizes that do not fit each other; values wrong by themselves have been reported."""
     hidden, heads = settings.get("hidden_size", 0), settings.get("num_attention_heads", 0)
     if is_number(hidden, int, 1) and is_number(heads, int, 1) and hidden % heads:
         what = "the attention heads do not divide the hidden size"
@@ -140,11 +130,11 @@ def _wrong_relations(
 
 
 def _unsupported(values: Mapping[str, Any], family: Family, where: str) -> Iterator[Fault]:
-    """Yields what would change the computation in a way that this encoder does not have."""
+    """Yields settings that would change the computation and are not supported."""
     asks = {**_ASKS, **family.asks}
     if "embedding_size" in family.fixed:
         size = values.get(_named("hidden_size", family))
-        asks["embedding_size"] = (size, "embeddings have the hidden size here")
+        asks["embedding_size"] = (size, "this architecture's embeddings have the hidden size")
     for name, (allowed, what) in asks.items():
         value = values.get(name)
         if value is not None and value != allowed:

@@ -17,7 +17,7 @@ def load_as_it_is(
     Args:
         source: A folder, hub id or preset as `encoder.from` names it.
         revision: The branch, tag or commit of a hub id; the main branch unless given.
-        allow_pickle: Whether weights that are there as a pickle only are read, as weights only.
+        allow_pickle: Whether weights that exist only as a pickle are read, as tensors alone.
 
     Returns:
         The encoder, nothing of which started random.
@@ -48,7 +48,7 @@ def convert(
         source: A folder, hub id or preset as `encoder.from` names it.
         folder: The folder to write.
         revision: The branch, tag or commit of a hub id; the main branch unless given.
-        allow_pickle: Whether weights that are there as a pickle only are read, as weights only.
+        allow_pickle: Whether weights that exist only as a pickle are read, as tensors alone.
         force: Whether an encoder that is in the folder already is replaced.
 
     Returns:

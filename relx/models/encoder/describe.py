@@ -14,9 +14,12 @@ import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from relx.faults import InputError
-from relx.models.encoder.configuration import EncoderConfig, read_configuration
+from relx.models.encoder.configuration import read_configuration
+from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.folder import Checkpoint, open_checkpoint, weight_files
-from relx.models.encoder.source import Found, find_source
+from relx.models.encoder.presets import preset_configuration
+from relx.models.encoder.source import LocalCheckpoint, find_source
+from relx.models.encoder.tokenizers.preset import read_preset_tokenizer
 from relx.models.encoder.tokenizers.tokenizer import read_tokenizer, vocabulary_rows
 
 PRESET_WEIGHTS = "model.weights.h5"
@@ -45,7 +48,7 @@ class WeightFacts:
     Args:
         files: The files with their sizes in bytes.
         dtypes: The types on disk with the number of parameters in each.
-        parameters: Numbers learnt, those of the head included; a tied copy counts once.
+        parameters: Trained numbers, the head's included; a tied copy counts once.
         head_parameters: Those of the masked-LM head alone.
         head: Whether there is a masked-LM head.
         tied: Whether the head projects with the token embedding; None without a head.
@@ -65,12 +68,12 @@ class Description:
 
     Args:
         source: What was named.
-        folder: Where it lies.
-        revision: The hub commit, None for what is not from the hub.
+        folder: Its folder.
+        revision: The hub commit; None for anything that is not from the hub.
         architecture: Its `model_type`.
         sizes: Its sizes by name.
-        tokenizer: Its tokenizer, None where there is none that can be read.
-        weights: Its weights, None where there are none that can be read.
+        tokenizer: Its tokenizer; None where none can be read.
+        weights: Its weights; None where none can be read.
         warnings: What would keep it from being loaded, in sentences.
     """
 
@@ -91,8 +94,8 @@ class Description:
 def describe(source: str, revision: str | None = None) -> Description:
     """Describes an encoder without loading it, and without a deep-learning framework.
 
-    Of the weights the headers alone are read, but for a stored copy of the head's projection, which
-    is compared with the token embedding.
+    Only the headers of the weight files are read, except for a stored copy of the head's
+    projection, which is compared with the token embedding.
 
     Args:
         source: A folder, hub id or preset as `encoder.from` names it.
@@ -102,13 +105,11 @@ def describe(source: str, revision: str | None = None) -> Description:
         The description.
 
     Raises:
-        InputError: There is no such encoder, or its configuration is one that cannot be honoured.
+        InputError: There is no such encoder, or its configuration asks for what is not supported.
     """
     found = find_source(source, revision)
     warnings: list[str] = []
     if found.kind == "keras":
-        from relx.models.encoder.presets import preset_configuration
-
         configuration = preset_configuration(found.folder)
     else:
         configuration = read_configuration(found.folder)
@@ -142,12 +143,10 @@ def _sizes(configuration: EncoderConfig) -> dict[str, int]:
     }
 
 
-def _tokenizer(found: Found, warnings: list[str]) -> TokenizerFacts | None:
+def _tokenizer(found: LocalCheckpoint, warnings: list[str]) -> TokenizerFacts | None:
     try:
         if found.kind == "huggingface":
             return _facts(read_tokenizer(found.folder))
-        from relx.models.encoder.presets import read_preset_tokenizer
-
         return _facts(read_preset_tokenizer(found.folder))
     except InputError as error:
         warnings += [fault.what for fault in error.faults]
@@ -163,7 +162,9 @@ def _facts(tokenizer: PreTrainedTokenizerFast) -> TokenizerFacts:
     return TokenizerFacts(kind, vocabulary_rows(tokenizer), ids | others)
 
 
-def _weights(found: Found, configuration: EncoderConfig, warnings: list[str]) -> WeightFacts | None:
+def _weights(
+    found: LocalCheckpoint, configuration: EncoderConfig, warnings: list[str]
+) -> WeightFacts | None:
     if found.kind == "keras":
         return _preset_weights(found.folder, warnings)
     try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from relx.models.encoder.configuration import FAMILIES, EncoderConfig
+from relx.models.encoder.architectures.head import MaskedLMHead
+from relx.models.encoder.families.family import EncoderConfig
+from relx.models.encoder.families.registry import CONFIGURATIONS
 from relx.recipe import FreshSizes
 
 
@@ -23,9 +23,9 @@ def fresh_configuration(sizes: FreshSizes, rows: int, pad_token_id: int) -> Enco
     Returns:
         A BERT with two token types, or a RoBERTa with one and positions after the padding id.
     """
-    after = FAMILIES[sizes.architecture].positions_after_padding
-    return EncoderConfig(
-        model_type=sizes.architecture,
+    kind = CONFIGURATIONS[sizes.architecture]
+    after = kind.family.positions_after_padding
+    return kind(
         vocab_size=rows,
         hidden_size=sizes.hidden,
         num_hidden_layers=sizes.layers,
@@ -41,7 +41,7 @@ def fresh_configuration(sizes: FreshSizes, rows: int, pad_token_id: int) -> Enco
 def draw_weights(layer: keras.layers.Layer, deviation: float, seed: int) -> None:
     """Draws the matrices of an encoder or head; biases start at 0, layer norms at 1.
 
-    The numbers depend on the seed alone, not on the backend or on what was drawn before.
+    The numbers depend on the seed alone: not on the backend, nor on what was drawn before.
 
     Args:
         layer: A built encoder or dense layer.
@@ -61,7 +61,7 @@ def _truncated_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArr
     return values
 
 
-def draw_head(head: Any, deviation: float, seed: int) -> None:
+def draw_head(head: MaskedLMHead, deviation: float, seed: int) -> None:
     """Draws a masked-LM head; its projection is the encoder's and stays as it is.
 
     Args:

@@ -15,13 +15,14 @@ from relx.faults import Fault, InputError
 from relx.files import whole_folder
 from relx.models.encoder.architectures.backbone import EncoderBackbone
 from relx.models.encoder.architectures.head import MaskedLMHead
-from relx.models.encoder.architectures.weights import grown, head_weights
-from relx.models.encoder.build import build_encoder, build_head, weights_of
-from relx.models.encoder.configuration import EncoderConfig, read_configuration
+from relx.models.encoder.architectures.weights import extend_table, masked_lm_head_weights
+from relx.models.encoder.build import build_encoder, build_head, encoder_weights
+from relx.models.encoder.configuration import read_configuration
+from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.folder import listed, open_checkpoint, write_checkpoint, write_config
 from relx.models.encoder.fresh import draw_head, draw_weights, fresh_configuration
 from relx.models.encoder.presets import read_preset
-from relx.models.encoder.source import Found, find_source
+from relx.models.encoder.source import LocalCheckpoint, find_source
 from relx.models.encoder.tokenizers.tokenizer import (
     add_marker_tokens,
     load_tokenizer,
@@ -29,8 +30,8 @@ from relx.models.encoder.tokenizers.tokenizer import (
     write_tokenizer,
 )
 from relx.models.encoder.transfer import (
+    assign_weights,
     canonical_names,
-    fill,
     has_head,
     left_out,
     shapes_of,
@@ -53,7 +54,7 @@ class LoadedEncoder:
         head: Its masked-LM head, where one was asked for.
         tokenizer: Its tokenizer, with the marker tokens.
         source: What was named.
-        notes: Sentences that the caller says aloud and puts in the manifest.
+        notes: Sentences that the caller prints and puts in the manifest.
         revision: The hub commit that was loaded; None for a source that is not on the hub.
     """
 
@@ -63,6 +64,15 @@ class LoadedEncoder:
     source: str
     notes: list[str] = field(default_factory=list)
     revision: str | None = None
+
+    @property
+    def backbone(self) -> EncoderBackbone:
+        """The encoder: what computes states."""
+        return self.encoder
+
+    def write(self, folder: Path, card: str) -> None:
+        """Writes the encoder's files into a folder; see `write_encoder`."""
+        write_encoder(self, folder, card)
 
 
 def _no_sentences() -> Iterable[str]:
@@ -90,16 +100,16 @@ def load_encoder(
         tokenizer: Its tokenizer, if it is loaded already; it may have the marker tokens.
         sentences: Gives the texts that a fresh encoder's vocabulary is trained on.
         marker_tokens: Markers that must be single tokens; the embedding grows where they are new.
-        with_head: Whether to load the masked-LM head; one that is not there starts fresh.
+        with_head: Whether to load the masked-LM head; a missing one starts fresh.
         revision: The branch, tag or commit of a hub id; the main branch unless given.
-        allow_pickle: Whether weights that are there as a pickle only are read, as weights only.
+        allow_pickle: Whether weights that exist only as a pickle are read, as tensors alone.
         seed: The seed of whatever starts random.
 
     Returns:
-        The encoder with all that belongs to it.
+        The encoder and what belongs to it.
 
     Raises:
-        InputError: The checkpoint is not here, not whole, or of a kind that cannot be loaded
+        InputError: The checkpoint is missing, incomplete, or of a kind that cannot be loaded
             exactly; or the tokenizer has more tokens than the embedding has rows.
     """
     if tokenizer is None:
@@ -133,7 +143,7 @@ def save_encoder(loaded: LoadedEncoder, folder: Path, card: str) -> None:
 
 
 def write_encoder(loaded: LoadedEncoder, folder: Path, card: str) -> None:
-    """Writes the files of `save_encoder` into a folder that somebody else completes.
+    """Writes the files of `save_encoder` into a folder that the caller makes appear whole.
 
     Args:
         loaded: The encoder, its head if it has one, and its tokenizer.
@@ -143,9 +153,9 @@ def write_encoder(loaded: LoadedEncoder, folder: Path, card: str) -> None:
     encoder, head = loaded.encoder, loaded.head
     configuration = encoder.configuration
     family, rows = configuration.family, configuration.vocab_size
-    weights = weights_of(encoder, rows, seed=0)
+    weights = encoder_weights(encoder, rows, seed=0)
     if head is not None:
-        weights += head_weights(head, configuration, rows, seed=0)
+        weights += masked_lm_head_weights(head, configuration, rows, seed=0)
     architecture = family.model if head is None else family.masked_lm
     values = configuration.to_json() | {"architectures": [architecture], "dtype": "float32"}
     write_config(folder, values | _token_ids(loaded.tokenizer, family.token_ids))
@@ -173,7 +183,7 @@ def _fresh_head(encoder: EncoderBackbone, seed: int) -> MaskedLMHead:
 
 
 def _load_folder(
-    found: Found,
+    found: LocalCheckpoint,
     tokenizer: PreTrainedTokenizerFast,
     marker_tokens: Sequence[str],
     with_head: bool,
@@ -187,13 +197,13 @@ def _load_folder(
     wide, notes = _widened(configuration, tokenizer, marker_tokens, folder)
     encoder = build_encoder(wide, "zeros")
     rows = configuration.vocab_size
-    weights = weights_of(encoder, rows, seed)
+    weights = encoder_weights(encoder, rows, seed)
     head = build_head(encoder, "zeros") if with_head and found_head else None
     if head is not None:
-        weights += head_weights(head, wide, rows, seed)
-    fill(weights, checkpoint, configuration)
+        weights += masked_lm_head_weights(head, wide, rows, seed)
+    assign_weights(weights, checkpoint, configuration)
     if left := left_out(names, configuration):
-        notes.append(f"no encoder uses these tensors, and they are left out: {listed(left)}")
+        notes.append(f"these tensors belong to no encoder, and are left out: {listed(left)}")
     if with_head and head is None:
         head = _fresh_head(encoder, seed)
         notes.append(FRESH_HEAD)
@@ -201,7 +211,7 @@ def _load_folder(
 
 
 def _load_preset(
-    found: Found,
+    found: LocalCheckpoint,
     tokenizer: PreTrainedTokenizerFast,
     marker_tokens: Sequence[str],
     with_head: bool,
@@ -210,7 +220,7 @@ def _load_preset(
     configuration, arrays = read_preset(found.folder)
     wide, notes = _widened(configuration, tokenizer, marker_tokens, found.folder)
     encoder = build_encoder(wide, "zeros")
-    arrays[0] = grown(np.asarray(arrays[0], np.float32), wide.vocab_size, seed)
+    arrays[0] = extend_table(np.asarray(arrays[0], np.float32), wide.vocab_size, seed)
     for variable, array in zip(encoder.weights, arrays, strict=True):
         variable.assign(np.reshape(array, variable.shape))  # KerasHub splits some into heads
     if not with_head:
@@ -224,26 +234,25 @@ def _widened(
     marker_tokens: Sequence[str],
     folder: Path,
 ) -> tuple[EncoderConfig, list[str]]:
-    """Makes room for the markers; an embedding with rows to spare stays as it is."""
+    """Makes room for the markers; an embedding with enough rows stays as it is."""
     rows = configuration.vocab_size
     beyond = {token: row for token, row in tokenizer.get_vocab().items() if row >= rows}
     strange = sorted(set(beyond) - set(marker_tokens), key=beyond.__getitem__)
     if strange:
         what = "the tokenizer has tokens that the embedding has no row for"
-        received = f"{rows} rows; {len(strange)} tokens beyond, such as {strange[0]}"
-        step = "fetch tokenizer and weights of one checkpoint; they do not belong together"
+        received = f"{rows} rows; {len(strange)} tokens beyond, for example {strange[0]}"
+        step = "fetch tokenizer and weights of one checkpoint; these do not belong together"
         raise InputError(Fault(what, str(folder), received, next_step=step, kind="vocabulary"))
     wide = dataclasses.replace(
         configuration, vocab_size=max([rows - 1, *beyond.values()]) + 1, tie_word_embeddings=True
     )
-    new = (
-        f"{wide.vocab_size - rows} marker tokens are new: their rows start at the mean of the rest"
-    )
-    return wide, [new] if beyond else []
+    new = wide.vocab_size - rows
+    note = f"{new} marker tokens are new: their rows start at the mean of the rest"
+    return wide, [note] if beyond else []
 
 
 def _token_ids(tokenizer: PreTrainedTokenizerFast, names: Sequence[str]) -> dict[str, Any]:
-    """Returns the ids that config.json names besides the padding id, which positions count from."""
+    """Returns the ids that config.json names besides the padding id."""
     start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
     ids = {"bos": start, "cls": start, "eos": end, "sep": end}
     return {f"{name}_token_id": ids[name] for name in names}

@@ -1,28 +1,19 @@
-"""KerasHub presets of BERT, RoBERTa and XLM-R: their weights and vocabularies as ours."""
+"""KerasHub presets of BERT, RoBERTa and XLM-R: found, fetched, and their weights read as ours."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-from transformers import PreTrainedTokenizerFast
+from numpy.typing import NDArray
 
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import read_json
-from relx.models.encoder.configuration import EncoderConfig
-from relx.models.encoder.tokenizers.algorithms import (
-    byte_level_bpe,
-    read_vocabulary,
-    sentencepiece,
-    wordpiece,
-)
-from relx.models.encoder.tokenizers.tokenizer import wrap
+from relx.models.encoder.families.family import EncoderConfig
+from relx.models.encoder.families.registry import CONFIGURATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +31,9 @@ _KINDS = {
     "XLMRobertaBackbone": _Kind("xlm-roberta", 1e-5, "gelu"),
 }
 
-_ASSETS = {
-    "BertTokenizer": ("vocabulary.txt",),
-    "RobertaTokenizer": ("vocabulary.json", "merges.txt"),
-    "XLMRobertaTokenizer": ("vocabulary.spm",),
-}
-
 
 def find_preset(name: str) -> Path:
-    """Finds the folder of a preset, and fetches a built-in one where it is not here.
+    """Finds the folder of a preset, and fetches a built-in one that is not on this machine.
 
     Args:
         name: A preset's name, such as `bert_tiny_en_uncased`, or its folder.
@@ -87,7 +72,7 @@ def _fetch(name: str, handle: str) -> Path:
         raise InputError(Fault(what, "encoder.from", received, next_step=step)) from error
 
 
-def read_preset(folder: Path) -> tuple[EncoderConfig, list[np.ndarray[Any, Any]]]:
+def read_preset(folder: Path) -> tuple[EncoderConfig, list[NDArray[Any]]]:
     """Reads a preset's encoder.
 
     Args:
@@ -97,7 +82,7 @@ def read_preset(folder: Path) -> tuple[EncoderConfig, list[np.ndarray[Any, Any]]
         Its configuration, and its arrays in the order of `Encoder.weights`.
 
     Raises:
-        InputError: It is no preset of BERT, RoBERTa or XLM-R, or its weights are missing.
+        InputError: It is not a preset of BERT, RoBERTa or XLM-R, or its weights are missing.
     """
     import keras_hub
     from keras import ops
@@ -122,7 +107,7 @@ def preset_configuration(folder: Path) -> EncoderConfig:
         The configuration.
 
     Raises:
-        InputError: It is no preset of BERT, RoBERTa or XLM-R, or its config.json lacks a size.
+        InputError: It is not a preset of BERT, RoBERTa or XLM-R, or its config.json lacks a size.
     """
     kind, path = _kind(folder), folder / "config.json"
     sizes = SimpleNamespace(**read_json(path).get("config", {}))
@@ -138,7 +123,7 @@ def _kind(folder: Path) -> _Kind:
     values = read_json(path) if path.is_file() else {}
     name = str(values.get("class_name", "")) if isinstance(values, dict) else ""
     if name not in _KINDS:
-        what = "this is no KerasHub preset of an encoder that can be used here"
+        what = "this is not a KerasHub preset of a supported encoder"
         raise InputError(Fault(what, str(folder), name, ", ".join(_KINDS)))
     return _KINDS[name]
 
@@ -147,8 +132,7 @@ def _configuration(backbone: Any, kind: _Kind) -> EncoderConfig:
     segments = getattr(backbone, "num_segments", 1)
     pad = 0 if kind.model_type == "bert" else 1
     offset = 0 if kind.model_type == "bert" else pad + 1
-    return EncoderConfig(
-        model_type=kind.model_type,
+    return CONFIGURATIONS[kind.model_type](
         vocab_size=backbone.vocabulary_size,
         hidden_size=backbone.hidden_dim,
         num_hidden_layers=backbone.num_layers,
@@ -173,38 +157,3 @@ def _variables(backbone: Any) -> Iterator[Any]:
     yield from backbone.get_layer("embeddings_layer_norm").weights
     for layer in backbone.transformer_layers:
         yield from layer.weights
-
-
-def read_preset_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Builds a fast tokenizer from the vocabulary of a preset.
-
-    Args:
-        folder: The preset's folder.
-
-    Returns:
-        The tokenizer.
-
-    Raises:
-        InputError: The preset has no tokenizer, or one of another kind.
-    """
-    path, assets = folder / "tokenizer.json", folder / "assets" / "tokenizer"
-    values = read_json(path) if path.is_file() else {}
-    name, config = values.get("class_name", ""), values.get("config", {})
-    absent = [file for file in _ASSETS.get(name, ()) if not (assets / file).is_file()]
-    if absent:
-        what = "this preset's vocabulary is missing"
-        raise InputError(Fault(what, str(assets), f"without {', '.join(absent)}"))
-    if name == "BertTokenizer":
-        case = {"do_lower_case": bool(config.get("lowercase"))}
-        accents = {"strip_accents": bool(config.get("strip_accents"))}
-        return wrap(wordpiece(read_vocabulary(assets / "vocabulary.txt"), case | accents))
-    if name == "RobertaTokenizer":
-        spaced = bool(config.get("add_prefix_space"))
-        vocabulary, merges = assets / "vocabulary.json", assets / "merges.txt"
-        return wrap(byte_level_bpe(vocabulary, merges, spaced))
-    if name == "XLMRobertaTokenizer":
-        with tempfile.TemporaryDirectory() as beside:
-            shutil.copy(assets / "vocabulary.spm", Path(beside) / "sentencepiece.bpe.model")
-            return wrap(sentencepiece(Path(beside)))
-    what = "this preset has no tokenizer that can be used here"
-    raise InputError(Fault(what, str(folder), str(name), ", ".join(_ASSETS)))

@@ -83,7 +83,9 @@ RULES: Mapping[str, Rule] = {
     "share_att_key": _FLAG,
     "norm_rel_ebd": _one_of(("none", "layer_norm")),
     "position_biased_input": _FLAG,
-    "relative_attention": Rule(lambda value: value is True, "true: attention is relative here"),
+    "relative_attention": Rule(
+        lambda value: value is True, "true: only relative attention is supported"
+    ),
     "legacy": _FLAG,
     "layer_types": Rule(
         lambda value: (

@@ -1,4 +1,4 @@
-"""What `encoder.from` names: a folder here, a hub id, or a KerasHub preset, found as a folder."""
+"""What `encoder.from` names: a local folder, a hub id, or a KerasHub preset; found as a folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from relx.faults import Fault, InputError
+from relx.models.encoder.presets import find_preset
 
 _REMEDY = "name a folder that holds the checkpoint: --set encoder.from=FOLDER"
 _FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
@@ -19,14 +20,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocalCheckpoint:
     """A checkpoint on this machine.
 
     Args:
-        folder: Where it lies.
+        folder: Its folder.
         kind: Whose layout the folder has.
         revision: The commit of a checkpoint from the hub, None for any other.
-        allow_pickle: Whether weights that are there as a pickle only may be read.
+        allow_pickle: Whether weights that exist only as a pickle may be read.
     """
 
     folder: Path
@@ -35,36 +36,36 @@ class Found:
     allow_pickle: bool = False
 
 
-def find_source(source: str, revision: str | None = None, allow_pickle: bool = False) -> Found:
-    """Finds the checkpoint that a text names, and fetches it where it is not here.
+def find_source(
+    source: str, revision: str | None = None, allow_pickle: bool = False
+) -> LocalCheckpoint:
+    """Finds the checkpoint that a text names, and fetches one that is not on this machine.
 
-    The hub's cache is used first and last: HF_HUB_CACHE, HF_HOME and HF_HUB_OFFLINE mean what they
+    Fetching goes through the hub's cache: HF_HUB_CACHE, HF_HOME and HF_HUB_OFFLINE mean what they
     mean to huggingface_hub. A pickle is fetched only where there are no safetensors.
 
     Args:
         source: A folder, a Hugging Face hub id, or `keras:` and a preset's name or folder.
         revision: The branch, tag or commit of a hub id; the main branch unless given.
-        allow_pickle: Whether weights that are there as a pickle only may be fetched and read.
+        allow_pickle: Whether weights that exist only as a pickle may be fetched and read.
 
     Returns:
         The checkpoint's folder.
 
     Raises:
-        InputError: There is no such folder, it cannot be fetched, or a revision was asked of what
-            has none.
+        InputError: There is no such folder, it cannot be fetched, or a revision was asked for where
+            there are none.
     """
     if source.startswith("keras:"):
         _forbid_revision(revision, source, "this is a KerasHub preset")
-        from relx.models.encoder.presets import find_preset
-
-        return Found(find_preset(source.removeprefix("keras:")), "keras")
+        return LocalCheckpoint(find_preset(source.removeprefix("keras:")), "keras")
     folder = Path(source).expanduser()
     if folder.is_dir():
-        _forbid_revision(revision, source, "this is a folder here")
+        _forbid_revision(revision, source, "this is a local folder")
         kind: Literal["huggingface", "keras"] = "keras" if _is_preset(folder) else "huggingface"
-        return Found(folder, kind, allow_pickle=allow_pickle)
+        return LocalCheckpoint(folder, kind, allow_pickle=allow_pickle)
     if folder.is_file():
-        fault = Fault("this is a file, an encoder is a folder", "encoder.from", source)
+        fault = Fault("this is a file, but an encoder is a folder", "encoder.from", source)
         raise InputError(fault)
     if not _HUB_ID.fullmatch(source):
         raise InputError(
@@ -73,7 +74,7 @@ def find_source(source: str, revision: str | None = None, allow_pickle: bool = F
     folder = _fetch(source, revision, _FILES)
     if allow_pickle and not any(folder.glob("*.safetensors")):
         folder = _fetch(source, revision, _FILES + _PICKLES)
-    return Found(folder, "huggingface", _commit(folder), allow_pickle)
+    return LocalCheckpoint(folder, "huggingface", _commit(folder), allow_pickle)
 
 
 def _forbid_revision(revision: str | None, source: str, because: str) -> None:
@@ -97,7 +98,7 @@ def _is_preset(folder: Path) -> bool:
 
 
 def _commit(folder: Path) -> str | None:
-    """Returns the commit that the hub's cache has a folder of: models--X--Y/snapshots/COMMIT."""
+    """Returns the commit of a folder in the hub's cache: models--X--Y/snapshots/COMMIT."""
     return folder.name if _COMMIT.fullmatch(folder.name) else None
 
 
@@ -119,7 +120,7 @@ def _unfetched(hub_id: str, revision: str | None, error: Exception) -> Fault:
     """Says why a checkpoint could not be fetched, and what helps."""
     from huggingface_hub import errors
 
-    # A gated repository is, to the library, a kind of one that is not found.
+    # To the library a gated repository is one of those that are not found.
     if isinstance(error, errors.GatedRepoError):
         return _gated(hub_id)
     if isinstance(error, errors.RepositoryNotFoundError):
@@ -131,14 +132,14 @@ def _unfetched(hub_id: str, revision: str | None, error: Exception) -> Fault:
         return Fault(what, "encoder.revision", received, next_step=step, kind="no revision")
     if isinstance(error, errors.LocalEntryNotFoundError) and _is_offline():
         return _offline(hub_id, revision)
-    what = "no folder of this name is here, and it cannot be fetched from the Hugging Face hub"
+    what = "there is no folder of this name, and it cannot be fetched from the Hugging Face hub"
     words = str(error).strip() or type(error).__name__
     received = f"{hub_id} ({words.splitlines()[0]})"
     return Fault(what, "encoder.from", received, next_step=_REMEDY, kind="no network")
 
 
 def _gated(hub_id: str) -> Fault:
-    what = "this checkpoint is gated: its owner admits those who asked"
+    what = "this checkpoint is gated: its owner has to grant access"
     step = (
         f"ask for access on the page of {hub_id} on the Hugging Face hub, then log in with "
         "`hf auth login` or set HF_TOKEN"
@@ -147,8 +148,8 @@ def _gated(hub_id: str) -> Fault:
 
 
 def _unknown(hub_id: str) -> Fault:
-    what = "no folder of this name is here, and no checkpoint that you may read is on the hub"
-    step = "look at the spelling; a private one needs `hf auth login` or HF_TOKEN"
+    what = "there is no folder of this name, and no checkpoint on the hub that you may read"
+    step = "check the spelling; a private one needs `hf auth login` or HF_TOKEN"
     return Fault(what, "encoder.from", hub_id, next_step=step, kind="no repository")
 
 
@@ -160,8 +161,10 @@ def _is_offline() -> bool:
 
 def _offline(hub_id: str, revision: str | None) -> Fault:
     named = hub_id if revision is None else f"{hub_id} at revision {revision}"
-    what = "no folder of this name is here, nor a whole copy in the hub's cache, and HF_HUB_OFFLINE"
-    what += " forbids to fetch it"
+    what = (
+        "there is no folder of this name, no complete copy in the hub's cache, and HF_HUB_OFFLINE"
+    )
+    what += " forbids fetching it"
     option = "" if revision is None else f" --revision {revision}"
     step = (
         f"unset HF_HUB_OFFLINE, or run `hf download {hub_id}{option}` where there is a network, or "

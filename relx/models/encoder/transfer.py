@@ -14,7 +14,7 @@ from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.families.registry import FAMILIES
 from relx.models.encoder.folder import Array, Checkpoint, listed
 
-# Files of older versions hold these, which are no weights.
+# Files of older versions hold these, which are not weights.
 _BUFFERS = frozenset({"embeddings.position_ids", "embeddings.token_type_ids"})
 
 
@@ -26,7 +26,7 @@ def canonical_names(names: Iterable[str], configuration: EncoderConfig) -> dict[
         configuration: The encoder's configuration.
 
     Returns:
-        For each canonical name, the file's. LayerNorm.gamma and .beta of old files are
+        The file's name for each canonical one. LayerNorm.gamma and .beta of old files become
         LayerNorm.weight and .bias.
 
     Raises:
@@ -39,7 +39,7 @@ def canonical_names(names: Iterable[str], configuration: EncoderConfig) -> dict[
         canonical = re.sub(r"(LayerNorm|layer_norm)\.beta$", r"\1.bias", canonical)
         if canonical in found:
             received = f"{found[canonical]}, {name}"
-            raise InputError(Fault("two tensors are one weight", received=received))
+            raise InputError(Fault("two tensors name the same weight", received=received))
         found[canonical] = name
     keys = configuration.head_keys
     if keys.bias not in found and f"{keys.decoder}.bias" in found:
@@ -61,7 +61,7 @@ def has_head(names: Iterable[str], configuration: EncoderConfig) -> bool:
 
 
 def left_out(names: Iterable[str], configuration: EncoderConfig) -> list[str]:
-    """Names the tensors that no masked LM uses and whose absence is worth a note.
+    """Names the tensors that no masked LM uses and that are worth a note.
 
     Args:
         names: Canonical names.
@@ -73,8 +73,10 @@ def left_out(names: Iterable[str], configuration: EncoderConfig) -> list[str]:
     return sorted(name for name in names if name.startswith(configuration.family.announced))
 
 
-def fill(weights: Sequence[Weight], checkpoint: Checkpoint, configuration: EncoderConfig) -> None:
-    """Assigns every weight from a checkpoint, after all of both sides is accounted for.
+def assign_weights(
+    weights: Sequence[Weight], checkpoint: Checkpoint, configuration: EncoderConfig
+) -> None:
+    """Assigns every weight from a checkpoint, once both sides are fully accounted for.
 
     Args:
         weights: The weights of the encoder, and of its head where one is loaded.
@@ -110,7 +112,7 @@ def tensors_of(
     Args:
         weights: The weights of the encoder, and of its head where there is one.
         configuration: The encoder's configuration.
-        with_head: Whether the file is one of an encoder with its head.
+        with_head: Whether the file holds a head beside the encoder.
 
     Yields:
         Each tensor's name, and the tensor in float32.
@@ -129,7 +131,7 @@ def shapes_of(
     Args:
         weights: The weights of the encoder, and of its head where there is one.
         configuration: The encoder's configuration.
-        with_head: Whether the file is one of an encoder with its head.
+        with_head: Whether the file holds a head beside the encoder.
 
     Returns:
         Name to shape.
@@ -142,7 +144,7 @@ def shapes_of(
 
 
 def _file_name(key: str, configuration: EncoderConfig, with_head: bool) -> str:
-    """The encoder's names have a prefix where a head stands beside it."""
+    """In a file with a head the encoder's names have a prefix."""
     bare = not with_head or key.startswith(configuration.head_keys.prefixes)
     return key if bare else configuration.family.prefix + key
 
@@ -161,7 +163,7 @@ def _another_family(names: Iterable[str], configuration: EncoderConfig) -> Itera
         if any(name.startswith(family.signs) for name in names)
     }
     if kinds and configuration.model_type not in kinds:
-        what = "the weights are of another architecture than config.json says"
+        what = "the weights belong to another architecture than config.json says"
         received = f"weights of {' or '.join(sorted(kinds))}; model_type {configuration.model_type}"
         step = "correct model_type in config.json, or fetch the config.json of these weights"
         yield Fault(what, "", received, "", step, "architecture")
@@ -202,10 +204,10 @@ def _misshapen(
                 continue
             received = checkpoint.shape(names[key])
             if received != shape:
-                what = f"{names[key]} has another shape than config.json says"
+                what = f"{names[key]} does not have the shape that config.json implies"
                 yield Fault(what, "", str(received), str(shape), kind="shape")
             elif not checkpoint.is_float(names[key]):
-                yield Fault(f"{names[key]} holds no floating-point numbers", kind="type")
+                yield Fault(f"{names[key]} does not hold floating-point numbers", kind="type")
 
 
 def _untied(

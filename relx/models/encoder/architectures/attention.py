@@ -1,34 +1,37 @@
-"""What the attentions share: the mask, the softmax of scores, and weighing values by it."""
+"""What the attentions share: the mask, the softmax of scores, and the weighted sum of values."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import keras
 import numpy as np
-import numpy.typing as npt
 from keras import ops
+from numpy.typing import NDArray
 
-from relx.models.encoder.architectures.layers import Dropout, Gradient, by_hand
+from relx.models.encoder.architectures.layers import (
+    Dropout,
+    Gradient,
+    Tensor,
+    has_written_gradients,
+)
 
-if TYPE_CHECKING:
-    from relx.models.encoder.architectures.backbone import EncoderBackbone
+Weights = NDArray[np.float32]
 
-Weights = npt.NDArray[np.float32]
-
-# Far below any score, and far from the end of float32; scores are summed with it in float32.
-_NEVER = -1e9
+# Far below any score, and far from the end of float32; scores are added to it in float32.
+_MASKED = -1e9
 _recorded: ContextVar[list[Weights] | None] = ContextVar("recorded", default=None)
 
 
 @contextlib.contextmanager
 def recorded_weights() -> Iterator[list[Weights]]:
-    """Keeps the attention weights of every layer that is computed in the block.
+    """Records the attention weights of every layer that is computed in the block.
 
-    Only what is computed at once is kept: `model(inputs)`, not `model.predict(inputs)`, which
-    traces a graph. While weights are kept no kernel is used that never has them.
+    Only eager calls are recorded: `model(inputs)`, not `model.predict(inputs)`, which traces a
+    graph. While weights are recorded, no fused kernel is used: it never holds them.
 
     Yields:
         A list that gets the weights of each layer, in the order of the layers: the softmax before
@@ -49,12 +52,12 @@ def recorded_weights() -> Iterator[list[Weights]]:
         _recorded.reset(before)
 
 
-def attention_weights(encoder: EncoderBackbone, inputs: Mapping[str, Any]) -> Weights:
+def attention_weights(encoder: keras.Model, inputs: Mapping[str, Any]) -> Weights:
     """Reads the attention weights of one sentence.
 
     Args:
         encoder: The encoder.
-        inputs: Its inputs, each `(1, length)`; what it does not take is left aside.
+        inputs: Its inputs, each `(1, length)`; those it does not take are ignored.
 
     Returns:
         `(layers, heads, queries, keys)` float32; the weights of a query sum to 1.
@@ -64,8 +67,8 @@ def attention_weights(encoder: EncoderBackbone, inputs: Mapping[str, Any]) -> We
     return np.stack([weights[0] for weights in layers])
 
 
-def forbidden(mask: Any) -> Any:
-    """Turns a mask into what is added to scores.
+def additive_mask(mask: Tensor) -> Tensor:
+    """Turns a mask into a term to add to the scores.
 
     Args:
         mask: 1 or true where a query may see a key, broadcast to `(batch, heads, queries, keys)`.
@@ -73,11 +76,14 @@ def forbidden(mask: Any) -> Any:
     Returns:
         0 there and a large negative number elsewhere, float32.
     """
-    return (1.0 - ops.cast(mask, "float32")) * _NEVER
+    return (1.0 - ops.cast(mask, "float32")) * _MASKED
 
 
-def picked(hidden: Any, positions: Any) -> Any:
-    """Picks hidden states at some positions, by a product whose gradient is the same every time.
+def gather_states(hidden: Tensor, positions: Tensor) -> Tensor:
+    """Gathers the hidden states at some positions.
+
+    It is a product with a matrix of zeros and ones, whose gradient is a product too: no scatter,
+    and the same bits on every run.
 
     Args:
         hidden: `(batch, length, hidden)`.
@@ -86,16 +92,17 @@ def picked(hidden: Any, positions: Any) -> Any:
     Returns:
         `(batch, places, hidden)`.
     """
-    every = ops.arange(ops.shape(hidden)[1], dtype="int32")
-    return ops.matmul(ops.cast(ops.equal(positions[:, :, None], every), hidden.dtype), hidden)
+    every = ops.arange(ops.shape(hidden)[1], dtype="int32")  # (length,)
+    one_hot = ops.equal(positions[:, :, None], every)  # (batch, places, length)
+    return ops.matmul(ops.cast(one_hot, hidden.dtype), hidden)  # (batch, places, hidden)
 
 
-def weights_of(scores: Any, added: Any) -> Any:
-    """Returns the attention weights: the softmax of scores, in float32.
+def masked_softmax(scores: Tensor, added: Tensor) -> Tensor:
+    """Returns the attention weights: the softmax of masked scores over the keys, in float32.
 
     Args:
         scores: `(batch, heads, queries, keys)`.
-        added: What is added to the scores, float32; see `forbidden`.
+        added: The additive mask; see `additive_mask`.
 
     Returns:
         The shape of the scores, float32.
@@ -103,27 +110,29 @@ def weights_of(scores: Any, added: Any) -> Any:
     return ops.softmax(ops.cast(scores, "float32") + added, axis=-1)
 
 
-def weighed(scores: Any, added: Any, values: Any, dropout: Dropout) -> Any:
-    """Weighs values by the softmax of scores.
+def attend_by_scores(scores: Tensor, added: Tensor, values: Tensor, dropout: Dropout) -> Tensor:
+    """Sums up values, weighted by the softmax of scores.
 
     Args:
         scores: `(batch, heads, queries, keys)`.
-        added: What is added to the scores, float32; see `forbidden`.
+        added: The additive mask; see `additive_mask`.
         values: `(batch, heads, keys, head size)`.
         dropout: The dropout layer on the weights.
 
     Returns:
-        `(batch, heads, queries, head size)`, of the values' precision.
+        `(batch, heads, queries, head size)`, in the precision of the values.
     """
-    weights = weights_of(scores, added)
-    kept = _recorded.get()
-    if kept is not None:
-        kept.append(np.asarray(ops.convert_to_numpy(weights)))
+    weights = masked_softmax(scores, added)  # (batch, heads, queries, keys)
+    recorded = _recorded.get()
+    if recorded is not None:
+        recorded.append(np.asarray(ops.convert_to_numpy(weights)))
     return ops.matmul(dropout(ops.cast(weights, values.dtype)), values)
 
 
-def attended(query: Any, key: Any, values: Any, mask: Any, dropout: Dropout, training: bool) -> Any:
-    """Attends: weighs values by how queries and keys agree (Vaswani et al. 2017, 1706.03762).
+def dot_product_attention(
+    query: Tensor, key: Tensor, values: Tensor, mask: Tensor, dropout: Dropout, training: bool
+) -> Tensor:
+    """Attends: sums up values by how well keys match queries (Vaswani et al. 2017, 1706.03762).
 
     Args:
         query: `(batch, heads, queries, head size)`, divided by the root of the head size.
@@ -138,39 +147,60 @@ def attended(query: Any, key: Any, values: Any, mask: Any, dropout: Dropout, tra
     """
     dropping = bool(training and dropout.rate)
     recording = _recorded.get() is not None
-    if not by_hand() and not dropping and not recording:
-        rows = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, values))
-        return ops.dot_product_attention(*rows, mask=ops.cast(mask, "bool"), scale=1.0)
-    added = forbidden(mask)
-    if by_hand() and training and not recording:
-        shape = (*ops.shape(query)[:3], ops.shape(key)[2])
-        kept = dropout.kept(shape, "float32") if dropping else 1.0
-        seen = _by_hand(query, key, values, added, kept)
+    if not has_written_gradients() and not dropping and not recording:
+        return _fused_attention(query, key, values, mask)
+    added = additive_mask(mask)
+    if has_written_gradients() and training and not recording:
+        shape = (*ops.shape(query)[:3], ops.shape(key)[2])  # (batch, heads, queries, keys)
+        drawn = dropout.draw_mask(shape, "float32") if dropping else 1.0
+        context = _attention_with_gradient(query, key, values, added, drawn)
     else:
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-        seen = weighed(scores, added, values, dropout)
-    return ops.transpose(seen, (0, 2, 1, 3))
+        context = attend_by_scores(scores, added, values, dropout)
+    return ops.transpose(context, (0, 2, 1, 3))  # (batch, queries, heads, head size)
 
 
-def _by_hand(query: Any, key: Any, values: Any, added: Any, kept: Any) -> Any:
+def _fused_attention(query: Tensor, key: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Attends in one operation of the backend; see `dot_product_attention`."""
+    rows = (ops.transpose(x, (0, 2, 1, 3)) for x in (query, key, values))
+    # Left to itself, Keras decides for cuDNN's kernel on JAX before it looks at the mask, and cuDNN
+    # refuses one that is broadcast over the queries: an error with a traceback for every layer.
+    return ops.dot_product_attention(
+        *rows, mask=ops.cast(mask, "bool"), scale=1.0, flash_attention=False
+    )
+
+
+def _attention_with_gradient(
+    query: Tensor, key: Tensor, values: Tensor, added: Tensor, drawn: Tensor | float
+) -> Tensor:
     """Attends, with a gradient whose softmax reads the weights once less (Dao et al. 2022).
 
     The sum over the keys of weights times their gradient is that of outputs times theirs
-    (arXiv 2205.14135, equation 4), dropout or not.
+    (arXiv 2205.14135, equation 4), with dropout or without.
+
+    Args:
+        query: `(batch, heads, queries, head size)`; the others see `dot_product_attention`.
+        key: The keys.
+        values: The values.
+        added: The additive mask.
+        drawn: What the weights are multiplied with; see `Dropout.draw_mask`.
+
+    Returns:
+        `(batch, heads, queries, head size)`.
     """
 
     @ops.custom_gradient  # type: ignore[untyped-decorator]
-    def product(query: Any, key: Any, values: Any) -> tuple[Any, Gradient]:
+    def attend(query: Tensor, key: Tensor, values: Tensor) -> tuple[Tensor, Gradient]:
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-        weights = weights_of(scores, added)
-        used = weights * kept
+        weights = masked_softmax(scores, added)  # (batch, heads, queries, keys)
+        used = weights * drawn
         dropped = ops.cast(used, values.dtype)
-        seen = ops.matmul(dropped, values)
+        context = ops.matmul(dropped, values)  # (batch, heads, queries, head size)
 
-        def gradient(upstream: Any) -> tuple[Any, Any, Any]:
+        def gradient(upstream: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             of_weights = ops.matmul(upstream, ops.transpose(values, (0, 1, 3, 2)))
-            both = ops.cast(upstream, "float32") * ops.cast(seen, "float32")
-            drift = ops.sum(both, axis=-1, keepdims=True)
+            both = ops.cast(upstream, "float32") * ops.cast(context, "float32")
+            drift = ops.sum(both, axis=-1, keepdims=True)  # (batch, heads, queries, 1)
             of_weights = ops.cast(of_weights, "float32")
             of_scores = ops.cast(used * of_weights - weights * drift, query.dtype)
             return (
@@ -179,6 +209,6 @@ def _by_hand(query: Any, key: Any, values: Any, added: Any, kept: Any) -> Any:
                 ops.matmul(ops.transpose(dropped, (0, 1, 3, 2)), upstream),
             )
 
-        return seen, gradient
+        return context, gradient
 
-    return product(query, key, values)
+    return attend(query, key, values)

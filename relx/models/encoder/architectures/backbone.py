@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 import keras_hub
 
-from relx.models.encoder.architectures.attention import picked
-from relx.models.encoder.architectures.layers import PACKAGE
+from relx.models.encoder.architectures.attention import gather_states
+from relx.models.encoder.architectures.layers import PACKAGE, Shape, Tensor
 from relx.models.encoder.families.family import EncoderConfig
-from relx.models.encoder.families.registry import FAMILIES
 
 
-def configuration_of(settings: EncoderConfig | Mapping[str, Any]) -> Any:
-    """Returns a configuration of its family's class.
-
-    Args:
-        settings: The configuration, or what its `to_dict` returned.
-
-    Returns:
-        The configuration.
-    """
-    if isinstance(settings, EncoderConfig):
-        return settings
-    return FAMILIES[settings["model_type"]].configuration(**settings)
-
-
-def starts(name: str | None, configuration: EncoderConfig) -> Any:
-    """Returns an initializer for one layer; two layers with one object would start alike.
+def token_inputs(segments: bool) -> dict[str, keras.KerasTensor]:
+    """Creates the inputs of an encoder, each `(batch, length)` int32.
 
     Args:
-        name: An initializer's name; truncated normal of `initializer_range` unless given.
-        configuration: The configuration.
+        segments: Whether it takes token types.
 
     Returns:
-        What a Keras layer takes as an initializer.
+        `token_ids`, `padding_mask` and, with token types, `segment_ids`.
     """
-    return name or keras.initializers.TruncatedNormal(stddev=configuration.initializer_range)
+    names = ("token_ids", "padding_mask", "segment_ids")[: 3 if segments else 2]
+    return {name: keras.Input((None,), dtype="int32", name=name) for name in names}
 
 
 class EncoderBackbone(keras_hub.models.Backbone):
-    """What every encoder here is: tokens to hidden states, with its configuration.
+    """An encoder: from tokens to hidden states, with its configuration.
 
     Inputs are `token_ids` and `padding_mask` (1 for a token, 0 for padding) and, where the
     configuration has more than one token type, `segment_ids`: each `(batch, length)`, int32. The
@@ -50,15 +34,15 @@ class EncoderBackbone(keras_hub.models.Backbone):
 
     Attributes:
         token_embedding: The token table, which the masked-LM head projects with.
-        transformer_layers: The layers, in the order of a file.
+        transformer_layers: The layers, in the order of the weights on disk.
         configuration: The sizes and settings.
         hidden_dim: Width of the hidden states.
         num_segments: Token types.
         max_sequence_length: The longest text, in tokens.
     """
 
-    token_embedding: Any
-    transformer_layers: list[Any]
+    token_embedding: keras_hub.layers.ReversibleEmbedding
+    transformer_layers: list[keras.layers.Layer]
 
     def __init__(self, configuration: EncoderConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -67,7 +51,7 @@ class EncoderBackbone(keras_hub.models.Backbone):
         self.num_segments = configuration.num_segments
         self.max_sequence_length = configuration.max_sequence_length
 
-    def states_at(self, positions: Any) -> Any:
+    def states_at(self, positions: keras.KerasTensor) -> keras.KerasTensor:
         """Returns the last hidden states at some positions, for a model on the encoder's inputs.
 
         Args:
@@ -79,18 +63,18 @@ class EncoderBackbone(keras_hub.models.Backbone):
         return StatesAt(dtype=self.dtype_policy.name, name="states_at")(self.output, positions)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns what `from_config` builds an equal encoder from, without its weights."""
+        """Returns what `from_config` builds the same encoder from, without its weights."""
         return {**super().get_config(), "configuration": self.configuration.to_dict()}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class StatesAt(keras.layers.Layer):
-    """Picks hidden states at some positions."""
+    """Gathers the hidden states at some positions."""
 
-    def call(self, hidden: Any, positions: Any) -> Any:
-        """Picks; see `attention.picked`."""
-        return picked(hidden, positions)
+    def call(self, hidden: Tensor, positions: Tensor) -> Tensor:
+        """Gathers; see `attention.gather_states`."""
+        return gather_states(hidden, positions)
 
-    def compute_output_shape(self, hidden_shape: Any, positions_shape: Any) -> Any:
+    def compute_output_shape(self, hidden_shape: Shape, positions_shape: Shape) -> Shape:
         """Returns `(batch, places, hidden)`."""
         return (*positions_shape, hidden_shape[-1])

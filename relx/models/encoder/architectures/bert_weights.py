@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from relx.models.encoder.architectures.bert import Encoder, EncoderLayer
 from relx.models.encoder.architectures.weights import (
     Weight,
-    dense,
-    layer_norm,
+    dense_weights,
+    layer_norm_weights,
     position_weights,
-    vocabulary,
+    vocabulary_weight,
 )
 
 
@@ -80,7 +80,7 @@ ALBERT_KEYS = LayerKeys(
 )
 
 
-def encoder_weights(encoder: Encoder, rows: int, seed: int, keys: LayerKeys) -> list[Weight]:
+def bert_weights(encoder: Encoder, rows: int, seed: int, keys: LayerKeys) -> list[Weight]:
     """Lists the weights of an encoder of BERT's build.
 
     Args:
@@ -93,13 +93,14 @@ def encoder_weights(encoder: Encoder, rows: int, seed: int, keys: LayerKeys) -> 
         Every variable of the encoder, once.
     """
     configuration = encoder.configuration
+    tokens = encoder.token_embedding.embeddings
     weights = [
-        vocabulary(encoder.token_embedding.embeddings, configuration.family.words, rows, seed),
+        vocabulary_weight(tokens, configuration.family.words, rows, seed),
         *position_weights(encoder),
-        *layer_norm(encoder.embeddings_layer_norm, "embeddings.LayerNorm"),
+        *layer_norm_weights(encoder.embeddings_layer_norm, "embeddings.LayerNorm"),
     ]
     if encoder.embeddings_projection is not None:
-        weights += dense(encoder.embeddings_projection, keys.projection)
+        weights += dense_weights(encoder.embeddings_projection, keys.projection)
     inner = getattr(configuration, "inner_group_num", 1)
     for index, layer in enumerate(encoder.transformer_layers):
         path = keys.path.format(index=index, group=index // inner, inner=index % inner)
@@ -109,12 +110,12 @@ def encoder_weights(encoder: Encoder, rows: int, seed: int, keys: LayerKeys) -> 
 
 def _layer_weights(layer: EncoderLayer, path: str, keys: LayerKeys) -> list[Weight]:
     return [
-        *dense(layer.query_dense, f"{path}.{keys.query}"),
-        *dense(layer.key_dense, f"{path}.{keys.key}"),
-        *dense(layer.value_dense, f"{path}.{keys.value}"),
-        *dense(layer.attention_output_dense, f"{path}.{keys.attention_output}"),
-        *layer_norm(layer.attention_layer_norm, f"{path}.{keys.attention_norm}"),
-        *dense(layer.intermediate_dense, f"{path}.{keys.intermediate}"),
-        *dense(layer.output_dense, f"{path}.{keys.output}"),
-        *layer_norm(layer.output_layer_norm, f"{path}.{keys.output_norm}"),
+        *dense_weights(layer.query_dense, f"{path}.{keys.query}"),
+        *dense_weights(layer.key_dense, f"{path}.{keys.key}"),
+        *dense_weights(layer.value_dense, f"{path}.{keys.value}"),
+        *dense_weights(layer.attention_output_dense, f"{path}.{keys.attention_output}"),
+        *layer_norm_weights(layer.attention_layer_norm, f"{path}.{keys.attention_norm}"),
+        *dense_weights(layer.intermediate_dense, f"{path}.{keys.intermediate}"),
+        *dense_weights(layer.output_dense, f"{path}.{keys.output}"),
+        *layer_norm_weights(layer.output_layer_norm, f"{path}.{keys.output_norm}"),
     ]

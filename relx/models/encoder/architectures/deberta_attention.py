@@ -1,4 +1,4 @@
-"""Attention to content and to distance, each with its own vectors."""
+"""DeBERTa's attention: to content and to distance, each with vectors of its own."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from relx.models.encoder.architectures.attention import forbidden, weighed
-from relx.models.encoder.architectures.backbone import configuration_of, starts
-from relx.models.encoder.architectures.layers import PACKAGE, Dropout, LayerNorm
+from relx.models.encoder.architectures.attention import additive_mask, attend_by_scores
+from relx.models.encoder.architectures.layers import PACKAGE, Shape, Tensor
+from relx.models.encoder.architectures.sublayers import ConfiguredLayer, Sublayers
 from relx.models.encoder.families.deberta import DebertaConfig
+from relx.models.encoder.families.registry import configuration_of
 
 Settings = DebertaConfig | Mapping[str, Any]
 
 
 def distance_rows(configuration: DebertaConfig) -> NDArray[np.int32]:
-    """Says which row of the distance table stands for each distance.
+    """Says which row of the distance table each distance has.
 
     Near distances have a row each, far ones share rows on a logarithmic scale. The numbers are
-    computed as the published code computes them, in float32, since a distance at the edge of a
-    bucket would fall to another otherwise.
+    computed as the published code computes them, in float32: otherwise a distance at the edge of
+    a bucket would fall into another.
 
     Args:
         configuration: The configuration.
@@ -50,41 +51,33 @@ def _bucketed(distances: NDArray[Any], buckets: int, longest: int) -> NDArray[An
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class DistanceEmbedding(keras.layers.Layer):
+class DistanceEmbedding(ConfiguredLayer):
     """The vectors of the distances that occur in a text of some length.
 
     Args:
         configuration: The encoder's configuration.
-        initializer: How the table starts.
+        initializer: How the table starts; see `Encoder`.
     """
 
-    def __init__(self, configuration: Settings, initializer: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.configuration: DebertaConfig = configuration_of(configuration)
-        self.embedding = keras.layers.Embedding(
-            2 * self.configuration.span,
-            self.configuration.hidden_size,
-            embeddings_initializer=starts(initializer, self.configuration),
-            dtype=self.dtype_policy,
-            name="embedding",
-        )
-        self.layer_norm = None
-        if self.configuration.norm_rel_ebd == "layer_norm":
-            self.layer_norm = LayerNorm(
-                epsilon=self.configuration.layer_norm_eps,
-                dtype=self.dtype_policy,
-                name="layer_norm",
-            )
-        self._rows = distance_rows(self.configuration)
+    def __init__(
+        self, configuration: Settings, initializer: str | None = None, **kwargs: Any
+    ) -> None:
+        settings = configuration_of(configuration, DebertaConfig)
+        super().__init__(settings, **kwargs)
+        new = Sublayers(settings, initializer, self.dtype_policy)
+        self.embedding = new.table(2 * settings.span, settings.hidden_size, "embedding")
+        normed = settings.norm_rel_ebd == "layer_norm"
+        self.layer_norm = new.layer_norm("layer_norm") if normed else None
+        self._rows = distance_rows(settings)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates the table and its norm."""
         self.embedding.build(None)
         if self.layer_norm is not None:
             self.layer_norm.build((None, None, self.configuration.hidden_size))
         self.built = True
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         """Looks the distances up.
 
         Args:
@@ -96,77 +89,61 @@ class DistanceEmbedding(keras.layers.Layer):
         length, farthest = ops.shape(x)[1], len(self._rows) // 2
         distances = ops.clip(ops.arange(1 - length, length, dtype="int32"), -farthest, farthest)
         rows = ops.take(ops.convert_to_tensor(self._rows), distances + farthest, axis=0)
-        vectors = self.embedding(ops.expand_dims(rows, 0))
+        vectors = self.embedding(ops.expand_dims(rows, 0))  # (1, 2 * length - 1, hidden)
         return vectors if self.layer_norm is None else self.layer_norm(vectors)
 
-    def compute_output_shape(self, x_shape: Any) -> tuple[Any, ...]:
+    def compute_output_shape(self, x_shape: Shape) -> Shape:
         """Returns `(1, 2 * length - 1, hidden)`."""
         distances = None if x_shape[1] is None else 2 * x_shape[1] - 1
         return (1, distances, self.configuration.hidden_size)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the configuration."""
-        return {**super().get_config(), "configuration": self.configuration.to_dict()}
-
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class DisentangledAttention(keras.layers.Layer):
+class DisentangledAttention(ConfiguredLayer):
     """Attention whose scores add content to content, content to position, position to content.
 
-    He et al. 2020, arXiv 2006.03654. A score against a position depends on query and distance;
-    there are only `2 * length - 1` distances, so those are multiplied and then shifted into place,
-    which needs no gather.
+    He et al. 2020, arXiv 2006.03654. A score against a position depends on query and distance.
+    There are only `2 * length - 1` distances, so the products are taken with those and then
+    shifted into place, which needs no gather.
 
     Args:
         configuration: The encoder's configuration.
-        initializer: How matrices start.
+        initializer: How matrices start; see `Encoder`.
     """
 
-    def __init__(self, configuration: Settings, initializer: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.configuration: DebertaConfig = configuration_of(configuration)
-        self.initializer = initializer
-        self.query_dense = self._projection("query")
-        self.key_dense = self._projection("key")
-        self.value_dense = self._projection("value")
+    configuration: DebertaConfig
+
+    def __init__(
+        self, configuration: Settings, initializer: str | None = None, **kwargs: Any
+    ) -> None:
+        settings = configuration_of(configuration, DebertaConfig)
+        super().__init__(settings, **kwargs)
+        new = Sublayers(settings, initializer, self.dtype_policy)
+        own, kinds = not settings.share_att_key, settings.pos_att_type
+        self.query_dense = self._projection(new, "query")
+        self.key_dense = self._projection(new, "key")
+        self.value_dense = self._projection(new, "value")
         self.position_key_dense = self.position_query_dense = None
-        if not self.configuration.share_att_key:
-            if "c2p" in self.configuration.pos_att_type:
-                self.position_key_dense = self._projection("position_key")
-            if "p2c" in self.configuration.pos_att_type:
-                self.position_query_dense = self._projection("position_query")
-        self.output_dense = keras.layers.EinsumDense(
-            "acbd,cde->abe",
-            (None, self.configuration.hidden_size),
-            bias_axes="e",
-            kernel_initializer=starts(initializer, self.configuration),
-            dtype=self.dtype_policy,
-            name="attention_output",
+        if own and "c2p" in kinds:
+            self.position_key_dense = self._projection(new, "position_key")
+        if own and "p2c" in kinds:
+            self.position_query_dense = self._projection(new, "position_query")
+        self.output_dense = new.einsum_dense(
+            "acbd,cde->abe", (None, settings.hidden_size), "attention_output", bias_axes="e"
         )
-        rates = self.configuration
-        self.position_dropout = self._dropout(rates.hidden_dropout_prob, "position_dropout")
-        self.dropout = self._dropout(rates.attention_probs_dropout_prob, "attention_dropout")
+        self.position_dropout = new.dropout(settings.hidden_dropout_prob, "position_dropout")
+        self.dropout = new.dropout(settings.attention_probs_dropout_prob, "attention_dropout")
 
-    @property
-    def head_size(self) -> int:
-        """Width of a head."""
-        return self.configuration.hidden_size // self.configuration.num_attention_heads
-
-    def _projection(self, name: str) -> Any:
-        return keras.layers.EinsumDense(
-            "abc,cde->adbe",
-            (self.configuration.num_attention_heads, None, self.head_size),
-            bias_axes="de",
-            kernel_initializer=starts(self.initializer, self.configuration),
-            dtype=self.dtype_policy,
-            name=name,
-        )
-
-    def _dropout(self, rate: float, name: str) -> Any:
-        return Dropout(rate, dtype=self.dtype_policy, name=name)
+    def _projection(self, new: Sublayers, name: str) -> keras.layers.EinsumDense:
+        """Builds a projection to `(batch, heads, length, head size)`."""
+        shape = (self.configuration.num_attention_heads, None, self.head_size)
+        return new.einsum_dense("abc,cde->adbe", shape, name, bias_axes="de")
 
     def build(
-        self, x_shape: Any, distances_shape: Any = None, padding_mask_shape: Any = None
+        self,
+        x_shape: Shape,
+        distances_shape: Shape | None = None,
+        padding_mask_shape: Shape | None = None,
     ) -> None:
         """Creates the projections for hidden states of shape `(batch, length, hidden)`."""
         for projection in (
@@ -182,7 +159,7 @@ class DisentangledAttention(keras.layers.Layer):
         self.output_dense.build((None, heads, None, self.head_size))
         self.built = True
 
-    def call(self, x: Any, distances: Any, padding_mask: Any) -> Any:
+    def call(self, x: Tensor, distances: Tensor, padding_mask: Tensor) -> Tensor:
         """Attends.
 
         Args:
@@ -197,30 +174,28 @@ class DisentangledAttention(keras.layers.Layer):
         scale = 1 / math.sqrt(self.head_size * (1 + len(kinds)))
         # (batch, heads, length, head size)
         query, key = self.query_dense(x) * scale, self.key_dense(x)
-        distances = self.position_dropout(distances)
+        distances = self.position_dropout(distances)  # (1, 2 * length - 1, hidden)
+        # (batch, heads, length, length)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         if "c2p" in kinds:
+            # (heads, 2 * length - 1, head size)
             positions = (self.position_key_dense or self.key_dense)(distances)[0]
             # From a query, keys lie at falling distances.
-            scores += _shifted(ops.einsum("bhqd,hrd->bhqr", query, ops.flip(positions, 1)))
+            scores += _relative_shift(ops.einsum("bhqd,hrd->bhqr", query, ops.flip(positions, 1)))
         if "p2c" in kinds:
             positions = (self.position_query_dense or self.query_dense)(distances)[0]
-            by_key = _shifted(ops.einsum("bhkd,hrd->bhkr", key * scale, positions))
-            scores += ops.transpose(by_key, (0, 1, 3, 2))
-        added = forbidden(padding_mask[:, None, None, :])
-        return self.output_dense(weighed(scores, added, self.value_dense(x), self.dropout))
+            by_key = _relative_shift(ops.einsum("bhkd,hrd->bhkr", key * scale, positions))
+            scores += ops.transpose(by_key, (0, 1, 3, 2))  # from (batch, heads, keys, queries)
+        added = additive_mask(padding_mask[:, None, None, :])  # (batch, 1, 1, length)
+        return self.output_dense(attend_by_scores(scores, added, self.value_dense(x), self.dropout))
 
-    def compute_output_shape(self, x_shape: Any, *_: Any) -> Any:
+    def compute_output_shape(self, x_shape: Shape, *_: Shape) -> Shape:
         """Returns the shape of the hidden states."""
         return x_shape
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the configuration."""
-        return {**super().get_config(), "configuration": self.configuration.to_dict()}
 
-
-def _shifted(scores: Any) -> Any:
-    """Moves each row one further to the left than the row above it.
+def _relative_shift(scores: Tensor) -> Tensor:
+    """Shifts each row one place further to the left than the row above it.
 
     Args:
         scores: `(batch, heads, length, 2 * length - 1)`; at `(i, r)` of the last two axes the score

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import keras_hub
 from keras import ops
 
-from relx.models.encoder.architectures.layers import PACKAGE, Activation, LayerNorm
+from relx.models.encoder.architectures.layers import PACKAGE, Activation, LayerNorm, Shape, Tensor
+from relx.models.encoder.architectures.sublayers import Initializer
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -28,13 +30,13 @@ class MaskedLMHead(keras.layers.Layer):
 
     def __init__(
         self,
-        token_embedding: Any,
+        token_embedding: keras_hub.layers.ReversibleEmbedding,
         activation: str = "gelu",
         layer_norm_epsilon: float = 1e-12,
         dense_bias: bool = True,
         norm_bias: bool = True,
         output_bias: bool = True,
-        initializer: Any = "glorot_uniform",
+        initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         # The sublayers follow the precision policy; the bias and the logits stay float32.
@@ -58,7 +60,7 @@ class MaskedLMHead(keras.layers.Layer):
             name="layer_norm",
         )
 
-    def build(self, hidden_shape: Any) -> None:
+    def build(self, hidden_shape: Shape) -> None:
         """Creates the weights for hidden states of shape `(batch, places, hidden)`."""
         self.dense.build(hidden_shape)
         self.layer_norm.build((None, self.token_embedding.output_dim))
@@ -69,7 +71,7 @@ class MaskedLMHead(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, hidden: Any) -> Any:
+    def call(self, hidden: Tensor) -> Tensor:
         """Scores the vocabulary.
 
         Args:
@@ -79,18 +81,20 @@ class MaskedLMHead(keras.layers.Layer):
             Logits, `(batch, places, vocabulary)`, float32.
         """
         batch, places, width = ops.shape(hidden)
-        rows = self.dense_activation(self.dense(ops.reshape(hidden, (-1, width))))
+        rows = ops.reshape(hidden, (-1, width))  # (batch * places, hidden)
+        rows = self.dense_activation(self.dense(rows))  # (batch * places, embedding)
+        # (batch * places, vocabulary)
         logits = self.token_embedding(self.layer_norm(rows), reverse=True)
         logits = ops.cast(logits, "float32")
         if self.bias is not None:
             logits = ops.add(logits, ops.cast(self.bias, "float32"))
         return ops.reshape(logits, (batch, places, self.token_embedding.input_dim))
 
-    def compute_output_shape(self, hidden_shape: Any) -> tuple[Any, ...]:
+    def compute_output_shape(self, hidden_shape: Shape) -> Shape:
         """Returns `(batch, places, vocabulary)`."""
         return (*hidden_shape[:-1], self.token_embedding.input_dim)
 
-    def compute_output_spec(self, hidden: Any) -> Any:
+    def compute_output_spec(self, hidden: keras.KerasTensor) -> keras.KerasTensor:
         """Returns the logits' shape and their precision, float32 under every policy."""
         return keras.KerasTensor(self.compute_output_shape(hidden.shape), dtype="float32")
 

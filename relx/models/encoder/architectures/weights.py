@@ -1,16 +1,20 @@
-"""Which variable is which tensor of a Hugging Face file, layer by layer."""
+"""Which variable is which tensor of a Hugging Face file, for each kind of layer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
+import keras
 import numpy as np
 
+from relx.models.encoder.architectures.backbone import EncoderBackbone
 from relx.models.encoder.architectures.head import MaskedLMHead
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.folder import Array
+
+Dense: TypeAlias = "keras.layers.Dense | keras.layers.EinsumDense"
 
 NEW_ROW_NOISE = 0.02
 POSITIONS = "embeddings.position_embeddings.weight"
@@ -29,14 +33,14 @@ class Weight:
         write: The variable's value to tensors.
     """
 
-    variable: Any
+    variable: keras.Variable
     keys: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     read: Callable[..., Array]
     write: Callable[[Array], tuple[Array, ...]]
 
 
-def head_weights(
+def masked_lm_head_weights(
     head: MaskedLMHead, configuration: EncoderConfig, rows: int, seed: int
 ) -> list[Weight]:
     """Lists the weights of a masked-LM head; its projection is the encoder's token embedding.
@@ -51,14 +55,15 @@ def head_weights(
         Every variable that the head has besides the token embedding.
     """
     keys = configuration.head_keys
-    weights = [*dense(head.dense, keys.dense), *layer_norm(head.layer_norm, keys.layer_norm)]
+    weights = dense_weights(head.dense, keys.dense)
+    weights += layer_norm_weights(head.layer_norm, keys.layer_norm)
     if head.bias is not None:
-        weights.append(vocabulary(head.bias, keys.bias, rows, seed))
+        weights.append(vocabulary_weight(head.bias, keys.bias, rows, seed))
     return weights
 
 
-def grown(table: Array, rows: int, seed: int) -> Array:
-    """Adds rows to a table: the mean of its rows, with noise so that no two are alike.
+def extend_table(table: Array, rows: int, seed: int) -> Array:
+    """Adds rows to a table: the mean of its rows, with noise so that no two new rows are equal.
 
     A vector, such as the head's bias, is a table of width one and gets the mean alone.
 
@@ -79,8 +84,8 @@ def grown(table: Array, rows: int, seed: int) -> Array:
     return np.concatenate([table, (mean + deviation * noise).astype(np.float32)])
 
 
-def plain(variable: Any, key: str) -> Weight:
-    """A weight that lies on disk as it is here; a bias may be split into heads.
+def plain_weight(variable: keras.Variable, key: str) -> Weight:
+    """Describes a weight that is stored as it is; here a bias may be split into heads.
 
     Args:
         variable: The variable.
@@ -96,25 +101,25 @@ def plain(variable: Any, key: str) -> Weight:
     )
 
 
-def vocabulary(variable: Any, key: str, rows: int, seed: int) -> Weight:
-    """A weight with a row for each token; rows that the disk does not have are made.
+def vocabulary_weight(variable: keras.Variable, key: str, rows: int, seed: int) -> Weight:
+    """Describes a weight with a row for each token; rows that the disk does not have are made up.
 
     Args:
         variable: `(vocabulary, width)` or `(vocabulary,)`.
         key: The tensor's name.
         rows: Rows on disk.
-        seed: See `grown`.
+        seed: See `extend_table`.
 
     Returns:
         The weight.
     """
     size = variable.shape[0]
     shape = (rows, *variable.shape[1:])
-    return Weight(variable, (key,), (shape,), lambda x: grown(x, size, seed), lambda x: (x,))
+    return Weight(variable, (key,), (shape,), lambda x: extend_table(x, size, seed), lambda x: (x,))
 
 
-def _kernel(variable: Any, key: str, inputs: int) -> Weight:
-    """A matrix: (outputs, inputs) on disk, here inputs first and split into heads."""
+def _kernel(variable: keras.Variable, key: str, inputs: int) -> Weight:
+    """Describes a matrix: (outputs, inputs) on disk, here inputs first and split into heads."""
     shape = tuple(variable.shape)
     width = int(np.prod(shape[:inputs]))
     disk = (int(np.prod(shape[inputs:])), width)
@@ -127,8 +132,8 @@ def _kernel(variable: Any, key: str, inputs: int) -> Weight:
     )
 
 
-def dense(layer: Any, key: str, inputs: int = 1) -> list[Weight]:
-    """The weights of a dense layer.
+def dense_weights(layer: Dense, key: str, inputs: int = 1) -> list[Weight]:
+    """Describes the weights of a dense layer.
 
     Args:
         layer: A layer with a kernel such as `(in, out)`, `(in, heads, head size)` or `(heads, head
@@ -140,11 +145,11 @@ def dense(layer: Any, key: str, inputs: int = 1) -> list[Weight]:
         Kernel and bias.
     """
     kernel = _kernel(layer.kernel, f"{key}.weight", inputs)
-    return [kernel] if layer.bias is None else [kernel, plain(layer.bias, f"{key}.bias")]
+    return [kernel] if layer.bias is None else [kernel, plain_weight(layer.bias, f"{key}.bias")]
 
 
-def layer_norm(layer: Any, key: str) -> list[Weight]:
-    """The weights of a layer norm.
+def layer_norm_weights(layer: keras.layers.LayerNormalization, key: str) -> list[Weight]:
+    """Describes the weights of a layer norm.
 
     Args:
         layer: The layer norm, with a bias or without.
@@ -153,14 +158,14 @@ def layer_norm(layer: Any, key: str) -> list[Weight]:
     Returns:
         Scale and bias.
     """
-    scale = plain(layer.gamma, f"{key}.weight")
-    return [scale] if layer.beta is None else [scale, plain(layer.beta, f"{key}.bias")]
+    scale = plain_weight(layer.gamma, f"{key}.weight")
+    return [scale] if layer.beta is None else [scale, plain_weight(layer.beta, f"{key}.bias")]
 
 
-def position_weights(encoder: Any) -> list[Weight]:
-    """Positions and token types; a single type is the same for every token: part of its position.
+def position_weights(encoder: EncoderBackbone) -> list[Weight]:
+    """Describes positions and token types; a single type, equal for all tokens, joins the former.
 
-    It must not go into the token table, which the masked-LM head projects with.
+    It must not be added to the token table, which the masked-LM head projects with.
 
     Args:
         encoder: An encoder with absolute positions.
@@ -193,4 +198,6 @@ def position_weights(encoder: Any) -> list[Weight]:
         variable, (POSITIONS,), (shape,), lambda x: x[offset:], lambda x: (write(x),)
     )
     types = encoder.segment_embedding
-    return [positions] if types is None else [positions, plain(types.embeddings, TOKEN_TYPES)]
+    if types is None:
+        return [positions]
+    return [positions, plain_weight(types.embeddings, TOKEN_TYPES)]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from relx.models.encoder.families.family import SQUARE, Family, HeadKeys
+from relx.models.encoder.families.family import (
+    NO_EMBEDDING_SIZE,
+    EncoderConfig,
+    Family,
+    HeadKeys,
+)
 
 BERT_HEAD = HeadKeys(
     "cls.predictions.transform.dense",
@@ -11,12 +16,18 @@ BERT_HEAD = HeadKeys(
     "cls.predictions.decoder",
     ("cls.predictions.",),
 )
-BERT = Family(
-    "bert.",
-    "BertModel",
-    "BertForMaskedLM",
-    BERT_HEAD,
-    fixed=SQUARE,
-    unused=("pooler.", "cls.seq_relationship."),
-    signs=("bert.", "cls.predictions."),
-)
+
+
+class BertConfig(EncoderConfig):
+    """A BERT (Devlin et al. 2018, arXiv 1810.04805)."""
+
+    model_type = "bert"
+    family = Family(
+        "bert.",
+        "BertModel",
+        "BertForMaskedLM",
+        BERT_HEAD,
+        fixed=NO_EMBEDDING_SIZE,
+        unused=("pooler.", "cls.seq_relationship."),
+        signs=("bert.", "cls.predictions."),
+    )

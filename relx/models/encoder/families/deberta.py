@@ -11,65 +11,13 @@ from relx.models.encoder.families.bert import BERT_HEAD
 from relx.models.encoder.families.family import Complaint, EncoderConfig, Family, HeadKeys
 from relx.models.encoder.rules import is_number, whole
 
-_DEBERTA_HEAD = HeadKeys(
+_OWN_HEAD = HeadKeys(
     "lm_predictions.lm_head.dense",
     "lm_predictions.lm_head.LayerNorm",
     "lm_predictions.lm_head.bias",
     "lm_predictions.lm_head.decoder",
     ("lm_predictions.",),
 )
-
-
-@dataclass(frozen=True)
-class DebertaConfig(EncoderConfig):
-    """A DeBERTa of version 2 or 3 (He et al. 2020, arXiv 2006.03654; 2021, arXiv 2111.09543).
-
-    Args:
-        max_relative_positions: The largest distance told apart; below 1 the longest text.
-        position_buckets: Buckets of distances to one side; below 1 each distance is its own.
-        pos_att_type: `c2p`, `p2c` or both: which of content and position attends to the other.
-        share_att_key: Whether positions go through the projections of the content.
-        norm_rel_ebd: `layer_norm` where the table of distances is normalised, or `none`.
-        position_biased_input: Whether absolute positions are added to the tokens too.
-        relative_attention: True; others are refused.
-        legacy: Whether the masked-LM head is BERT's, or the one DeBERTa was trained with.
-    """
-
-    max_relative_positions: int = -1
-    position_buckets: int = -1
-    pos_att_type: tuple[str, ...] = ()
-    share_att_key: bool = False
-    norm_rel_ebd: str = "none"
-    position_biased_input: bool = True
-    relative_attention: bool = True
-    legacy: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pos_att_type", tuple(self.pos_att_type))
-
-    @property
-    def longest_distance(self) -> int:
-        """The distance from which all are alike."""
-        given = self.max_relative_positions
-        return given if given > 0 else self.max_position_embeddings
-
-    @property
-    def span(self) -> int:
-        """Rows of the table of distances to one side."""
-        return self.position_buckets if self.position_buckets > 0 else self.longest_distance
-
-    @property
-    def head_keys(self) -> HeadKeys:
-        """The head is one of two."""
-        return self.family.head if self.legacy else _DEBERTA_HEAD
-
-    def fitted(self, names: Iterable[str]) -> DebertaConfig:
-        """Says which of its two heads a file holds: published config.json files are silent."""
-        names = list(names)
-        for legacy, keys in ((True, self.family.head), (False, _DEBERTA_HEAD)):
-            if any(name.startswith(keys.prefixes) for name in names):
-                return dataclasses.replace(self, legacy=legacy)
-        return self
 
 
 def _read_deberta(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,20 +55,71 @@ def _deberta_relations(
         yield "position_buckets", what, f"{buckets} for distances up to {longest}"
 
 
-DEBERTA_V2 = Family(
-    "deberta.",
-    "DebertaV2Model",
-    "DebertaV2ForMaskedLM",
-    BERT_HEAD,
-    configuration=DebertaConfig,
-    defaults={"type_vocab_size": 0, "layer_norm_eps": 1e-7, "relative_attention": False},
-    rules={"type_vocab_size": whole(0)},
-    asks={
-        "conv_kernel_size": (0, "there is no convolution beside the first layer here"),
-        "attention_head_size": (None, "heads share the hidden size evenly here"),
-    },
-    read=_read_deberta,
-    relations=_deberta_relations,
-    unused=("pooler.", "mask_predictions.", "embeddings.position_embeddings."),
-    signs=("deberta.", "lm_predictions.", "encoder.rel_embeddings."),
-)
+@dataclass(frozen=True)
+class DebertaConfig(EncoderConfig):
+    """A DeBERTa of version 2 or 3 (He et al. 2020, arXiv 2006.03654; 2021, arXiv 2111.09543).
+
+    Args:
+        max_relative_positions: The distance from which all count as one; below 1 the longest text.
+        position_buckets: Buckets of distances to one side; below 1 each distance is its own.
+        pos_att_type: `c2p`, `p2c` or both: which of content and position attends to the other.
+        share_att_key: Whether positions go through the projections of the content.
+        norm_rel_ebd: `layer_norm` where the table of distances is normalised, or `none`.
+        position_biased_input: Whether absolute positions are added to the tokens too.
+        relative_attention: Always true; other checkpoints are refused.
+        legacy: Whether the masked-LM head is BERT's, or the one DeBERTa was trained with.
+    """
+
+    model_type = "deberta-v2"
+    family = Family(
+        "deberta.",
+        "DebertaV2Model",
+        "DebertaV2ForMaskedLM",
+        BERT_HEAD,
+        defaults={"type_vocab_size": 0, "layer_norm_eps": 1e-7, "relative_attention": False},
+        rules={"type_vocab_size": whole(0)},
+        asks={
+            "conv_kernel_size": (0, "the convolution beside the first layer is not supported"),
+            "attention_head_size": (None, "heads of any other size are not supported"),
+        },
+        read=_read_deberta,
+        relations=_deberta_relations,
+        unused=("pooler.", "mask_predictions.", "embeddings.position_embeddings."),
+        signs=("deberta.", "lm_predictions.", "encoder.rel_embeddings."),
+    )
+
+    max_relative_positions: int = -1
+    position_buckets: int = -1
+    pos_att_type: tuple[str, ...] = ()
+    share_att_key: bool = False
+    norm_rel_ebd: str = "none"
+    position_biased_input: bool = True
+    relative_attention: bool = True
+    legacy: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pos_att_type", tuple(self.pos_att_type))
+
+    @property
+    def longest_distance(self) -> int:
+        """The distance from which all count as one."""
+        given = self.max_relative_positions
+        return given if given > 0 else self.max_position_embeddings
+
+    @property
+    def span(self) -> int:
+        """Rows of the table of distances to one side."""
+        return self.position_buckets if self.position_buckets > 0 else self.longest_distance
+
+    @property
+    def head_keys(self) -> HeadKeys:
+        """The head is one of two."""
+        return self.family.head if self.legacy else _OWN_HEAD
+
+    def fitted(self, names: Iterable[str]) -> DebertaConfig:
+        """Says which of its two heads a file holds: published config.json files are silent."""
+        names = list(names)
+        for legacy, keys in ((True, self.family.head), (False, _OWN_HEAD)):
+            if any(name.startswith(keys.prefixes) for name in names):
+                return dataclasses.replace(self, legacy=legacy)
+        return self

@@ -1,6 +1,6 @@
 """What an architecture family is: its configuration, and how its files name things.
 
-Nothing here loads a deep-learning framework; what the families compute is in `architectures`.
+Nothing in `families` loads a deep-learning framework; what they compute is in `architectures`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from relx.models.encoder.rules import Rule
 
+# For families whose embeddings always have the hidden size.
+NO_EMBEDDING_SIZE: dict[str, Any] = {"embedding_size": None}
 # A complaint about several values together: the key to look at, what is wrong, what was received.
 Complaint = tuple[str, str, str]
 
@@ -35,12 +37,63 @@ class HeadKeys:
     prefixes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What the checkpoints of one `model_type` share.
+
+    Args:
+        prefix: What an encoder's keys begin with in a file that also holds a head.
+        model: The transformers class of the encoder alone.
+        masked_lm: The transformers class of the encoder with its masked-LM head.
+        head: Where a file keeps the masked-LM head.
+        positions_after_padding: Whether positions count from the padding id + 1.
+        pad_token_id: The padding id where config.json is silent.
+        head_activation: The head's activation; None where it is the encoder's.
+        names: The names of settings in `EncoderConfig` to those in config.json.
+        fixed: Settings that config.json does not hold, with their values.
+        defaults: Other settings where config.json is silent, as transformers has them.
+        rules: Rules that differ from `RULES`.
+        asks: Keys that must be absent or have one value, with the reason.
+        read: Reads the settings that config.json spells in its own way.
+        relations: Yields the settings, or config.json's own values, that do not fit each other.
+        token_ids: The special tokens whose ids config.json holds besides the padding.
+        words: The token table.
+        unused: What the names of tensors that no masked LM uses begin with.
+        announced: The same, of tensors worth a note.
+        signs: What names begin with in this family's files: the first is this family's alone,
+            the others decide where no family's first is found.
+    """
+
+    prefix: str
+    model: str
+    masked_lm: str
+    head: HeadKeys
+    positions_after_padding: bool = False
+    pad_token_id: int = 0
+    head_activation: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    asks: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    read: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda values: {}
+    relations: Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[Complaint]] = (
+        lambda settings, values: iter(())
+    )
+    token_ids: tuple[str, ...] = ("bos", "eos")
+    words: str = "embeddings.word_embeddings.weight"
+    unused: tuple[str, ...] = ("pooler.",)
+    announced: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class EncoderConfig:
     """An encoder's sizes and settings, under the names that BERT's config.json uses.
 
+    Each `model_type` has a class of its own, which names the type and its `family`.
+
     Args:
-        model_type: One of `FAMILIES`.
         vocab_size: Rows of the token embedding.
         hidden_size: Width of the hidden states.
         num_hidden_layers: Transformer layers.
@@ -58,7 +111,9 @@ class EncoderConfig:
         embedding_size: Width of the embeddings; None where it is the hidden states'.
     """
 
-    model_type: str
+    model_type: ClassVar[str]
+    family: ClassVar[Family]
+
     vocab_size: int
     hidden_size: int
     num_hidden_layers: int
@@ -74,13 +129,6 @@ class EncoderConfig:
     pad_token_id: int = 0
     tie_word_embeddings: bool = True
     embedding_size: int | None = None
-
-    @property
-    def family(self) -> Family:
-        """What the checkpoints of this `model_type` share."""
-        from relx.models.encoder.families.registry import FAMILIES  # which imports this module
-
-        return FAMILIES[self.model_type]
 
     @property
     def position_offset(self) -> int:
@@ -124,8 +172,8 @@ class EncoderConfig:
         return {"activation": activation, "layer_norm_epsilon": self.layer_norm_eps}
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the settings, each under its name here."""
-        return dataclasses.asdict(self)
+        """Returns the `model_type` and the settings, under the names of this class."""
+        return {"model_type": self.model_type, **dataclasses.asdict(self)}
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as this family's config.json holds them."""
@@ -135,7 +183,7 @@ class EncoderConfig:
             if name not in self.family.fixed and value is not None
         }
 
-    def fitted(self, names: Iterable[str]) -> EncoderConfig:
+    def fitted(self, names: Iterable[str]) -> Self:
         """Returns the configuration that fits a file where config.json leaves a choice.
 
         Args:
@@ -145,58 +193,3 @@ class EncoderConfig:
             This configuration, or one that says what the file holds.
         """
         return self
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """What the checkpoints of one `model_type` share.
-
-    Args:
-        prefix: What stands before an encoder's keys in a file that also holds a head.
-        model: The transformers class of the encoder alone.
-        masked_lm: The transformers class of the encoder with its masked-LM head.
-        head: Where a file keeps the masked-LM head.
-        positions_after_padding: Whether positions count from the padding id + 1.
-        pad_token_id: The padding id where config.json is silent.
-        head_activation: The head's activation; None where it is the encoder's.
-        configuration: The class of the configuration.
-        names: Names of settings here to those that config.json uses.
-        fixed: Settings that config.json does not hold, with their values.
-        defaults: Other settings where config.json is silent, as transformers has them.
-        rules: Rules that differ from `RULES`.
-        asks: Keys that must be absent or have one value, with the reason.
-        read: Settings that config.json spells in a way of its own.
-        relations: Says which settings, or config.json's own values, do not fit each other.
-        token_ids: The special tokens whose ids config.json holds besides the padding.
-        words: The token table.
-        unused: What names of tensors begin with that no masked LM uses.
-        announced: The same, worth a note.
-        signs: What names begin with by which a file shows that it is of this family; the first is
-            of this family alone, the rest tell where no file has a first one.
-    """
-
-    prefix: str
-    model: str
-    masked_lm: str
-    head: HeadKeys
-    positions_after_padding: bool = False
-    pad_token_id: int = 0
-    head_activation: str | None = None
-    configuration: type[EncoderConfig] = EncoderConfig
-    names: Mapping[str, str] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    rules: Mapping[str, Rule] = field(default_factory=dict)
-    asks: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
-    read: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda values: {}
-    relations: Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[Complaint]] = (
-        lambda settings, values: iter(())
-    )
-    token_ids: tuple[str, ...] = ("bos", "eos")
-    words: str = "embeddings.word_embeddings.weight"
-    unused: tuple[str, ...] = ("pooler.",)
-    announced: tuple[str, ...] = ()
-    signs: tuple[str, ...] = ()
-
-
-SQUARE = {"embedding_size": None}

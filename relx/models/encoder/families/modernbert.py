@@ -6,12 +6,69 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from relx.models.encoder.families.family import SQUARE, Complaint, EncoderConfig, Family, HeadKeys
+from relx.models.encoder.families.family import (
+    NO_EMBEDDING_SIZE,
+    Complaint,
+    EncoderConfig,
+    Family,
+    HeadKeys,
+)
 from relx.models.encoder.rules import is_number
 
-_MODERNBERT_HEAD = HeadKeys(
-    "head.dense", "head.norm", "decoder.bias", "decoder", ("head.", "decoder.")
-)
+_HEAD = HeadKeys("head.dense", "head.norm", "decoder.bias", "decoder", ("head.", "decoder."))
+
+
+def _every_n_layers(layer_types: tuple[str, ...]) -> dict[str, int]:
+    """Returns the rhythm of global layers, which transformers 4 reads, where there is one."""
+    for every in range(1, len(layer_types) + 1):
+        if _alternating(len(layer_types), every) == layer_types:
+            return {"global_attn_every_n_layers": every}
+    return {}
+
+
+def _alternating(layers: int, every: int) -> tuple[str, ...]:
+    return tuple("sliding_attention" if i % every else "full_attention" for i in range(layers))
+
+
+_ROPES = "only rotations of the default type are supported"
+
+
+def _read_modernbert(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Layers and rotations are spelled in one way by transformers 4 and in another by 5."""
+    settings: dict[str, Any] = {}
+    layers, every = values.get("num_hidden_layers", 0), values.get("global_attn_every_n_layers", 3)
+    if isinstance(values.get("layer_types"), list):
+        settings["layer_types"] = tuple(values["layer_types"])
+    elif is_number(layers, int, 1) and is_number(every, int, 1):
+        settings["layer_types"] = _alternating(layers, every)
+    ropes = values.get("rope_parameters")
+    for kind, name in (
+        ("full_attention", "global_rope_theta"),
+        ("sliding_attention", "local_rope_theta"),
+    ):
+        rope = ropes.get(kind) if isinstance(ropes, dict) else None
+        if isinstance(rope, dict) and rope.get("rope_theta") is not None:
+            settings[name] = rope["rope_theta"]
+    return settings
+
+
+def _modernbert_relations(
+    settings: Mapping[str, Any], values: Mapping[str, Any]
+) -> Iterator[Complaint]:
+    hidden, heads = settings.get("hidden_size", 0), settings.get("num_attention_heads", 0)
+    if is_number(hidden, int, 1) and is_number(heads, int, 1) and hidden // heads % 2:
+        what = "rotations need an even head size"
+        yield "num_attention_heads", what, f"a head size of {hidden // heads}"
+    layers, types = settings.get("num_hidden_layers"), settings.get("layer_types")
+    if isinstance(types, tuple) and len(types) != layers:
+        yield "layer_types", "each layer needs one type", f"{len(types)} for {layers} layers"
+    ropes = values.get("rope_parameters")
+    ropes = ropes if isinstance(ropes, dict) else {}
+    others = {
+        rope.get("rope_type", "default") for rope in ropes.values() if isinstance(rope, dict)
+    } - {"default"}
+    if others:
+        yield "rope_parameters", _ROPES, ", ".join(sorted(map(str, others)))
 
 
 @dataclass(frozen=True)
@@ -32,6 +89,29 @@ class ModernBertConfig(EncoderConfig):
         decoder_bias: Whether the head's projection has one.
         classifier_activation: The head's activation.
     """
+
+    model_type = "modernbert"
+    family = Family(
+        "model.",
+        "ModernBertModel",
+        "ModernBertForMaskedLM",
+        _HEAD,
+        pad_token_id=50283,
+        names={
+            "hidden_act": "hidden_activation",
+            "layer_norm_eps": "norm_eps",
+            "attention_probs_dropout_prob": "attention_dropout",
+        },
+        fixed=NO_EMBEDDING_SIZE | {"type_vocab_size": 0, "hidden_dropout_prob": 0.0},
+        defaults={"layer_norm_eps": 1e-5, "attention_probs_dropout_prob": 0.0},
+        asks={"rope_scaling": (None, _ROPES)},
+        read=_read_modernbert,
+        relations=_modernbert_relations,
+        token_ids=("bos", "eos", "cls", "sep"),
+        words="embeddings.tok_embeddings.weight",
+        unused=(),
+        signs=("model.embeddings.tok_embeddings.", "embeddings.tok_embeddings."),
+    )
 
     layer_types: tuple[str, ...] = ()
     local_attention: int = 128
@@ -88,80 +168,3 @@ class ModernBertConfig(EncoderConfig):
             },
             **_every_n_layers(self.layer_types),
         }
-
-
-def _every_n_layers(layer_types: tuple[str, ...]) -> dict[str, int]:
-    """Returns the rhythm of global layers, which transformers 4 reads, where there is one."""
-    for every in range(1, len(layer_types) + 1):
-        if _alternating(len(layer_types), every) == layer_types:
-            return {"global_attn_every_n_layers": every}
-    return {}
-
-
-def _alternating(layers: int, every: int) -> tuple[str, ...]:
-    return tuple("sliding_attention" if i % every else "full_attention" for i in range(layers))
-
-
-_ROPES = "only rotations of the default kind are built here"
-
-
-def _read_modernbert(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Layers and rotations are spelled in one way by transformers 4 and in another by 5."""
-    settings: dict[str, Any] = {}
-    layers, every = values.get("num_hidden_layers", 0), values.get("global_attn_every_n_layers", 3)
-    if isinstance(values.get("layer_types"), list):
-        settings["layer_types"] = tuple(values["layer_types"])
-    elif is_number(layers, int, 1) and is_number(every, int, 1):
-        settings["layer_types"] = _alternating(layers, every)
-    ropes = values.get("rope_parameters")
-    for kind, name in (
-        ("full_attention", "global_rope_theta"),
-        ("sliding_attention", "local_rope_theta"),
-    ):
-        rope = ropes.get(kind) if isinstance(ropes, dict) else None
-        if isinstance(rope, dict) and rope.get("rope_theta") is not None:
-            settings[name] = rope["rope_theta"]
-    return settings
-
-
-def _modernbert_relations(
-    settings: Mapping[str, Any], values: Mapping[str, Any]
-) -> Iterator[Complaint]:
-    hidden, heads = settings.get("hidden_size", 0), settings.get("num_attention_heads", 0)
-    if is_number(hidden, int, 1) and is_number(heads, int, 1) and hidden // heads % 2:
-        what = "rotations need an even head size"
-        yield "num_attention_heads", what, f"a head size of {hidden // heads}"
-    layers, types = settings.get("num_hidden_layers"), settings.get("layer_types")
-    if isinstance(types, tuple) and len(types) != layers:
-        yield "layer_types", "each layer needs one type", f"{len(types)} for {layers} layers"
-    ropes = values.get("rope_parameters")
-    ropes = ropes if isinstance(ropes, dict) else {}
-    others = {
-        rope.get("rope_type", "default") for rope in ropes.values() if isinstance(rope, dict)
-    } - {"default"}
-    if others:
-        yield "rope_parameters", _ROPES, ", ".join(sorted(map(str, others)))
-
-
-MODERNBERT = Family(
-    "model.",
-    "ModernBertModel",
-    "ModernBertForMaskedLM",
-    _MODERNBERT_HEAD,
-    pad_token_id=50283,
-    configuration=ModernBertConfig,
-    names={
-        "hidden_act": "hidden_activation",
-        "layer_norm_eps": "norm_eps",
-        "attention_probs_dropout_prob": "attention_dropout",
-    },
-    fixed=SQUARE | {"type_vocab_size": 0, "hidden_dropout_prob": 0.0},
-    defaults={"layer_norm_eps": 1e-5, "attention_probs_dropout_prob": 0.0},
-    asks={"rope_scaling": (None, _ROPES)},
-    read=_read_modernbert,
-    relations=_modernbert_relations,
-    token_ids=("bos", "eos", "cls", "sep"),
-    words="embeddings.tok_embeddings.weight",
-    unused=(),
-    signs=("model.embeddings.tok_embeddings.", "embeddings.tok_embeddings."),
-)

@@ -29,8 +29,8 @@ def wordpiece(vocabulary: dict[str, int], settings: Mapping[str, Any] | None = N
 
     Args:
         vocabulary: Piece to id.
-        settings: The content of tokenizer_config.json: BERT lower-cases where it is silent. No
-            settings: case and accents are kept.
+        settings: The content of tokenizer_config.json, where BERT's default is to lower-case.
+            Without settings case and accents are kept.
 
     Returns:
         The tokenizer; texts are put between [CLS] and [SEP].
@@ -102,7 +102,7 @@ def sentencepiece(folder: Path) -> Tokenizer:
         The tokenizer.
 
     Raises:
-        InputError: The file cannot be read here.
+        InputError: The file cannot be read.
     """
     import transformers
 
@@ -128,7 +128,7 @@ def read_vocabulary(path: Path) -> dict[str, int]:
 
 
 def apply_wordpiece_settings(backend: Tokenizer, settings: Mapping[str, Any]) -> None:
-    """Lets tokenizer_config.json overrule tokenizer.json's normalizer, as BERT's class does."""
+    """Applies tokenizer_config.json over tokenizer.json's normalizer, as BERT's class does."""
     normalizer = backend.normalizer
     if not isinstance(normalizer, normalizers.BertNormalizer):
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,10 @@ from relx.models.encoder.tokenizers.algorithms import (
     wordpiece_normalizer,
     wordpiece_splitter,
 )
+from relx.models.encoder.tokenizers.preset import read_preset_tokenizer
+from relx.models.encoder.tokenizers.roles import require_roles, roles_of, with_roles
 from relx.models.encoder.tokenizers.vocabulary import train_vocabulary
 from relx.recipe import FreshSource
-
-# What stands for each role where a checkpoint does not say; the first that it has.
-_ROLES: dict[str, tuple[str, ...]] = {
-    "unk_token": ("[UNK]", "<unk>"),
-    "pad_token": ("[PAD]", "<pad>"),
-    "cls_token": ("[CLS]", "<s>"),
-    "sep_token": ("[SEP]", "</s>"),
-    "mask_token": ("[MASK]", "<mask>"),
-    "bos_token": (),
-    "eos_token": (),
-}
-_NEEDED = ("pad_token", "cls_token", "sep_token")
 
 
 def load_tokenizer(
@@ -62,8 +52,6 @@ def load_tokenizer(
         return fresh_tokenizer(sentences(), source.fresh.vocabulary)
     found = find_source(source, revision)
     if found.kind == "keras":
-        from relx.models.encoder.presets import read_preset_tokenizer
-
         return read_preset_tokenizer(found.folder)
     return read_tokenizer(found.folder)
 
@@ -82,13 +70,13 @@ def fresh_tokenizer(sentences: Iterable[str], size: int) -> PreTrainedTokenizerF
         InputError: There are no texts.
     """
     pieces = train_vocabulary(sentences, size, wordpiece_normalizer(), wordpiece_splitter())
-    return wrap(wordpiece({piece: index for index, piece in enumerate(pieces)}))
+    return with_roles(wordpiece({piece: index for index, piece in enumerate(pieces)}))
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Reads the tokenizer of a Hugging Face folder.
 
-    What the files say decides, never the model's architecture: a RoBERTa encoder may have BERT's
+    The files decide, never the model's architecture: a RoBERTa encoder may have BERT's
     WordPiece, as klue/roberta has, and a BERT encoder SentencePiece.
 
     Args:
@@ -119,44 +107,13 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         raise InputError(
             Fault("this folder has no tokenizer", str(folder), "", allowed, step, "no tokenizer")
         )
-    tokenizer = wrap(backend, settings)
-    _require_roles(tokenizer, folder)
+    tokenizer = with_roles(backend, settings)
+    require_roles(tokenizer, folder)
     return tokenizer
 
 
-def wrap(backend: Tokenizer, settings: Mapping[str, Any] | None = None) -> PreTrainedTokenizerFast:
-    """Gives a tokenizer the roles of its special tokens.
-
-    Args:
-        backend: The tokenizer.
-        settings: The content of tokenizer_config.json; roles that it does not give are found in
-            the vocabulary under their usual names.
-
-    Returns:
-        The tokenizer as transformers uses it.
-    """
-    settings = settings or {}
-    backend.no_padding()
-    backend.no_truncation()
-    roles: dict[str, Any] = {}
-    for role, usual in _ROLES.items():
-        known = [name for name in usual if backend.token_to_id(name) is not None]
-        token = _token(settings.get(role)) or (known[0] if known else None)
-        if token is not None:
-            roles[role] = token
-    named = {str(token) for token in roles.values()}
-    added = backend.get_added_tokens_decoder()
-    others = [added[i] for i in sorted(added) if added[i].special and added[i].content not in named]
-    longest = settings.get("model_max_length")
-    if isinstance(longest, int):
-        roles["model_max_length"] = longest
-    # transformers 5 calls these tokens extra, and takes the name of 4 too.
-    roles["additional_special_tokens"] = others
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **roles)
-
-
 def add_marker_tokens(tokenizer: PreTrainedTokenizerFast, tokens: Sequence[str]) -> int:
-    """Makes every marker a single special token that no text around it can merge with.
+    """Makes every marker a single special token that never merges with the text around it.
 
     Args:
         tokenizer: The tokenizer; it is changed.
@@ -175,7 +132,7 @@ def add_marker_tokens(tokenizer: PreTrainedTokenizerFast, tokens: Sequence[str])
 
 
 def vocabulary_rows(tokenizer: PreTrainedTokenizerFast) -> int:
-    """Returns how many rows an embedding must have for every token's id to be one of them."""
+    """Returns how many rows an embedding needs for the ids of all tokens."""
     return int(max(tokenizer.get_vocab().values())) + 1
 
 
@@ -199,7 +156,7 @@ def require_mask_token(tokenizer: PreTrainedTokenizerFast) -> int:
 
 
 def tokenizer_digest(tokenizer: PreTrainedTokenizerFast) -> str:
-    """Hashes what a tokenizer does; what it was last called with does not count.
+    """Hashes what a tokenizer does, whatever it was last called with.
 
     Args:
         tokenizer: The tokenizer.
@@ -207,7 +164,7 @@ def tokenizer_digest(tokenizer: PreTrainedTokenizerFast) -> str:
     Returns:
         The SHA-256, 64 hexadecimal characters; equal for tokenizers that cut every text alike.
     """
-    roles = json.dumps(_roles(tokenizer), ensure_ascii=False, sort_keys=True)
+    roles = json.dumps(roles_of(tokenizer), ensure_ascii=False, sort_keys=True)
     return digest([_clean_backend(tokenizer).to_str(), roles])
 
 
@@ -223,9 +180,9 @@ def write_tokenizer(
         segments: The encoder's token types.
     """
     inputs = ["input_ids", "token_type_ids", "attention_mask"]
-    roles = _roles(tokenizer)
+    roles = roles_of(tokenizer)
     values = roles | {
-        # The name that both older and newer transformers take to mean: as tokenizer.json says.
+        # To older and newer transformers alike this name means: as tokenizer.json says.
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": max_length,
         "model_input_names": inputs if segments > 1 else [inputs[0], inputs[2]],
@@ -253,33 +210,6 @@ def _settings(folder: Path) -> dict[str, Any]:
         if (folder / name).is_file():
             settings |= read_json(folder / name)
     return settings
-
-
-def _token(value: Any) -> str | AddedToken | None:
-    """Reads a special token, which is a text or a mapping with its flags."""
-    if not isinstance(value, dict):
-        return value if isinstance(value, str) else None
-    flags = {f: bool(value.get(f)) for f in ("lstrip", "rstrip", "single_word", "normalized")}
-    return AddedToken(value["content"], special=True, **flags)
-
-
-def _require_roles(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    missing = [role for role in _NEEDED if getattr(tokenizer, role) is None]
-    if missing:
-        step = "name them in the folder's tokenizer_config.json"
-        received = f"without {', '.join(missing)}"
-        raise InputError(
-            Fault("this tokenizer lacks special tokens", str(folder), received, next_step=step)
-        )
-
-
-def _roles(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    roles: dict[str, Any] = {
-        role: str(getattr(tokenizer, role)) for role in _ROLES if getattr(tokenizer, role)
-    }
-    named = set(roles.values())
-    others = [token for token in tokenizer.all_special_tokens if token not in named]
-    return roles | ({"additional_special_tokens": others} if others else {})
 
 
 def _clean_backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:

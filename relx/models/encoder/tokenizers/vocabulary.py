@@ -19,8 +19,8 @@ def train_vocabulary(
 ) -> list[str]:
     """Trains a WordPiece vocabulary.
 
-    The trainer breaks ties by the order in which it meets the single characters, which differs
-    from run to run. So the characters are given to it in an order that does not.
+    The trainer breaks ties by the order in which it meets single characters, which differs from
+    run to run; so it is given them in an order that does not.
 
     Args:
         sentences: The texts.
@@ -50,7 +50,7 @@ def train_vocabulary(
     )
     tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    # A word with a character that has no room would bring it in all the same.
+    # The trainer would add a character that was left out if it met a word with it.
     tokenizer.train_from_iterator((w for w in words if kept.issuperset(_symbols(w))), trainer)
     vocabulary = tokenizer.get_vocab()
     return sorted(vocabulary, key=vocabulary.__getitem__)
