@@ -97,7 +97,7 @@ def read_attention(
     inputs = arrays.inputs(Batch(np.zeros(1, np.int64), 1, len(row.token_ids)))
     marked = mark(example, recipe.markers, tokenizer.sep_token)
     return SentenceAttention(
-        run=run.folder.parents[1].name,
+        run=run.found.run,
         example=example,
         tokens=tuple(token_texts(marked, row.token_ids, tokenizer, window)),
         subject=row.subject,

@@ -18,11 +18,9 @@ from relx.engines.openvino import graph_name
 from relx.faults import Fault, InputError
 from relx.files import read_json
 from relx.models.arrays import RelationArrays, tokenize_examples
-from relx.recipe import DataSection, DeviceSection, Recipe
-from relx.recipe_file import recipe_from_tree
+from relx.recipe import DataSection, Recipe
 from relx.runs.differences import DIGITS
-from relx.runs.find import find_run
-from relx.runs.manifest import read_manifest
+from relx.runs.find import FoundStage, find_run
 from relx.tasks.relation.answers import write_submission
 from relx.tasks.relation.markers import shows_types
 from relx.tasks.relation.rows import Example, read_examples
@@ -43,21 +41,18 @@ class Run:
     """A finished run, opened for prediction.
 
     Args:
-        folder: The run's `train/fold-K` folder.
-        device: The device section to use in place of the recipe's, or None.
+        found: Its `train/fold-K` stage.
+        backend: What to compute with in place of the recipe's backend, or None.
         engine: The engine to use in place of the recipe's, or None.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        device: DeviceSection | None = None,
-        engine: EngineName | None = None,
+        self, found: FoundStage, backend: str | None = None, engine: EngineName | None = None
     ) -> None:
-        self.folder = folder
-        manifest = read_manifest(folder)
-        self.recipe: Recipe = recipe_from_tree(manifest.recipe)
-        self.types: tuple[str, ...] = tuple(manifest.data.get("types", ()))
+        self.found = found
+        self.folder = folder = found.folder
+        self.recipe: Recipe = found.recipe
+        self.types: tuple[str, ...] = tuple(found.manifest.data.get("types", ()))
         if not (folder / MODEL_FOLDER / LABELS_FILE).exists():
             step = "relx train --fresh with the run's recipe.yaml makes it again"
             what = "the model of this run is gone"
@@ -65,7 +60,7 @@ class Run:
         self.labels = _read_label_list(folder / MODEL_FOLDER / LABELS_FILE)
         # Of rows to predict none may be left out.
         self.data: DataSection = self.recipe.data.model_copy(update={"skip_bad_rows": None})
-        section = device or self.recipe.device
+        section = found.device(backend)
         if section.strategy == "multi_worker":  # one process predicts, however many have trained
             section = section.model_copy(update={"strategy": "auto"})
         self._section = section
@@ -108,7 +103,7 @@ class Run:
         from relx.train import read_task
 
         task = read_task(self.recipe)
-        then = read_manifest(self.folder).data.get("dev") or {}
+        then = self.found.manifest.data.get("dev") or {}
         now = task.files["dev"]
         if then.get("digest") != now["digest"]:
             what = "the rows that this run chose its epoch by have changed since"
@@ -209,7 +204,7 @@ def _load_model(folder: Path, labels: LabelList, recipe: Recipe) -> Any:
 def open_run(
     runs_dir: Path,
     name: str | None,
-    device: DeviceSection | None = None,
+    backend: str | None = None,
     engine: EngineName | None = None,
 ) -> Run:
     """Opens a run for prediction and says which one it is.
@@ -217,7 +212,7 @@ def open_run(
     Args:
         runs_dir: The folder of all runs.
         name: The run's name; None for the latest finished one.
-        device: The device section to use in place of the recipe's, or None.
+        backend: What to compute with in place of the recipe's backend, or None.
         engine: The engine to use in place of the recipe's, or None.
 
     Returns:
@@ -226,9 +221,9 @@ def open_run(
     Raises:
         InputError: There is no such run, or none is finished.
     """
-    folder = find_run(runs_dir, name)
-    progress.say(f"predicting with {folder}")
-    return Run(folder, device, engine)
+    found = find_run(runs_dir, name)
+    progress.say(f"predicting with {found.folder}")
+    return Run(found, backend, engine)
 
 
 def predict_file(
@@ -237,7 +232,7 @@ def predict_file(
     test: Path | None,
     out: Path,
     batch_size: int | None = None,
-    device: DeviceSection | None = None,
+    backend: str | None = None,
     engine: EngineName | None = None,
 ) -> None:
     """Predicts the rows of a file and writes the submission.
@@ -248,13 +243,13 @@ def predict_file(
         test: The rows; None for the test file of the run's recipe.
         out: The CSV to write.
         batch_size: Rows a batch; the recipe's `predict.batch_size` unless given.
-        device: The device section to use in place of the recipe's, or None.
+        backend: What to compute with in place of the recipe's backend, or None.
         engine: The engine to use in place of the recipe's, or None.
 
     Raises:
         InputError: The run, the rows or the place to write to cannot be used.
     """
-    run = open_run(runs_dir, name, device, engine)
+    run = open_run(runs_dir, name, backend, engine)
     if test is None and run.data.test is None:
         fault = Fault("the run's recipe names no test file", "data.test", next_step="name --test")
         raise InputError(fault)

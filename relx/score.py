@@ -106,7 +106,7 @@ def run_rows(run: Run, gold: Path | None, data: DataSection) -> ScoredRows:
     classes = gold_classes(examples, run.labels, file)
     probabilities = normalized(run.predict(examples), [example.id for example in examples])
     return ScoredRows(
-        name=run.folder.parents[1].name,
+        name=run.found.run,
         gold_file=str(gold or data.dev or f"a fold of {data.train}"),
         examples=tuple(examples),
         labels=run.labels,

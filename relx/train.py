@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,12 @@ from relx.devices.device import Device, open_device
 from relx.devices.processes import is_chief
 from relx.engines.engine import predict_logits
 from relx.faults import Fault, InputError
-from relx.files import digest, whole_folder, write_json
+from relx.files import digest, whole_folder
 from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, softmax
 from relx.recipe import Recipe
 from relx.recipe_file import recipe_yaml
-from relx.runs.lock import locked
-from relx.runs.manifest import pinned_revision, read_manifest, record_encoder
-from relx.runs.stage import (
-    Sitting,
-    Start,
-    begin,
-    best_folder,
-    finish,
-    nothing_left_behind,
-    publish_best,
-)
+from relx.runs.place import StagePlace, fold_stage
+from relx.runs.stage import Stage, open_stage
 from relx.scoring.one_of import Scores, scores
 from relx.tasks.relation.markers import marker_tokens
 from relx.tasks.relation.rows import Example, read_examples
@@ -123,7 +114,7 @@ def read_task(recipe: Recipe) -> Task:
     files["dev"] = file_facts(recipe.data.dev or "a fold of train", dev)
     if recipe.data.test:
         files["test"] = file_facts(recipe.data.test, test)
-    return Task(labels, train, dev, _types_of([*rows, *dev, *test]), tuple(sentences), files)
+    return Task(labels, train, dev, types_of([*rows, *dev, *test]), tuple(sentences), files)
 
 
 def file_facts(file: str, examples: Sequence[Example]) -> dict[str, Any]:
@@ -143,26 +134,9 @@ def _look_for_trained_rows(train: Sequence[Example], dev: Sequence[Example], fil
         progress.warn(f"{shared} of {len(dev)} rows of {file} are trained on too")
 
 
-def read_types(recipe: Recipe) -> tuple[str, ...]:
-    """Reads the entity types of all of a recipe's files; labels are not looked at.
-
-    Args:
-        recipe: The recipe.
-
-    Returns:
-        The types, sorted.
-    """
-    files = [file for file in (recipe.data.train, recipe.data.dev, recipe.data.test) if file]
-    return _types_of([row for f in files for row in read_examples(Path(f), recipe.data, None)])
-
-
-def _types_of(examples: Sequence[Example]) -> tuple[str, ...]:
+def types_of(examples: Iterable[Example]) -> tuple[str, ...]:
+    """Returns the entity types of rows, sorted."""
     return tuple(sorted({e.type for row in examples for e in (row.subject, row.object)}))
-
-
-def stage_folder(recipe: Recipe, runs_dir: Path) -> Path:
-    """Returns `runs/NAME/train/fold-K`."""
-    return runs_dir / recipe.name / "train" / f"fold-{recipe.train.fold}"
 
 
 def finetune(recipe: Recipe, runs_dir: Path, origin: Origin, fresh: bool = False) -> dict[str, Any]:
@@ -181,22 +155,18 @@ def finetune(recipe: Recipe, runs_dir: Path, origin: Origin, fresh: bool = False
         InputError: The data, the encoder or the run folder cannot be used.
     """
     task = read_task(recipe)
-    folder, chief = stage_folder(recipe, runs_dir), is_chief(recipe.device)
-    with locked(runs_dir / recipe.name, chief):
-        stage = f"train/fold-{recipe.train.fold}"
-        inputs = stage_inputs(recipe, task, origin)
-        start = begin(folder, stage, recipe, inputs, task.facts(), MODEL_FOLDER, fresh, chief)
-        if start is Start.FINISHED:
-            progress.say(f"{folder} is finished already; --fresh would train it anew")
-            return read_manifest(folder).results
+    place = StagePlace(runs_dir, recipe.name, fold_stage(recipe.train.fold))
+    inputs, chief = stage_inputs(recipe, task, origin), is_chief(recipe.device)
+    with open_stage(
+        place, recipe, inputs, task.facts(), MODEL_FOLDER, fresh=fresh, chief=chief
+    ) as stage:
+        if stage.is_finished:
+            return stage.results
         progress.say(f"{recipe.name}: {origin.words}")
         progress.say(f"{len(task.train):,} rows to train on, {len(task.dev):,} to choose by")
-        if not chief:
-            progress.configure(quiet=True)  # the first process says it all
-        with nothing_left_behind(folder, restore=fresh, chief=chief):
-            device = open_device(recipe.device, recipe.seed)
-            progress.say(f"computing on {device}")
-            return _train(recipe, task, origin, folder, device)
+        device = open_device(recipe.device, recipe.seed)
+        progress.say(f"computing on {device}")
+        return _train(recipe, task, origin, stage, device)
 
 
 def stage_inputs(recipe: Recipe, task: Task, origin: Origin) -> dict[str, Any]:
@@ -215,16 +185,15 @@ def stage_inputs(recipe: Recipe, task: Task, origin: Origin) -> dict[str, Any]:
 
 
 def _train(
-    recipe: Recipe, task: Task, origin: Origin, folder: Path, device: Device
+    recipe: Recipe, task: Task, origin: Origin, stage: Stage, device: Device
 ) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
     from relx.training.fit import FitState, compile_for, fit, speed
 
-    sitting = Sitting(folder)
     probabilities = np.empty((len(task.dev), len(task.labels)))  # the last epoch's
     with device.scope():
-        model, loaded = _model(recipe, task, origin, folder, device)
-    train, dev = _arrays(recipe, task, loaded, model, folder)
+        model, loaded = _model(recipe, task, origin, stage)
+    train, dev = _arrays(recipe, task, loaded, model, stage)
     section = recipe.train
     feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
     compile_for(device, model, section, feeder.steps, section.label_smoothing)
@@ -234,9 +203,10 @@ def _train(
         probabilities[:] = softmax(logits)
         result = scores(dev.targets, probabilities, task.labels)
         _report(state.epoch, result, task.labels)
-        better = state.is_better([getattr(result, section.best_by), result.auprc])
-        if better and device.chief:
-            _save(best_folder(folder, state.epoch), model, loaded, task, recipe, origin)
+        if state.is_better([getattr(result, section.best_by), result.auprc]):
+            stage.keep_best(
+                state.epoch, lambda folder: _save(folder, model, loaded, task, recipe, origin)
+            )
         state.stopped = _has_patience_ended(state, section.patience)
         return {"micro_f1": result.micro_f1, "auprc": result.auprc, "accuracy": result.accuracy}
 
@@ -248,27 +218,20 @@ def _train(
         feeder,
         device,
         epochs=section.epochs,
-        folder=folder,
+        stage=stage,
         title="train",
         checkpoint=recipe.checkpoint,
-        before_saving=sitting.count,
         after_epoch=after_epoch,
         describe=describe,
     )
-    if device.chief:
-        results = _results(state) | speed(state.history)
-        publish_best(folder, state.best or 0, MODEL_FOLDER)
-        write_json(folder / "metrics.json", results | {"history": state.history})
-        sitting.count()
-        finish(folder, device.manifest(), results)
-        _say_end(results, section.epochs, len(state.history))
+    results = _results(state) | speed(state.history)
+    stage.finish(device.manifest(), results, state.history, best=state.best or 0)
+    _say_end(results, section.epochs, len(state.history))
     device.barrier()
-    return read_manifest(folder).results
+    return stage.results
 
 
-def _model(
-    recipe: Recipe, task: Task, origin: Origin, folder: Path, device: Device
-) -> tuple[Any, Any]:
+def _model(recipe: Recipe, task: Task, origin: Origin, stage: Stage) -> tuple[Any, Any]:
     """Loads the encoder, records it, and puts the relation head on it: (model, loaded encoder)."""
     from relx.models.classifier import reads_single_tokens, relation_model, spans_of
     from relx.models.encoder.load import load_encoder
@@ -277,12 +240,11 @@ def _model(
         origin.source,
         sentences=lambda: task.sentences,
         marker_tokens=marker_tokens(recipe.markers, task.types),
-        revision=pinned_revision(folder, origin.revision),
+        revision=stage.pinned_revision(origin.revision),
         allow_pickle=origin.allow_pickle,
         seed=recipe.seed,
     )
-    if device.chief:
-        record_encoder(folder, loaded.source, loaded.revision, loaded.notes)
+    stage.record_encoder(loaded.source, loaded.revision, loaded.notes)
     introduce(loaded, recipe)
     model = relation_model(
         loaded.encoder,
@@ -314,12 +276,12 @@ def introduce(loaded: Any, recipe: Recipe) -> None:
         raise InputError(Fault(what, "tokens.max_length", str(window), next_step=step))
 
 
-def _arrays(recipe: Recipe, task: Task, loaded: Any, model: Any, folder: Path) -> list[Any]:
+def _arrays(recipe: Recipe, task: Task, loaded: Any, model: Any, stage: Stage) -> list[Any]:
     """Tokenises train and dev into `RelationArrays`."""
     from relx.models.arrays import RelationArrays, tokenize_examples
 
     window, segments = recipe.tokens.max_length, "segment_ids" in model.input
-    arrays, cache = [], token_folder(folder.parents[2])  # runs/NAME/train/fold-K
+    arrays, cache = [], token_folder(stage.place.runs_dir)
     files = (recipe.data.train, recipe.data.dev or recipe.data.train)
     for examples, file in zip((task.train, task.dev), files, strict=True):
         rows = tokenize_examples(examples, recipe.markers, loaded.tokenizer, window, file, cache)

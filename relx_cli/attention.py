@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from relx_cli.options import backend_option, device_of, page_option, quiet_option, runs_dir_option
+from relx_cli.options import backend_option, page_option, quiet_option, runs_dir_option
 from relx_cli.sentence import GivenSentence, sentence_options
 
 
@@ -71,13 +71,12 @@ def attention(
 
     require_place(out, [gold, test])
     sentence = None if given is None else given.example()
-    device = device_of(runs_dir, run_name, backend)
     # With Keras: it computes the weights too.
-    run = open_run(runs_dir, run_name, device, "keras")
+    run = open_run(runs_dir, run_name, backend, "keras")
     view = View(layer, head, special)
     require_view(run, view)
     if given is not None:
         run.require_types(given.types)
     example = sentence or find_row(run, row_id or "", gold, test)
-    write_attention(out, read_attention(run, example, device), view)
+    write_attention(out, read_attention(run, example, run.found.device(backend)), view)
     click.echo(f"{out} is written; its plots and numbers are beside it")

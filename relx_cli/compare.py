@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ import click
 
 from relx_cli.options import (
     backend_option,
-    device_of,
     draws_option,
     engine_option,
     quiet_option,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from relx.engines.engine import EngineName
     from relx.predict import Run
     from relx.recipe import DataSection
+    from relx.runs.find import FoundStage
     from relx.score import ScoredRows
     from relx.scoring.comparison import Comparison, McNemar, Versus
 
@@ -153,12 +153,12 @@ def _runs(
     from relx.runs.find import find_run
     from relx.scoring.comparison import require_same_dev_rows
 
-    folders: dict[str, Path] = {}
+    found: dict[str, FoundStage] = {}
     faults: list[Fault] = []
     for name in dict.fromkeys(names):
         if not _is_submission(name):
             try:
-                folders[name] = find_run(runs_dir, name)
+                found[name] = find_run(runs_dir, name)
             except InputError as error:
                 faults += error.faults
         elif gold is None:
@@ -166,29 +166,25 @@ def _runs(
             faults.append(Fault(what, "--gold", name, next_step="name them: --gold FILE"))
     if faults:
         raise InputError(*dict.fromkeys(faults))
-    if not folders and (backend or engine):
+    if not found and (backend or engine):
         raise click.UsageError("--backend and --engine compute with runs; these are submissions.")
     if gold is None:
-        require_same_dev_rows(folders)
+        require_same_dev_rows({name: stage.folder for name, stage in found.items()})
     from relx.predict import Run
 
-    chosen = backend or _common_backend(folders)
-    return {
-        name: Run(folder, device_of(runs_dir, name, chosen), engine)
-        for name, folder in folders.items()
-    }
+    chosen = backend or _common_backend(found.values())
+    return {name: Run(stage, chosen, engine) for name, stage in found.items()}
 
 
-def _common_backend(folders: dict[str, Path]) -> str | None:
+def _common_backend(found: Iterable[FoundStage]) -> str | None:
     """Returns the first run's backend where they differ, since a process has but one."""
     from relx.progress import say
-    from relx.runs.manifest import read_manifest
 
-    trained = [read_manifest(path).recipe["device"]["backend"] for path in folders.values()]
+    trained = [stage.recipe.device.backend for stage in found]
     if len(set(trained)) < 2:
         return None
     say(f"note: these runs are of several backends; all predict with {trained[0]}, or --backend")
-    return str(trained[0])
+    return trained[0]
 
 
 def _sides(

@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from relx.engines.engine import EngineName
-    from relx.recipe import DeviceSection, Recipe
+    from relx.recipe import Recipe
     from relx.score import ScoredRows
     from relx.scoring.one_of import Scores
 
@@ -249,32 +249,6 @@ def recipe_of(
     return load_recipe(ships[recipe], settings)
 
 
-def device_of(runs_dir: Path, run_name: str | None, backend: str | None) -> DeviceSection | None:
-    """Returns what a run is to be read with on another backend.
-
-    Args:
-        runs_dir: The folder of all runs.
-        run_name: The run's name; None for the latest finished one.
-        backend: What to compute with.
-
-    Returns:
-        A section with the backend and the run's precision, and the devices that there are; None
-        without a backend, which leaves it to the run.
-
-    Raises:
-        InputError: There is no such run, or none is finished.
-    """
-    if backend is None:
-        return None
-    from relx.recipe import DeviceSection
-    from relx.recipe_file import recipe_from_tree
-    from relx.runs.find import find_run
-    from relx.runs.manifest import read_manifest
-
-    recipe = recipe_from_tree(read_manifest(find_run(runs_dir, run_name)).recipe)
-    return DeviceSection.model_validate({"backend": backend, "precision": recipe.device.precision})
-
-
 def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
     """Reads the submission that the options name, or predicts with the run.
 
@@ -297,8 +271,7 @@ def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
     from relx.predict import open_run
     from relx.score import run_rows, submission_rows
 
-    device = device_of(given["runs_dir"], run_name, given["backend"])
-    run = open_run(given["runs_dir"], run_name, device, given["engine"])
+    run = open_run(given["runs_dir"], run_name, given["backend"], given["engine"])
     data = (
         run.data if given["ends"] is None else run.data.model_copy(update={"ends": given["ends"]})
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relx_cli.options import backend_option, device_of, engine_option, quiet_option, runs_dir_option
+from relx_cli.options import backend_option, engine_option, quiet_option, runs_dir_option
 from relx_cli.sentence import GivenSentence, sentence_options
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def predict(
         from relx.predict import open_run
 
         example = given.example()
-        run = open_run(runs_dir, run_name, device_of(runs_dir, run_name, backend), engine)
+        run = open_run(runs_dir, run_name, backend, engine)
         run.require_types(given.types)
         _print_top(run.labels.names, run.predict([example])[0])
         return
@@ -67,8 +67,7 @@ def predict(
         raise click.UsageError("name the CSV to write with --out, or a sentence with --sentence.")
     from relx.predict import predict_file
 
-    device = device_of(runs_dir, run_name, backend)
-    predict_file(runs_dir, run_name, test, out, batch_size, device, engine)
+    predict_file(runs_dir, run_name, test, out, batch_size, backend, engine)
 
 
 def _print_top(names: tuple[str, ...], probabilities: object) -> None:

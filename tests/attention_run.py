@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from made_stages import begin, finish
 from safetensors.numpy import save_file
 
 from relx.data.labels import read_labels
@@ -12,7 +13,6 @@ from relx.files import write_json
 from relx.models.classifier import head_weights, relation_model, spans_of
 from relx.models.encoder.load import load_encoder, write_encoder
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, Recipe
-from relx.runs.stage import begin, finish
 from relx.tasks.relation.markers import marker_tokens
 from relx.tasks.relation.rows import read_examples
 from relx.train import file_facts

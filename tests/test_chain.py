@@ -14,6 +14,7 @@ from relx.faults import InputError
 from relx.files import read_json
 from relx.predict import Run, open_run
 from relx.recipe import DataSection
+from relx.runs.find import find_run
 from relx.score import run_rows
 from relx.tasks.relation.rows import read_examples
 from relx_cli.main import run
@@ -140,7 +141,7 @@ def test_a_submission_has_every_id_once_in_order_and_sums_to_one(finished, data,
 
 
 def test_the_rows_a_run_chose_its_epoch_by_are_found_again(finished, data):
-    opened = Run(finished / "tiny/train/fold-0")
+    opened = Run(find_run(finished, "tiny", "train/fold-0"))
     rows = run_rows(opened, None, opened.data)
     assert [row.id for row in rows.examples] == [row["id"] for row in rows_of(data / "dev.csv")]
     manifest = read_json(finished / "tiny/train/fold-0/manifest.json")
@@ -149,7 +150,7 @@ def test_the_rows_a_run_chose_its_epoch_by_are_found_again(finished, data):
 
 
 def test_rows_that_changed_since_are_not_taken_for_those_of_the_run(finished, data, tmp_path):
-    opened = Run(finished / "tiny/train/fold-0")
+    opened = Run(find_run(finished, "tiny", "train/fold-0"))
     shutil.copy(data / "test_gold.csv", tmp_path / "dev.csv")
     section = opened.recipe.data.model_copy(update={"dev": str(tmp_path / "dev.csv")})
     opened.recipe = opened.recipe.model_copy(update={"data": section})

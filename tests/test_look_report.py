@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made_stages import begin, finish
 
 import relx.predict
 from relx.data.labels import KLUE, LabelList
@@ -22,7 +23,6 @@ from relx.look.relation.class_curves import class_curves
 from relx.look.relation.report import context, figures_of, page_data, write_report
 from relx.look.relation.scored import confusion_plot, label_groups
 from relx.recipe import DataSection, Recipe
-from relx.runs.stage import begin, finish
 from relx.score import ScoredRows
 from relx.scoring.one_of import scores
 from relx.spans import Span

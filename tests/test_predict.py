@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_stages import begin, finish
 from safetensors.numpy import save_file
 
 from relx.data.labels import LabelList
@@ -17,7 +18,6 @@ from relx.models.classifier import head_weights, relation_model
 from relx.models.encoder.load import load_encoder, write_encoder
 from relx.predict import open_run
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, Recipe
-from relx.runs.stage import begin, finish
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import marker_tokens

@@ -1,6 +1,8 @@
 """A toy task for the tests that run on each backend; the environment names the backend."""
 
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,10 @@ BACKEND = os.environ["RELX_TEST_BACKEND"]
 # before any test imports Keras; KERAS_BACKEND names another one, which does not count
 open_device(DeviceSection(backend=BACKEND, precision="float32"), 0)
 
+sys.path.append(str(Path(__file__).parents[1]))
+
 import keras  # noqa: E402
+from made_stages import toy_stage  # noqa: E402
 
 ROWS, CLASSES, WORDS = 22, 3, 40
 RNG = np.random.default_rng(0)
@@ -107,19 +112,20 @@ class Trainer:
         )
         compile_for(device, self.model, section, self.feeder.steps, label_smoothing=0.1)
 
-    def fit(self, folder, after_epoch=lambda state: {}):
+    def fit(self, runs_dir, after_epoch=lambda state: {}, **rest):
         from relx.training.fit import fit
 
-        folder.mkdir(exist_ok=True)
-        return fit(
-            self.model,
-            self.feeder,
-            self.device,
-            epochs=self.epochs,
-            folder=folder,
-            title="toy",
-            after_epoch=after_epoch,
-        )
+        with toy_stage(runs_dir) as stage:
+            return fit(
+                self.model,
+                self.feeder,
+                self.device,
+                epochs=self.epochs,
+                stage=stage,
+                title="toy",
+                after_epoch=after_epoch,
+                **rest,
+            )
 
     def weights(self):
         return [np.array(value) for value in self.model.get_weights()]
