@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from relx import progress
+from relx.data.row import types_of
 from relx.data.token_cache import token_folder
+from relx.dataset import Dataset, read_unlabelled
 from relx.devices.device import Device, open_device
 from relx.devices.processes import is_chief
 from relx.faults import Fault, InputError
@@ -20,10 +23,10 @@ from relx.recipe_file import recipe_yaml
 from relx.runs.lock import locked
 from relx.runs.manifest import MANIFEST, pinned_revision, read_manifest, record_encoder
 from relx.runs.stage import Sitting, Start, begin, finish, matches, nothing_left_behind
-from relx.tasks.relation.markers import marker_tokens
-from relx.train import Origin, introduce, read_types
+from relx.tasks.task import task_of
+from relx.train import Origin, introduce
 from relx.training.log import RunLog
-from tapt.corpus import CorpusText, corpus_digest, read_corpus, tokenize_corpus
+from tapt.corpus import CorpusText, corpus_digest, corpus_of, tokenize_corpus
 
 STAGE = "tapt"
 ENCODER_FOLDER = "encoder"
@@ -36,23 +39,38 @@ class Corpus:
     Args:
         texts: Every text once.
         digest: Their SHA-256.
+        sentences: The same without markers, for a fresh vocabulary.
+        marker_tokens: The markers that must be tokens of their own; none without `tapt.markers`.
     """
 
     texts: list[CorpusText]
     digest: str
+    sentences: list[str]
+    marker_tokens: tuple[str, ...] = ()
 
 
-def stage_corpus(recipe: Recipe) -> Corpus:
-    """Reads the corpus of a recipe.
+def stage_corpus(recipe: Recipe, rows: Mapping[str, Sequence[Any]] | None = None) -> Corpus:
+    """Makes the corpus of a recipe.
 
     Args:
         recipe: The recipe.
+        rows: The rows of its files, labels left alone; None reads them.
 
     Returns:
         The corpus.
+
+    Raises:
+        InputError: A file cannot be read, or rows of it are faulty.
     """
-    texts = read_corpus(recipe)
-    return Corpus(texts, corpus_digest(texts))
+    marked = recipe.tapt.markers
+    rows = rows or read_unlabelled(recipe, dev=marked)
+    texts = plain = corpus_of(rows, recipe, markers=False)
+    tokens: tuple[str, ...] = ()
+    if marked:
+        texts = corpus_of(rows, recipe, markers=True)
+        every = itertools.chain.from_iterable(rows.values())
+        tokens = task_of(recipe).marker_tokens(types_of(every))
+    return Corpus(texts, corpus_digest(texts), [text.text for text in plain], tokens)
 
 
 def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
@@ -63,15 +81,15 @@ def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
     del inputs["tapt"]["accumulate"]  # what does not fit may be computed in more parts
     inputs |= {"encoder": recipe.encoder.inputs(), "corpus": corpus.digest}
     if recipe.tapt.markers:
-        inputs["marker_tokens"] = list(marker_tokens(recipe.markers, read_types(recipe)))
+        inputs["marker_tokens"] = list(corpus.marker_tokens)
     return inputs
 
 
-def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
+def adapted_origin(dataset: Dataset[Any], runs_dir: Path) -> Origin:
     """Chooses the encoder that stage 2 starts from: stage 1's where it belongs to this recipe.
 
     Args:
-        recipe: The recipe; `train.start_from` decides.
+        dataset: The recipe, of which `train.start_from` decides, and its rows.
         runs_dir: The folder of all runs.
 
     Returns:
@@ -80,6 +98,7 @@ def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
     Raises:
         InputError: `train.start_from` is tapt and there is none of this recipe and data.
     """
+    recipe = dataset.recipe
     section = recipe.encoder
     plain = Origin(
         section.source,
@@ -90,7 +109,8 @@ def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
     if recipe.train.start_from == "encoder":
         return plain
     folder = runs_dir / recipe.name / STAGE
-    matching, reasons = matches(folder, stage_inputs(recipe, stage_corpus(recipe)), ENCODER_FOLDER)
+    corpus = stage_corpus(recipe, dataset.unlabelled)
+    matching, reasons = matches(folder, stage_inputs(recipe, corpus), ENCODER_FOLDER)
     if matching:
         encoder = folder / ENCODER_FOLDER
         words = f"starting from the encoder that TAPT adapted, {encoder}"
@@ -216,11 +236,10 @@ def _load(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> Any:
     from relx.models.encoder.load import load_encoder
     from relx.models.encoder.tokenizers.tokenizer import require_mask_token
 
-    tokens = marker_tokens(recipe.markers, read_types(recipe)) if recipe.tapt.markers else ()
     loaded = load_encoder(
         recipe.encoder.source,
-        sentences=lambda: _sentences(recipe, corpus),
-        marker_tokens=tokens,
+        sentences=lambda: corpus.sentences,
+        marker_tokens=corpus.marker_tokens,
         with_head=True,
         revision=pinned_revision(folder, recipe.encoder.revision),
         allow_pickle=recipe.encoder.allow_pickle,
@@ -231,14 +250,6 @@ def _load(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> Any:
     introduce(loaded, recipe)
     require_mask_token(loaded.tokenizer)
     return loaded
-
-
-def _sentences(recipe: Recipe, corpus: Corpus) -> Sequence[str]:
-    """Returns the sentences without markers, for a fresh vocabulary."""
-    if not recipe.tapt.markers:
-        return [text.text for text in corpus.texts]
-    unmarked = recipe.tapt.model_copy(update={"markers": False})
-    return [text.text for text in read_corpus(recipe.model_copy(update={"tapt": unmarked}))]
 
 
 def _arrays(recipe: Recipe, corpus: Corpus, loaded: Any, folder: Path) -> list[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ import numpy.typing as npt
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import whole_file
+from relx.scoring.one_of import ONE_OF
+from relx.scoring.predictions import Submission
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
@@ -23,27 +24,6 @@ COLUMNS = ("id", "pred_label", "probs")
 SUM_TOLERANCE = 1e-3
 # Characters that JSON needs for anything but numbers and lists, NaN and Infinity included.
 _NO_NUMBERS = '"{tfnNI'
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A submission as it was read.
-
-    Args:
-        ids: The rows' ids, in the file's order.
-        predicted: The class that pred_label names, `(rows,)`.
-        probabilities: `(rows, classes)` float64, the classes in label order.
-    """
-
-    ids: tuple[str, ...]
-    predicted: npt.NDArray[np.int64]
-    probabilities: npt.NDArray[np.float64]
-
-    @property
-    def overruled(self) -> int:
-        """In how many rows pred_label is not a most probable class."""
-        chosen = self.probabilities[np.arange(len(self.ids)), self.predicted]
-        return int((chosen < self.probabilities.max(axis=1)).sum())
 
 
 def write_submission(
@@ -72,7 +52,7 @@ def write_submission(
         step = "give each row an id of its own"
         raise InputError(Fault(what, str(path), ids[first], "each id once", step, "duplicate id"))
     rows = normalized(probabilities, ids)
-    predicted = [labels.names[index] for index in rows.argmax(axis=1)]
+    predicted = [labels.names[index] for index in ONE_OF.choose(rows)]
     with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)

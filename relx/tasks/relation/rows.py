@@ -1,4 +1,4 @@
-"""The rows of a task: a sentence, its two entities, and the relation between them."""
+"""The rows of relation extraction: a sentence, two entities, and the relation between them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from relx.data.bad_rows import BadRow, write_bad_rows
+from relx.data.bad_rows import BadRow
 from relx.data.labels import UNLABELLED, LabelList
+from relx.data.reading import Reading, require_good
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
-from relx.progress import warn
 from relx.recipe import DataSection
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity, read_literal, span_hint
@@ -61,29 +61,25 @@ class Example:
     label: str | None
     source: str = ""
 
-
-@dataclass(slots=True)
-class Reading:
-    """What was found in a data file.
-
-    Args:
-        path: The file.
-        examples: The rows without a fault, in the file's order.
-        lines: The line on which each example begins, counted from 1.
-        bad_rows: The rows with a fault, in the file's order.
-        rows: How many rows the file has.
-    """
-
-    path: Path
-    examples: list[Example] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    bad_rows: list[BadRow] = field(default_factory=list)
-    rows: int = 0
+    @property
+    def spans(self) -> tuple[Span, Span]:
+        """The subject's span and the object's."""
+        return self.subject.span, self.object.span
 
     @property
-    def faults(self) -> list[Fault]:
-        """Every fault of every row, in the file's order."""
-        return [fault for bad in self.bad_rows for fault in bad.faults]
+    def types(self) -> tuple[str, str]:
+        """The subject's type and the object's."""
+        return self.subject.type, self.object.type
+
+    @property
+    def gold(self) -> str | None:
+        """The relation."""
+        return self.label
+
+    @property
+    def key(self) -> tuple[str, Entity, Entity]:
+        """What two rows have in common that ask for the relation of the same entities."""
+        return self.sentence, self.subject, self.object
 
 
 def read_examples(
@@ -110,20 +106,12 @@ def read_examples(
         InputError: Everything wrong with the file, at once.
     """
     reading = scan_examples(path, data, labels, require_labels=require_labels)
-    if reading.faults and (data.skip_bad_rows is None or not reading.examples):
-        raise InputError(*reading.faults)
-    if data.skip_bad_rows is not None and reading.bad_rows:
-        skipped = Path(data.skip_bad_rows)
-        skipped = skipped.with_stem(f"{skipped.stem}-{path.stem}")
-        write_bad_rows(skipped, reading.bad_rows)
-        count = f"{len(reading.bad_rows)} of {reading.rows} rows"
-        warn(f"{count} of {path} are left out and written to {skipped}")
-    return reading.examples
+    return require_good(reading, data.skip_bad_rows)
 
 
 def scan_examples(
     path: Path, data: DataSection, labels: LabelList | None, *, require_labels: bool = False
-) -> Reading:
+) -> Reading[Example]:
     """Reads a data file and collects the faults of its rows instead of raising them.
 
     Args:
@@ -143,7 +131,7 @@ def scan_examples(
     faults = list(_column_faults(table, wanted))
     if faults:
         raise InputError(*faults)
-    reading = Reading(path, rows=len(table.rows))
+    reading = Reading[Example](path, rows=len(table.rows))
     reader = _RowReader(path, data, labels, require_labels)
     with warnings.catch_warnings():
         # A backslash in an entity's text makes Python warn of its own syntax.
@@ -188,12 +176,16 @@ class _RowReader:
     require_labels: bool
     _lines: dict[str, int] = field(default_factory=dict)
     _faults: list[Fault] = field(default_factory=list)
+    _label_faults: int = 0
     _where: str = ""
 
-    def read(self, row: Row, reading: Reading) -> None:
+    def read(self, row: Row, reading: Reading[Example]) -> None:
         """Adds the row to the reading, as an example or as a bad row."""
         self._faults = [] if row.fault is None else [row.fault]
+        self._label_faults = 0
         example = self._example(row) if row.fault is None else None
+        if example is not None and len(self._faults) == self._label_faults:
+            reading.readable.append(example)
         if example is None or self._faults:
             reading.bad_rows.append(BadRow(self.path, row, tuple(self._faults)))
         else:
@@ -206,7 +198,9 @@ class _RowReader:
         sentence = self._sentence(cells.get("sentence"))
         subject = self._entity("subject_entity", cells.get("subject_entity"), sentence)
         object_ = self._entity("object_entity", cells.get("object_entity"), sentence)
+        count = len(self._faults)
         label = None if self.labels is None else self._label(cells.get("label"), self.labels)
+        self._label_faults = len(self._faults) - count
         if sentence is None or subject is None or object_ is None:
             return None
         source = sys.intern(str(cells.get("source") or ""))
