@@ -148,8 +148,8 @@ def _train(
     )
     if device.chief:
         results = _results(state) | speed(state.history)
+        _publish_dev(best_folder(folder, state.best or 0), folder)
         publish_best(folder, state.best or 0, MODEL_FOLDER)
-        _publish_dev(folder)
         write_json(folder / "metrics.json", results | {"history": state.history})
         sitting.count()
         finish(folder, device.manifest(), results)
@@ -269,14 +269,14 @@ class _Epoch:
             found.save(beside / DEV_FILE)
 
 
-def _publish_dev(folder: Path) -> None:
-    """Moves the best epoch's dev probabilities out of its model's folder, unless they are there.
+def _publish_dev(best: Path, folder: Path) -> None:
+    """Moves the best epoch's dev probabilities from beside its model to the stage's folder.
 
-    They come into the run with the model, in one rename, so that a kill leaves both or neither.
+    They were written with the model, both or neither, and no epoch follows: a process that is
+    killed before or after this leaves the next one with the same epoch's.
     """
-    inside = folder / MODEL_FOLDER / DEV_FILE
-    if inside.exists():
-        inside.replace(folder / DEV_FILE)
+    if (best / DEV_FILE).exists():
+        (best / DEV_FILE).replace(folder / DEV_FILE)
 
 
 def _report(epoch: int, result: Scores, labels: LabelList) -> None:

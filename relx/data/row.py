@@ -54,7 +54,7 @@ def rows_digest(rows: Iterable[Row]) -> str:
     Returns:
         The SHA-256, 64 hexadecimal characters.
     """
-    return digest(_written(row) for row in rows)
+    return digest([f"rows {ROWS_FORMAT}", *map(_written, rows)])
 
 
 def _written(row: Row) -> str:
