@@ -136,7 +136,7 @@ def rollout(weights: Map) -> Map:
     """Follows attention through the layers, from the last layer's tokens to the input's.
 
     Attention rollout (Abnar & Zuidema 2020, arXiv 2005.00928): each layer is half its heads' mean
-    and half the identity, which stands for the residual connection; the layers are multiplied.
+    and half the identity, for the residual connection; the layers are multiplied.
 
     Args:
         weights: `(layers, heads, queries, keys)`; the weights of a query sum to 1.

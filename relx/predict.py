@@ -143,7 +143,7 @@ class Run:
         """
         missing = [option for option, type_ in given.items() if type_ is None]
         if missing and self.task.shows_types:
-            what = f"the run's markers ({self.recipe.markers.style}) show the types of the words"
+            what = f"the run's markers ({self.recipe.markers.style}) show the words' types"
             allowed = ", ".join(self.types)
             raise InputError(*(Fault(what, option, "no type", allowed) for option in missing))
 

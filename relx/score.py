@@ -65,7 +65,7 @@ def submission_rows(
     """Reads a submission and the labelled rows that it predicted.
 
     Args:
-        pred: The submission; its rows may stand in any order.
+        pred: The submission; its rows may be in any order.
         gold: A file of labelled rows with the same ids.
         data: How the gold file is read.
         labels: The label list, in the order of the submission's probs.
@@ -167,7 +167,7 @@ def gold_classes(examples: Sequence[Row], labels: LabelList, gold: Path) -> npt.
     unlabelled = [example.id for example in examples if example.gold is None]
     if unlabelled:
         what = f"{len(unlabelled)} of {len(examples)} rows have no label to score against"
-        allowed = "a file in which every row has its label; 100 stands for none"
+        allowed = "a file in which every row has its label; 100 means none"
         step = "name a labelled file with --gold, such as the dev file, not the competition's test"
         raise InputError(Fault(what, str(gold), _some(unlabelled), allowed, step, "unlabelled"))
     return np.array([labels.index(str(example.gold)) for example in examples], dtype=np.int64)
@@ -188,7 +188,7 @@ def join_on_id(
         Indices into the submission's rows, in the gold rows' order, `(rows,)`.
 
     Raises:
-        InputError: An id stands in one file alone, or twice in the gold file.
+        InputError: An id is in one file alone, or twice in the gold file.
     """
     row_of = {id_: row for row, id_ in enumerate(submission.ids)}
     gold_ids = dict.fromkeys(example.id for example in examples)
@@ -196,7 +196,7 @@ def join_on_id(
     extra = [id_ for id_ in row_of if id_ not in gold_ids]
     faults = [*_id_faults(missing, pred, gold), *_id_faults(extra, gold, pred)]
     if len(gold_ids) < len(examples):
-        what = f"{len(examples) - len(gold_ids)} rows repeat an id that stood before"
+        what = f"{len(examples) - len(gold_ids)} rows repeat an earlier id"
         faults.append(Fault(what, str(gold), allowed="each id once", kind="duplicate id"))
     if faults:
         raise InputError(*faults)
@@ -204,7 +204,7 @@ def join_on_id(
 
 
 def _id_faults(ids: Sequence[str], absent_from: Path, present_in: Path) -> list[Fault]:
-    """Returns a fault if there are ids that stand in one file alone."""
+    """Returns a fault if there are ids that are in one file alone."""
     if not ids:
         return []
     what = f"{len(ids)} ids of {present_in} are missing here"

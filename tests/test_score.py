@@ -130,7 +130,7 @@ def test_only_the_first_few_ids_are_listed(tmp_path, pred):
 def test_an_id_that_the_gold_rows_repeat_is_refused(gold, pred):
     examples = read_examples(gold, DATA, LABELS)
     examples.append(examples[0])
-    with pytest.raises(InputError, match="1 rows repeat an id"):
+    with pytest.raises(InputError, match="1 rows repeat an earlier id"):
         join_on_id(read_submission(pred, LABELS), examples, pred, gold)
 
 

@@ -1,6 +1,6 @@
 """Texts as tokens: each with its characters, and no token that reaches over a marker's border.
 
-A sentence is tokenized as it stands without markers, and the markers' tokens are put in at the
+A sentence is tokenized as it is without markers, and the markers' tokens are put in at the
 cuts. Only a word with a cut inside one of its tokens is tokenized anew, in fragments: the first
 as the beginning of a word, the others as its continuation (`##` in WordPiece, no `▁` in
 SentencePiece, no leading space in byte-level BPE). So a particle keeps its token, whatever
@@ -46,7 +46,7 @@ class Pieces(NamedTuple):
 
 @dataclass(slots=True)
 class TextTokens:
-    """The tokens of a text, without special tokens, and where each stands in it.
+    """The tokens of a text, without special tokens, and where each is in it.
 
     Args:
         token_ids: The tokens.
@@ -84,7 +84,7 @@ def text_tokens(
 
 
 class _Insertion(NamedTuple):
-    """A piece, and the span of the sentence in whose place it stands; mostly an empty one."""
+    """A piece, and the span of the sentence in whose place it is; mostly an empty one."""
 
     piece: str
     place: Span
@@ -158,7 +158,7 @@ def _is_mask(piece: Span, spans: Sequence[Span]) -> bool:
 def _piece_ids(
     pieces: Sequence[str], backend: Tokenizer, tokenizer: PreTrainedTokenizerFast
 ) -> dict[str, list[int]]:
-    """A marker's tokens: its own where it has one, else those of words, wherever it stands."""
+    """A marker's tokens: its own where it has one, else those of words, wherever it is."""
     words = _cut_tokens([(f" {piece.strip()}", []) for piece in pieces], backend, tokenizer)
     ids = {}
     for piece, tokens in zip(pieces, words, strict=True):

@@ -70,7 +70,7 @@ def read_label_list(folder: Path) -> LabelList:
     try:
         return LabelList(tuple(content["names"]), content["negative"])
     except (KeyError, TypeError) as error:
-        raise InputError(Fault("this is no list of labels of a run", str(path))) from error
+        raise InputError(Fault("this is not a run's list of labels", str(path))) from error
 
 
 def model_files(folder: Path) -> list[Path]:

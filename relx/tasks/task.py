@@ -55,7 +55,7 @@ class Task(Protocol[R]):
         """Reads the list of labels.
 
         Raises:
-            InputError: It cannot be read, or is no list of labels.
+            InputError: It cannot be read, or is not a list of labels.
         """
 
     def scan(self, path: Path, labels: LabelList | None, *, labelled: bool = False) -> Reading[R]:

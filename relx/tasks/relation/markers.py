@@ -45,7 +45,7 @@ def mark(example: Example, markers: MarkersSection, separator: str) -> MarkedTex
     With `order: appearance` the entity that begins first (of two that begin together, the
     longer) gets the first marker set, whichever role it has; styles whose markers name the role
     stay as they are. Entities may touch, nest, overlap or be the same span: of two markers at
-    one place the inner entity's stands nearer to the words, and of equal spans the object is
+    one place the inner entity's is nearer to the words, and of equal spans the object is
     the inner one.
 
     Args:

@@ -30,7 +30,7 @@ _WANTED = {
 _HEADER = "the columns id (or guid), sentence, subject_entity, object_entity, label, source"
 _ENTITY = "{'word': '…', 'start_idx': 0, 'end_idx': 3, 'type': 'PER'}"
 _EMPTY_SENTENCE = "the sentence is empty"
-# JSON can write one half of a pair that stands for one character; no tokenizer takes it.
+# JSON can write one half of a surrogate pair; no tokenizer takes it.
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 # The form in which pandas writes an entity; reading it without Python's parser saves seconds on
 # KLUE's rows. Quotes and backslashes in a text are left to the parser.
@@ -96,7 +96,7 @@ def read_examples(
         data: How it is written: `ends` and `encoding`; and `skip_bad_rows`, a CSV file that
             receives the rows with faults, which are then left out: of `bad.csv` and a data file
             `train.csv` it is `bad-train.csv`.
-        labels: The labels that may stand there; None leaves the label column unread.
+        labels: The labels that may be there; None leaves the label column unread.
         require_labels: Whether a row without a label is a fault.
 
     Returns:
@@ -117,7 +117,7 @@ def scan_examples(
     Args:
         path: The competition's CSV, KLUE's JSON, or JSON Lines.
         data: How it is written: `ends` and `encoding`.
-        labels: The labels that may stand there; None leaves the label column unread.
+        labels: The labels that may be there; None leaves the label column unread.
         require_labels: Whether a row without a label is a fault.
 
     Returns:
@@ -163,7 +163,7 @@ def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterato
             f"the column {name} is missing", path, received, _HEADER, step, "missing column"
         )
     for name in [name for name, count in Counter(columns).items() if name and count > 1]:
-        yield Fault(f"the column {name} stands twice", path, kind="column stands twice")
+        yield Fault(f"the column {name} appears twice", path, kind="repeated column")
 
 
 @dataclass(slots=True)
@@ -219,13 +219,13 @@ class _RowReader:
         if not name:
             self._fault("id", "the id is empty", shorten(value), "a text or number", "", "empty id")
         elif name in self._lines:
-            received = f"{shorten(name)}, which already stands on line {self._lines[name]}"
-            self._fault("id", "the id stands twice", received, "each id once", "", "duplicate id")
+            received = f"{shorten(name)}, which is already on line {self._lines[name]}"
+            self._fault("id", "the id appears twice", received, "each id once", "", "duplicate id")
         self._lines.setdefault(name, row.line)
         return name
 
     def _half_character(self, column: str, received: str) -> None:
-        what, kind = "half a character stands in this text", "broken character"
+        what, kind = "this text contains half a character (a lone surrogate)", "broken character"
         self._fault(column, what, received, "whole characters", "", kind)
 
     def _sentence(self, value: Any) -> str | None:
@@ -234,11 +234,14 @@ class _RowReader:
             if half is None:
                 return value
             received = f"{half[0]!r} at character {half.start()}"
-            what, kind = "half a character stands in the sentence", "broken character"
+            what, kind = (
+                "the sentence contains half a character (a lone surrogate)",
+                "broken character",
+            )
             self._fault("sentence", what, received, "whole characters", "", kind)
             return None
         what = (
-            "the sentence is no text" if value and not isinstance(value, str) else _EMPTY_SENTENCE
+            "the sentence is not text" if value and not isinstance(value, str) else _EMPTY_SENTENCE
         )
         self._fault("sentence", what, shorten(value), "a sentence", "", "empty sentence")
         return None
@@ -256,7 +259,7 @@ class _RowReader:
         return None
 
     def _entity(self, column: str, value: Any, sentence: str | None) -> Entity | None:
-        """Reads an entity; None when it has a fault or no sentence to stand in."""
+        """Reads an entity; None when it has a fault or no sentence to be in."""
         plain = _PLAIN_ENTITY.fullmatch(value) if sentence and isinstance(value, str) else None
         if plain and sentence:
             word, first, final, type_ = plain.groups()
@@ -300,7 +303,7 @@ class _RowReader:
         value = entity[key]
         if isinstance(value, str) and value:
             return value
-        what, kind = f"the entity's {key} is no text", "entity text"
+        what, kind = f"the entity's {key} is not text", "entity text"
         self._fault(column, what, shorten(value), "a text that is not empty", "", kind)
         return ""
 
@@ -337,7 +340,7 @@ class _RowReader:
         else:
             what, kind = "the text at the span differs from the word", "span text differs from word"
         stands = (
-            f", where {shorten(span.of(sentence))} stands" if kind.startswith("span text") else ""
+            f", which holds {shorten(span.of(sentence))}" if kind.startswith("span text") else ""
         )
         received = f"start_idx {span.start}, end_idx {last} ({ends}){stands}; word {shorten(word)}"
         allowed = f"a span of the word within the sentence's {length} characters"
