@@ -132,7 +132,8 @@ def _train(
         model, loaded = _model(dataset, origin, folder, device)
     train, dev = _arrays(dataset, loaded, model, cache)
     feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
-    compile_for(device, model, section, feeder.steps, section.label_smoothing)
+    loss = dataset.task.decision.loss
+    compile_for(device, model, section, feeder.steps, section.label_smoothing, loss)
     epoch = _Epoch(dataset, origin, folder, device, model, loaded, dev)
     state = fit(
         model,
