@@ -200,6 +200,7 @@ class Recipe(Section):
     name: Annotated[
         str, StringConstraints(pattern=r"^[A-Za-z0-9가-힣][A-Za-z0-9가-힣._-]*$", max_length=60)
     ]
+    task: Path_ = "relation"
     seed: int = Field(42, ge=0, lt=2**32)
     data: DataSection = DataSection()
     encoder: EncoderSection

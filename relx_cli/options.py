@@ -277,7 +277,9 @@ def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
     )
     if pred is None or gold is None:
         return run_rows(run, gold, data)
-    return replace(submission_rows(pred, gold, data, run.labels), folder=run.folder)
+    return replace(
+        submission_rows(pred, gold, data, run.labels, run.recipe.task), folder=run.folder
+    )
 
 
 def _require_fitting(gold: Path | None, given: Predicted) -> None:

@@ -30,8 +30,9 @@ def train(
       relx train --recipe recipes/roberta.yaml
       relx train --recipe recipes/roberta.yaml --set data.train=my.csv --set data.labels=my.json
     """  # noqa: D301 - click reads the backspace
+    from relx.dataset import read_dataset
     from relx.train import finetune
     from tapt.pretrain import adapted_origin
 
-    loaded = recipe_of(recipe, settings, skip_bad_rows, backend)
-    finetune(loaded, runs_dir, adapted_origin(loaded, runs_dir), fresh)
+    dataset = read_dataset(recipe_of(recipe, settings, skip_bad_rows, backend))
+    finetune(dataset, runs_dir, adapted_origin(dataset, runs_dir), fresh)

@@ -17,12 +17,11 @@ from relx.data.special_tokens import special_around
 from relx.data.token_cache import Content, cached, token_key
 from relx.data.token_rows import id_type
 from relx.data.tokens import CHUNK, Pieces, TextTokens, text_tokens
-from relx.faults import Fault, InputError
+from relx.dataset import read_unlabelled
 from relx.files import facts_digest
 from relx.recipe import Recipe
 from relx.spans import Span
-from relx.tasks.relation.markers import mark
-from relx.tasks.relation.rows import Example, read_examples
+from relx.tasks.task import open_task
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
@@ -107,36 +106,8 @@ def read_corpus(recipe: Recipe) -> list[CorpusText]:
     return corpus_of(read_unlabelled(recipe, dev=False), recipe, markers=recipe.tapt.markers)
 
 
-def read_unlabelled(recipe: Recipe, *, dev: bool) -> dict[str, list[Example]]:
-    """Reads the rows of a recipe's files, each once; their labels are not looked at.
-
-    Args:
-        recipe: The recipe.
-        dev: Whether the dev file is read too.
-
-    Returns:
-        The rows of `train`, `test` and perhaps `dev`, as far as the recipe names them.
-
-    Raises:
-        InputError: The faults of all files at once.
-    """
-    data = recipe.data
-    files = {"train": data.train, "test": data.test, "dev": data.dev if dev else None}
-    rows: dict[str, list[Example]] = {}
-    faults: list[Fault] = []
-    for role, file in files.items():
-        try:
-            if file is not None:
-                rows[role] = read_examples(Path(file), data, None)
-        except InputError as error:
-            faults += error.faults
-    if faults:
-        raise InputError(*faults)
-    return rows
-
-
 def corpus_of(
-    rows: Mapping[str, Sequence[Example]], recipe: Recipe, *, markers: bool
+    rows: Mapping[str, Sequence[Any]], recipe: Recipe, *, markers: bool
 ) -> list[CorpusText]:
     """Takes the sentences of the train and test rows, each once, without their labels.
 
@@ -149,12 +120,13 @@ def corpus_of(
         The texts, in the order in which they first appear.
     """
     plain = recipe.markers.model_copy(update={"query": None})
+    task = open_task(recipe.task, recipe.data, plain, recipe.train.pooling)
     found: dict[tuple[str, tuple[Span, ...]], list[Span]] = {}
     for row in itertools.chain(rows["train"], rows.get("test", ())):
-        text = CorpusText(row.sentence, (row.subject.span, row.object.span))
+        text = CorpusText(row.sentence, row.spans)
         if markers:
-            marked = mark(row, plain, separator="")
-            text = CorpusText(marked.text, (marked.subject, marked.object), marked.inserted)
+            marked = task.marked(row, "")
+            text = CorpusText(marked.text, marked.spans, marked.inserted)
         found.setdefault((text.text, text.inserted), []).extend(text.entities)
     return [
         CorpusText(text, _merged(entities), inserted)

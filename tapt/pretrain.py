@@ -11,26 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from relx import progress
+from relx.data.row import types_of
 from relx.data.token_cache import token_folder
+from relx.dataset import Dataset, read_unlabelled
 from relx.devices.device import open_device
 from relx.devices.processes import is_chief
 from relx.faults import Fault, InputError
 from relx.files import file_digest
 from relx.recipe import Recipe
 from relx.recipe_file import recipe_yaml
-from relx.runs.manifest import MANIFEST, read_manifest
 from relx.runs.place import TAPT, StagePlace
-from relx.runs.stage import Stage, mismatches, open_stage
-from relx.tasks.relation.markers import marker_tokens
-from relx.tasks.relation.rows import Example
-from relx.train import Origin, introduce, types_of
-from tapt.corpus import (
-    CorpusText,
-    corpus_digest,
-    corpus_of,
-    read_unlabelled,
-    tokenize_corpus,
-)
+from relx.runs.stage import Stage, compare_stage, open_stage
+from relx.tasks.task import task_of
+from relx.train import Origin, introduce
+from tapt.corpus import CorpusText, corpus_digest, corpus_of, tokenize_corpus
 
 if TYPE_CHECKING:
     from relx.devices.device import Device
@@ -59,7 +53,7 @@ class Corpus:
     marker_tokens: tuple[str, ...] = ()
 
 
-def stage_corpus(recipe: Recipe, rows: Mapping[str, Sequence[Example]] | None = None) -> Corpus:
+def stage_corpus(recipe: Recipe, rows: Mapping[str, Sequence[Any]] | None = None) -> Corpus:
     """Makes the corpus of a recipe.
 
     Args:
@@ -78,8 +72,8 @@ def stage_corpus(recipe: Recipe, rows: Mapping[str, Sequence[Example]] | None = 
     tokens: tuple[str, ...] = ()
     if marked:
         texts = corpus_of(rows, recipe, markers=True)
-        types = types_of(itertools.chain.from_iterable(rows.values()))
-        tokens = marker_tokens(recipe.markers, types)
+        every = itertools.chain.from_iterable(rows.values())
+        tokens = task_of(recipe).marker_tokens(types_of(every))
     return Corpus(texts, corpus_digest(texts), [text.text for text in plain], tokens)
 
 
@@ -95,11 +89,11 @@ def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
     return inputs
 
 
-def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
+def adapted_origin(dataset: Dataset[Any], runs_dir: Path) -> Origin:
     """Chooses the encoder that stage 2 starts from: stage 1's where it belongs to this recipe.
 
     Args:
-        recipe: The recipe; `train.start_from` decides.
+        dataset: The recipe, of which `train.start_from` decides, and its rows.
         runs_dir: The folder of all runs.
 
     Returns:
@@ -108,6 +102,7 @@ def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
     Raises:
         InputError: `train.start_from` is tapt and there is none of this recipe and data.
     """
+    recipe = dataset.recipe
     section = recipe.encoder
     plain = Origin(
         section.source,
@@ -118,16 +113,20 @@ def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
     if recipe.train.start_from == "encoder":
         return plain
     folder = StagePlace(runs_dir, recipe.name, TAPT).folder
-    reasons = mismatches(folder, lambda: stage_inputs(recipe, stage_corpus(recipe)), ENCODER_FOLDER)
-    if not reasons:
+
+    def inputs() -> dict[str, Any]:
+        return stage_inputs(recipe, stage_corpus(recipe, dataset.unlabelled))
+
+    manifest, reasons = compare_stage(folder, inputs, ENCODER_FOLDER)
+    if manifest is not None and not reasons:
         encoder = folder / ENCODER_FOLDER
         words = f"starting from the encoder that TAPT adapted, {encoder}"
-        return Origin(str(encoder), words, read_manifest(folder).results["encoder_digest"])
+        return Origin(str(encoder), words, manifest.results["encoder_digest"])
     if recipe.train.start_from == "tapt":
         step = f"relx tapt --recipe … makes it; train.start_from=encoder starts from {plain.source}"
         what = "there is no TAPT result of this recipe and these data"
         raise InputError(Fault(what, str(folder), "; ".join(reasons), next_step=step))
-    if (folder / MANIFEST).exists():
+    if manifest is not None:
         progress.warn(f"{folder} is not used: {'; '.join(reasons)}")
     return plain
 

@@ -16,7 +16,8 @@ from relx.data.labels import LabelList
 from relx.faults import InputError
 from relx.files import read_json, write_json
 from relx.look.relation.compare import page_data, write_comparison
-from relx.predict import LABELS_FILE, MODEL_FOLDER, Run
+from relx.models.saved import LABELS_FILE, MODEL_FOLDER
+from relx.predict import Run
 from relx.recipe_file import recipe_from_tree
 from relx.runs.manifest import read_manifest
 from relx.score import ScoredRows

@@ -70,7 +70,7 @@ def test_killed_runs_end_as_the_one_that_was_never_killed(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     result = read_json(tmp_path / "kills.json")
     assert result["faults"] == []
-    assert result["tried"] == result["survived"] == 8
+    assert result["tried"] == result["survived"] == 9
 
 
 def test_sigterm_saves_the_running_step_and_says_how_to_go_on(data):

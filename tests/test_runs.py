@@ -23,7 +23,7 @@ from relx.runs.lock import locked
 from relx.runs.manifest import PACKAGES, Git, read_manifest
 from relx.runs.place import StagePlace, fold_stage
 from relx.runs.resume import CHECKPOINT
-from relx.runs.stage import Start, mismatches, open_stage
+from relx.runs.stage import Start, compare_stage, open_stage
 from relx.runs.state import list_runs
 
 ROOT = Path(__file__).parents[1]
@@ -286,8 +286,9 @@ def test_fresh_with_nothing_there_is_new(tmp_path):
 
 def test_a_result_is_of_the_same_inputs_and_finished_or_the_reasons_are_told(tmp_path):
     def reasons(**changes):
-        return mismatches(tmp_path / "first" / "tapt", lambda: INPUTS | changes, "encoder")
+        return compare_stage(tmp_path / "first" / "tapt", lambda: INPUTS | changes, "encoder")[1]
 
+    assert compare_stage(tmp_path, dict, "encoder") == (None, ["it was not run"])
     assert reasons() == ["it was not run"]
     started(tmp_path, stage="tapt")
     assert reasons() == ["it is not finished"]
@@ -308,8 +309,9 @@ def test_a_stage_of_an_earlier_version_is_no_work_on_other_data(tmp_path):
         start(tmp_path, inputs=INPUTS | {"digest": "나" * 64})
     assert "earlier version of relx" in caught.value.faults[0].received
     assert "digest:" not in str(caught.value) and "--fresh" in str(caught.value)
-    (only,) = mismatches(folder, dict, "model")[1:]
-    assert "earlier version of relx" in only
+    manifest, reasons = compare_stage(folder, dict, "model")
+    assert manifest == read_manifest(folder)
+    assert "earlier version of relx" in reasons[-1] and len(reasons) == 2
 
 
 trees = st.recursive(

@@ -10,15 +10,16 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from relx import dataset
 from relx.data import token_cache
 from relx.data.token_cache import KEPT_SECONDS, token_folder
+from relx.dataset import token_rows
 from relx.files import digest
-from relx.models import arrays as inputs
-from relx.models.arrays import tokenize_examples
-from relx.recipe import MarkersSection
+from relx.recipe import DataSection, MarkersSection
 from relx.runs.state import list_runs
 from relx.spans import Span
 from relx.tasks.relation.sentence import example_of
+from relx.tasks.relation.task import RelationTask
 from tapt import corpus
 from tapt.corpus import CorpusText, tokenize_corpus
 
@@ -41,7 +42,7 @@ def tokenizer(*more):
 def made(monkeypatch):
     """How often rows were tokenised."""
     calls = []
-    for module, name in ((inputs, "tokenize"), (corpus, "_tokenized")):
+    for module, name in ((dataset, "tokenize"), (corpus, "_tokenized")):
         original = getattr(module, name)
 
         def counted(*arguments, original=original):
@@ -53,7 +54,8 @@ def made(monkeypatch):
 
 
 def relation_rows(cache, examples=EXAMPLES, markers=MARKERS, own=None, length=64):
-    return tokenize_examples(examples, markers, own or tokenizer(), length, "train.csv", cache)
+    task = RelationTask(DataSection(), markers, "entity_starts")
+    return token_rows(examples, task, own or tokenizer(), length, "train.csv", cache)
 
 
 def corpus_rows(cache, texts=TEXTS, own=None, length=64, unit="words"):
@@ -85,9 +87,6 @@ def changed(example, **changes):
 
 OTHER_ROWS = {
     "another sentence": {"examples": changed(EXAMPLES[0], sentence="가람은 나루에서 간다")},
-    "another type": {
-        "examples": changed(EXAMPLES[0], subject=replace(EXAMPLES[0].subject, type="ORG"))
-    },
     "entities in turn": {
         "examples": changed(EXAMPLES[0], subject=EXAMPLES[0].object, object=EXAMPLES[0].subject)
     },
@@ -140,12 +139,16 @@ def test_what_does_not_decide_tokens_does_not(made, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rows", "module"),
-    [(relation_rows, token_cache), (relation_rows, inputs), (corpus_rows, corpus)],
+    ("rows", "module", "name"),
+    [
+        (relation_rows, token_cache, "FORMAT"),
+        (relation_rows, dataset, "TOKENS_FORMAT"),
+        (corpus_rows, corpus, "FORMAT"),
+    ],
 )
-def test_another_format_makes_them_anew(rows, module, made, tmp_path, monkeypatch):
+def test_another_format_makes_them_anew(rows, module, name, made, tmp_path, monkeypatch):
     rows(tmp_path)
-    monkeypatch.setattr(module, "FORMAT", "another")
+    monkeypatch.setattr(module, name, "another")
     rows(tmp_path)
     assert len(made) == 2
 
@@ -153,7 +156,7 @@ def test_another_format_makes_them_anew(rows, module, made, tmp_path, monkeypatc
 # Whoever changes what tokens are made of texts raises the number here, and in `FORMAT`: otherwise
 # tokens of before would be taken from the cache.
 MADE = {
-    "examples 1": "8fa27539f7282fc7",
+    "token rows 1": "8fa27539f7282fc7",
     "corpus 1": "3e94bfbc6c9a702f",
 }
 
@@ -165,14 +168,17 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize(("rows", "module"), [(relation_rows, inputs), (corpus_rows, corpus)])
-def test_the_number_of_a_format_stands_for_the_rows_that_are_made(rows, module):
+@pytest.mark.parametrize(
+    ("rows", "number"),
+    [(relation_rows, dataset.TOKENS_FORMAT), (corpus_rows, corpus.FORMAT)],
+)
+def test_the_number_of_a_format_stands_for_the_rows_that_are_made(rows, number):
     written = []
     for settings in KINDS[rows]:
         arrays = rows(None, **settings)
         names = sorted(name for name in type(arrays).__slots__ if name != "__weakref__")
         written += [f"{name} {getattr(arrays, name).tolist()}" for name in names]
-    assert MADE[module.FORMAT] == digest(written)[:16]
+    assert MADE[number] == digest(written)[:16]
 
 
 def damaged(path, other):

@@ -152,6 +152,7 @@ class Stage:
         results: Mapping[str, Any],
         history: Sequence[Mapping[str, float]] = (),
         best: int | None = None,
+        beside: Sequence[str] = (),
     ) -> None:
         """Publishes the best model, writes the figures, and removes what only the work needed.
 
@@ -161,6 +162,7 @@ class Stage:
             history: Every epoch's figures.
             best: The epoch, from 0, whose model `keep_best` kept and that is the result; None where
                 the result has been written already.
+            beside: Files that were written with the model and belong beside the result.
 
         Raises:
             InputError: The best epoch's model is gone, or the disk is full.
@@ -168,7 +170,7 @@ class Stage:
         if not self.chief:
             return
         if best is not None:
-            self._publish(best)
+            self._publish(best, beside)
         write_json(self.folder / FIGURES, {**results, "history": list(history)})
         self._change(status="finished", finished=now(), device=dict(device), results=dict(results))
         _sweep(self.folder, Start.FINISHED)
@@ -176,9 +178,16 @@ class Stage:
     def _best(self, epoch: int) -> Path:
         return self.folder / BEST / f"epoch-{epoch + 1}"
 
-    def _publish(self, epoch: int) -> None:
-        """Gives the best epoch's model its last name, unless a killed process did."""
+    def _publish(self, epoch: int, beside: Sequence[str]) -> None:
+        """Gives the best epoch's model its last name, unless a killed process did.
+
+        The files beside it are moved out first, each in one step: no epoch follows, so that the
+        next process finds the same epoch's wherever this one is killed.
+        """
         folder, target = self._best(epoch), self.folder / self.result
+        for name in beside:
+            if (folder / name).exists():
+                (folder / name).replace(self.folder / name)
         if folder.exists():
             replace_folder(folder, target)
         elif not target.exists():
@@ -247,8 +256,10 @@ def open_stage(
             yield stage
 
 
-def mismatches(folder: Path, inputs: Callable[[], Mapping[str, Any]], result: str) -> list[str]:
-    """Says why a stage is not a finished one of these inputs.
+def compare_stage(
+    folder: Path, inputs: Callable[[], Mapping[str, Any]], result: str
+) -> tuple[Manifest | None, list[str]]:
+    """Compares a stage with what a finished one of these inputs would be.
 
     Args:
         folder: The stage's folder.
@@ -257,21 +268,22 @@ def mismatches(folder: Path, inputs: Callable[[], Mapping[str, Any]], result: st
         result: The name of the folder that the stage leaves.
 
     Returns:
-        The reasons, such as `tapt.epochs: 3 → 5`; empty where it is one.
+        Its manifest, None where it was not run; and the reasons why it is another, such as
+        `tapt.epochs: 3 → 5`, none where it is the one.
 
     Raises:
         InputError: The manifest is broken.
     """
     if not (folder / MANIFEST).exists():
-        return ["it was not run"]
+        return None, ["it was not run"]
     manifest = read_manifest(folder)
     if manifest.status != "finished":
         reasons = ["it is not finished"]
     else:
         reasons = [] if (folder / result).exists() else [f"its {result} folder is gone"]
     if manifest.format != FORMAT:
-        return [*reasons, _OLDER]
-    return reasons + [str(d) for d in input_differences(manifest.inputs, inputs())]
+        return manifest, [*reasons, _OLDER]
+    return manifest, reasons + [str(d) for d in input_differences(manifest.inputs, inputs())]
 
 
 def _standing(

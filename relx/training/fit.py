@@ -23,7 +23,7 @@ from relx.stopping import Stop
 from relx.training.callbacks import Advance, Pace, UnfetchedCallbacks, Watch
 from relx.training.checkpoint import frozen_sum, load_checkpoint, save_checkpoint
 from relx.training.log import RunLog
-from relx.training.losses import CrossEntropy
+from relx.training.losses import LOSSES
 from relx.training.optimizer import make_optimizer
 
 Figures = dict[str, float]
@@ -73,8 +73,9 @@ def compile_for(
     section: TaptSection | TrainSection,
     steps: int,
     label_smoothing: float = 0.0,
+    loss: str = "cross_entropy",
 ) -> None:
-    """Compiles a model for a stage: AdamW and cross-entropy, in XLA where the device says so.
+    """Compiles a model for a stage: AdamW and a loss, in XLA where the device says so.
 
     Args:
         device: What the model was built on.
@@ -82,6 +83,7 @@ def compile_for(
         section: The stage's section of the recipe.
         steps: Steps an epoch.
         label_smoothing: See `CrossEntropy`.
+        loss: The decision's loss, by its name in `LOSSES`.
     """
     with device.scope():
         optimizer = make_optimizer(
@@ -93,8 +95,8 @@ def compile_for(
             steps=steps * section.epochs,
             accumulate=section.accumulate,
         )
-        loss = CrossEntropy(label_smoothing)
-        model.compile(optimizer, loss, jit_compile=device.compiles, auto_scale_loss=False)
+        computed = LOSSES[loss](label_smoothing)
+        model.compile(optimizer, computed, jit_compile=device.compiles, auto_scale_loss=False)
 
 
 def speed(history: list[Figures]) -> Figures:

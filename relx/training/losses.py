@@ -45,3 +45,6 @@ class CrossEntropy(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments."""
         return {"label_smoothing": self.label_smoothing, "name": self.name}
+
+
+LOSSES = {"cross_entropy": CrossEntropy}  # by the name that a decision gives

@@ -79,10 +79,11 @@ def toy_feeder(accumulate=1):
 
 
 class Trainer:
-    """A tiny relation model and its batches, compiled as stage 2 compiles them."""
+    """A tiny classifier and its batches, compiled as stage 2 compiles them."""
 
     def __init__(self, device, dropout=0.0, epochs=2, accumulate=1):
-        from relx.models.classifier import relation_model
+        from relx.data.pooling import Pooling
+        from relx.models.classifier import span_classifier
         from relx.models.encoder.build import build_encoder
         from relx.models.encoder.families.family import EncoderConfig
         from relx.training.fit import compile_for
@@ -101,8 +102,9 @@ class Trainer:
         self.device, self.epochs = device, epochs
         self.feeder = toy_feeder(accumulate)
         with device.scope():
-            encoder = build_encoder(configuration)
-            self.model = relation_model(encoder, classes=CLASSES, spans=2, dropout=dropout, seed=0)
+            encoder, pooling = build_encoder(configuration), Pooling(2, "mean")
+            sizes = {"classes": CLASSES, "pooling": pooling, "dropout": dropout}
+            self.model = span_classifier(encoder, **sizes, seed=0)
         # numbers of numpy's: each backend draws others from the same seed
         for i, variable in enumerate(self.model.trainable_variables):
             noise = np.random.default_rng(i).normal(0, 0.1, variable.shape)

@@ -64,6 +64,15 @@ class LoadedEncoder:
     notes: list[str] = field(default_factory=list)
     revision: str | None = None
 
+    @property
+    def backbone(self) -> EncoderBackbone:
+        """The encoder: what computes states."""
+        return self.encoder
+
+    def write(self, folder: Path, card: str) -> None:
+        """Writes the encoder's files into a folder; see `write_encoder`."""
+        write_encoder(self, folder, card)
+
 
 def _no_sentences() -> Iterable[str]:
     return ()
