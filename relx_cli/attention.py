@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from relx_cli.options import backend_option, device_of, page_option, quiet_option, runs_dir_option
+from relx_cli.options import backend_option, page_option, quiet_option, runs_dir_option
 from relx_cli.sentence import GivenSentence, sentence_options
 
 
@@ -68,6 +68,7 @@ def attention(
     from relx.look.relation.attention import find_row, require_view, write_attention
     from relx.look.relation.attention_plots import View
     from relx.predict import open_run
+    from relx.runs.device import device_of
 
     require_place(out, [gold, test])
     sentence = None if given is None else given.example()

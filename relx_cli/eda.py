@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from relx_cli.options import page_option, recipe_of, recipe_options
+from relx_cli.options import page_option, recipe_options, runs_dir_option
 
 
 @click.command(short_help="Show what is in the data, as a page.")
 @recipe_options
+@runs_dir_option
 @click.option(
     "--pred",
     type=click.Path(path_type=Path),
@@ -44,8 +45,9 @@ def eda(
     require_look("relx eda")
     from relx.look.page import require_place
     from relx.look.relation.eda.page import write_eda
+    from relx.shipped import chosen_recipe
 
-    resolved = recipe_of(recipe, settings)
+    resolved = chosen_recipe(recipe, settings)
     files = (resolved.data.train, resolved.data.dev, resolved.data.test)
     require_place(out, [pred, *(Path(file) for file in files if file)])
     found = write_eda(resolved, pred, out, runs_dir)

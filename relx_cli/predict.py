@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relx_cli.options import backend_option, device_of, engine_option, quiet_option, runs_dir_option
+from relx_cli.options import backend_option, engine_option, quiet_option, runs_dir_option
 from relx_cli.sentence import GivenSentence, sentence_options
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def predict(
       relx predict --sentence "이순신은 조선의 장군이다." --subject 이순신 --subject-type PER \\
                    --object 장군 --object-type POH
     """  # noqa: D301 - click reads the backspace
+    from relx.runs.device import device_of
+
     if given is not None:
         if out is not None or test is not None:
             raise click.UsageError("--sentence prints a table; --out and --test go with a file.")

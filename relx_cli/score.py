@@ -13,7 +13,6 @@ from relx_cli.options import (
     predicted_options,
     quiet_option,
     scored_rows,
-    warn_of_collapse,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ def score(gold: Path, as_json: bool, per_class: bool, **given: Unpack[Predicted]
       relx score --gold gold.csv --pred submission.csv
       relx score --gold dev.csv --pred submission.csv --labels label2id.json
     """  # noqa: D301 - click reads the backspace
+    from relx.score import warn_of_collapse
+
     result = scored_rows(gold, **given).scores()
     warn_of_collapse(result)
     if as_json:

@@ -13,10 +13,9 @@ from relx.faults import Fault, InputError
 from relx.recipe_file import load_recipe, recipe_from_tree
 from relx.runs import stage as stages
 from relx.runs.stage import Sitting, begin, finish
+from relx.shipped import chosen_recipe, shipped
 from relx_cli import main
 from relx_cli.main import COMMANDS, relx, run
-from relx_cli.options import recipe_of
-from relx_cli.recipes import shipped
 
 ROOT = Path(__file__).parents[1]
 
@@ -169,11 +168,11 @@ def test_a_recipe_is_copied_but_never_over_a_file(tmp_path, monkeypatch, capsys)
 
 def test_a_recipe_is_named_by_path_or_by_the_name_of_a_shipped_one(tmp_path, monkeypatch):
     demo = load_recipe(shipped()["demo"])
-    assert recipe_of("demo", []) == demo
-    assert recipe_of(str(ROOT / "recipes" / "demo.yaml"), ["seed=7"]).seed == 7
+    assert chosen_recipe("demo", []) == demo
+    assert chosen_recipe(str(ROOT / "recipes" / "demo.yaml"), ["seed=7"]).seed == 7
     monkeypatch.chdir(tmp_path)
     (tmp_path / "demo").write_text("name: mine\nencoder: {from: a}\n")
-    assert recipe_of("demo", []).name == "mine"
+    assert chosen_recipe("demo", []).name == "mine"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +187,7 @@ def test_a_recipe_is_named_by_path_or_by_the_name_of_a_shipped_one(tmp_path, mon
 def test_a_missing_recipe_is_a_message(name, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=said):
-        recipe_of(name, [])
+        chosen_recipe(name, [])
 
 
 @pytest.fixture
