@@ -18,7 +18,9 @@ from relx.data.token_rows import TokenRow
 from relx.devices.device import open_device
 from relx.engines import engine
 from relx.engines import openvino as graph
-from relx.engines.engine import OpenVinoEngine, Trained, open_engine, predict_logits, token_plan
+from relx.engines.engine import Trained, open_engine
+from relx.engines.keras import predict_logits
+from relx.engines.openvino import OpenVinoEngine, token_plan
 from relx.faults import InputError
 from relx.models.arrays import RelationArrays
 from relx.models.classifier import relation_model

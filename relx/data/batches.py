@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +15,10 @@ BISECTIONS = 7
 LADDER_RUNGS = 6
 LADDER_MULTIPLE = 8
 
-Arrays = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
+Inputs = dict[str, np.ndarray]
+Arrays = tuple[Inputs, np.ndarray, np.ndarray]  # inputs, targets, weights
+Leaf = tuple[tuple[int | None, ...], np.dtype]  # shape and dtype of an array
+Signature = dict[str, Leaf] | tuple[dict[str, Leaf], Leaf, Leaf]  # of `Inputs`, of `Arrays`
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,38 @@ class Batch:
     def weights(self) -> np.ndarray:
         """Returns 1 for the rows that count and 0 for the others, (size,) float32."""
         return (np.arange(len(self.rows)) < self.real).astype(np.float32)
+
+
+class TrainingRows(Protocol):
+    """Rows that a model is fitted to.
+
+    Attributes:
+        lengths: The rows' lengths in tokens, (rows,).
+    """
+
+    lengths: np.ndarray
+
+    def training(self, batch: Batch, rng: np.random.Generator) -> Arrays:
+        """Returns a batch's inputs, targets, and weights that sum to 1."""
+
+
+class ReadingRows(Protocol):
+    """Rows that a model reads to predict.
+
+    Attributes:
+        lengths: The rows' lengths in tokens, (rows,).
+    """
+
+    lengths: np.ndarray
+
+    def inputs(self, batch: Batch) -> Inputs:
+        """Returns a batch's inputs by name."""
+
+    def stream(self, batches: Sequence[Batch]) -> Iterator[Inputs]:
+        """Yields the inputs of one batch after the other."""
+
+    def signature(self, size: int) -> dict[str, Leaf]:
+        """Returns (shape, dtype) by input, for batches of `size` rows of any length."""
 
 
 def ladder(lengths: np.ndarray, batch_size: int = 1, rungs: int = LADDER_RUNGS) -> tuple[int, ...]:
@@ -280,7 +315,7 @@ class Feeder:
             rng = np.random.default_rng((self.seed, epoch, 1, step))
             yield from _parts(self.assemble(plan[step], rng), self.accumulate)
 
-    def signature(self) -> Any:
+    def signature(self) -> tuple[dict[str, Leaf], Leaf, Leaf]:
         """Returns the shapes and dtypes of `arrays`, with None where a batch's length decides.
 
         Returns:
@@ -310,6 +345,6 @@ def _parts(arrays: Arrays, count: int) -> Iterator[Arrays]:
         yield cut, targets[own], weights[own] * np.float32(count)
 
 
-def _shape(short: np.ndarray, long: np.ndarray) -> tuple[tuple[int | None, ...], np.dtype]:
+def _shape(short: np.ndarray, long: np.ndarray) -> Leaf:
     pairs = zip(short.shape, long.shape, strict=True)
     return tuple(a if a == b else None for a, b in pairs), short.dtype
