@@ -73,16 +73,16 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which `1e-5` is a number and a key that stands twice is an error."""
+    """YAML in which `1e-5` is a number and a repeated key is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                words = "a key is a word"
+                words = "a key must be a word"
                 raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
             if key_node.value in seen:
-                words = f"the key {key_node.value!r} stands twice"
+                words = f"the key {key_node.value!r} is there twice"
                 raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
@@ -121,7 +121,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         received = " ".join(str(error).split())
         raise InputError(Fault("this file is not YAML", str(path), received=received)) from error
     if not isinstance(tree, dict):
-        fault = Fault("a recipe is a mapping of keys", str(path), shorten(tree), next_step=step)
+        fault = Fault(
+            "a recipe must be a mapping of keys to values", str(path), shorten(tree), next_step=step
+        )
         raise InputError(fault)
     return tree
 

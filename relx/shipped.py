@@ -62,8 +62,8 @@ def copy_shipped(name: str, to: Path | None) -> Path:
     target = to or Path(source.name)
     target = target / source.name if target.is_dir() else target
     if target.exists():
-        step = f"relx recipes copy {name} ANOTHER.yaml, or remove this file first"
-        raise InputError(Fault("there is a file here already", str(target), next_step=step))
+        step = f"relx recipes copy {name} ANOTHER.yaml, or remove the file first"
+        raise InputError(Fault("this file exists already", str(target), next_step=step))
     write_text(target, source.read_text(encoding="utf-8"))
     return target
 

@@ -33,10 +33,12 @@ PAGE = Path("compare.html")
     help="The labelled rows.  [default: those that all the runs chose their epochs by]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help=f"The page.  [default: {PAGE}]")
-@click.option("--labels", help="Of submissions: klue, or a label file.  [default: the runs', klue]")
+@click.option(
+    "--labels", help="For submissions: klue, or a label file.  [default: the runs', klue]"
+)
 @click.option(
     "--negative",
-    help="Of submissions: the label that micro-F1 leaves out; '' for none.  [default: no_relation]",
+    help="For submissions: the label left out of micro-F1; '' for none.  [default: no_relation]",
 )
 @ends_option
 @draws_option
@@ -60,9 +62,10 @@ def compare(
 ) -> None:
     """Compare runs or submissions with the first one named, on the same labelled rows.
 
-    A name that ends in .csv or is a file's is a submission, any other a run. The page shows the
-    scores with 95 % intervals of the differences (paired bootstrap), McNemar's test, the classes
-    that gained and lost, every row whose label changed, and in what the runs' recipes differ.
+    A name that ends in .csv, .json or .jsonl, or that a file has, is a submission; any other is a
+    run. The page shows the scores with 95 % intervals of the differences (paired bootstrap),
+    McNemar's test, the classes that gained and lost, every row whose label changed, and where the
+    runs' recipes differ.
 
     \b
     Examples:
@@ -123,7 +126,7 @@ def _require_fitting(
     if not submissions and (labels is not None or negative is not None):
         raise click.UsageError("--labels and --negative go with submissions; a run has its own.")
     if submissions == len(names) and (backend or engine):
-        raise click.UsageError("--backend and --engine compute with runs; these are submissions.")
+        raise click.UsageError("--backend and --engine apply to runs; these are submissions.")
 
 
 def _print(result: Comparison) -> None:

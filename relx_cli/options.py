@@ -35,7 +35,7 @@ def quiet_option(command: Command) -> Command:
     Returns:
         The function with the option.
     """
-    text = "No progress, no notes; warnings, errors and results stay."
+    text = "Hide progress and notes; warnings, errors and results are still shown."
     return click.option(
         "-q", "--quiet", is_flag=True, expose_value=False, callback=_be_quiet, help=text
     )(command)
@@ -68,7 +68,7 @@ def backend_option(command: Command) -> Command:
     Returns:
         The function with the option.
     """
-    text = "What to compute with, in place of the recipe's device.backend."
+    text = "The backend to compute with, instead of the recipe's device.backend."
     return click.option("--backend", type=click.Choice(BACKENDS), help=text)(command)
 
 
@@ -81,7 +81,7 @@ def engine_option(command: Command) -> Command:
     Returns:
         The function with the option.
     """
-    text = "What predicts, in place of the recipe's predict.engine."
+    text = "The engine to predict with, instead of the recipe's predict.engine."
     return click.option("--engine", type=click.Choice(ENGINES), help=text)(command)
 
 
@@ -128,7 +128,7 @@ def draws_option(command: Command) -> Command:
     Returns:
         The function with the option.
     """
-    text = "Bootstrap draws that the intervals are from."
+    text = "Bootstrap draws behind the intervals."
     kind = click.IntRange(40)
     return click.option("--draws", type=kind, default=1000, show_default=True, help=text)(command)
 
@@ -168,10 +168,10 @@ def stage_options(command: Command) -> Command:
     command = click.option(
         "--skip-bad-rows",
         metavar="FILE",
-        help="Leave out rows with faults, and write those of train.csv to FILE-train.csv.",
+        help="Leave out rows with faults; those of train.csv are written to FILE-train.csv.",
     )(command)
     command = click.option(
-        "--fresh", is_flag=True, help="Start anew; an earlier result is kept aside."
+        "--fresh", is_flag=True, help="Start over; an earlier result is set aside, not deleted."
     )(command)
     return recipe_options(runs_dir_option(backend_option(command)))
 
@@ -240,7 +240,7 @@ def _require_fitting(gold: Path | None, given: Predicted) -> None:
             raise click.UsageError("--pred needs --gold: the labels of the rows it predicts.")
         for option in ("backend", "engine"):
             if given[option] is not None:
-                what = f"--{option} computes with a run; a submission is computed already."
+                what = f"--{option} applies to a run; a submission holds its predictions already."
                 raise click.UsageError(what)
     with_run = given["pred"] is None or given["run_name"] is not None
     if with_run and (given["labels"] is not None or given["negative"] is not None):

@@ -37,7 +37,7 @@ def list_recipes() -> None:
 @recipes.command("show", epilog="Example: relx recipes show demo")
 @click.argument("name")
 def show_recipe(name: str) -> None:
-    """Print a recipe that ships, as it stands in its file."""
+    """Print a recipe that ships, exactly as in its file."""
     click.echo(shipped_file(name).read_text(encoding="utf-8"), nl=False)
 
 

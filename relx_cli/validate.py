@@ -55,7 +55,7 @@ def validate(
     """Check the files of a recipe, or one file, and list every fault in them.
 
     Faults are named by file, line, id and column, and counted by kind. Warnings name what can be
-    used but is doubtful: duplicate rows, one pair of entities with two labels, sentences shared by
+    used but looks wrong: duplicate rows, one pair of entities with two labels, sentences shared by
     train and test, texts that the window cuts, labels without examples. Nothing is repaired and
     nothing is dropped. The exit status is 2 when there is a fault, else 0.
 
@@ -73,7 +73,7 @@ def validate(
     }
     if data is None and given:
         names = ", ".join(f"--{name}" for name in given)
-        raise click.UsageError(f"{names} goes with --data; a recipe says it in its data section.")
+        raise click.UsageError(f"{names} goes with --data; a recipe has it in its data section.")
     report = _report(recipe, settings, data, given)
     if skipped is not None:
         _write_skipped(report, skipped)

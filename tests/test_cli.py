@@ -79,7 +79,7 @@ def test_a_bug_has_a_traceback_and_ends_with_1(failing, capsys):
     assert run(["fail"]) == 1
     text = capsys.readouterr().err
     assert "Traceback" in text and "ZeroDivisionError: one by nought" in text
-    assert text.splitlines()[-1].startswith("this is a fault in relx: please report it")
+    assert text.splitlines()[-1].startswith("this is a bug in relx: please report it")
 
 
 def test_an_end_of_file_inside_is_a_bug_not_a_stop(failing, capsys):
@@ -162,7 +162,7 @@ def test_a_recipe_is_copied_but_never_over_a_file(tmp_path, monkeypatch, capsys)
         assert (tmp_path / target).read_text("utf-8") == shipped()["demo"].read_text("utf-8")
     (tmp_path / "my.yaml").write_text("mine")
     assert run(["recipes", "copy", "demo", "my.yaml"]) == 2
-    assert "there is a file here already" in capsys.readouterr().err
+    assert "this file exists already" in capsys.readouterr().err
     assert (tmp_path / "my.yaml").read_text() == "mine"
 
 

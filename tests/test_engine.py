@@ -171,7 +171,7 @@ def test_a_damaged_graph_is_made_anew(trained, cpu, capsys):
     path = graph.kept_graph(trained.stage_folder, "name")
     path.write_text(path.read_text(encoding="utf-8")[:1000], encoding="utf-8")
     assert isinstance(open_engine(trained, "auto"), OpenVinoEngine)
-    assert "is made anew" in capsys.readouterr().err
+    assert "it is made again" in capsys.readouterr().err
 
 
 def test_a_graph_is_named_by_the_content_of_its_files(tmp_path):

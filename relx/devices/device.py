@@ -309,6 +309,6 @@ def _native_noise_silenced() -> Iterator[None]:
 def _precision(section: DeviceSection, machine: Machine) -> Choice[str]:
     """Resolves auto: bfloat16 where the device computes it, float32 otherwise."""
     if section.precision != "auto":
-        return Choice(section.precision, "the recipe wants it")
+        return Choice(section.precision, "the recipe asks for it")
     chosen = "mixed_bfloat16" if machine.bfloat16.value else "float32"
     return Choice(chosen, machine.bfloat16.reason)

@@ -147,7 +147,7 @@ def _kept(trained: Trained) -> OpenVinoEngine | None:
     try:
         return OpenVinoEngine(path, _PRECISIONS[trained.section.precision])
     except RuntimeError:
-        progress.say(f"note: {path} cannot be read and is made anew")
+        progress.say(f"note: {path} cannot be read; it is made again")
         shutil.rmtree(path.parent, ignore_errors=True)
         return None
 

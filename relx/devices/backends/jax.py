@@ -25,7 +25,7 @@ from relx.recipe import DeviceSection
 if TYPE_CHECKING:
     from relx.devices.backends.ahead import BatchesAhead
 
-COMPILED = Choice(True, "Keras runs on JAX op by op where it is not compiled")
+COMPILED = Choice(True, "without compilation Keras would run on JAX op by op")
 
 
 def start(section: DeviceSection) -> Machine:
@@ -117,7 +117,7 @@ def _split_cpu(count: int) -> None:
     with contextlib.suppress(RuntimeError):  # JAX has started: it was split before, or cannot be
         jax.config.update("jax_num_cpu_devices", count)
     if jax.local_device_count() < count:
-        what = "the CPU cannot be split any more in this process, or there are accelerators"
+        what = "the CPU can no longer be split in this process, or there are accelerators"
         raise InputError(Fault(what, "device.virtual_devices", str(count)))
 
 
@@ -140,7 +140,7 @@ def _spread(section: DeviceSection) -> tuple[list[jax.Device], Choice[int]]:
     if len(devices) == 1:
         return devices, Choice(1, "there is one device")
     if section.strategy == "one":
-        return devices[:1], Choice(1, "the recipe wants one device")
+        return devices[:1], Choice(1, "the recipe asks for one device")
     return devices, Choice(len(devices), f"{len(devices)} devices share each batch")
 
 
@@ -183,7 +183,7 @@ def _processor(device: jax.Device) -> Processor:
 def _bfloat16(devices: list[jax.Device]) -> Choice[bool]:
     platform = devices[0].platform
     if platform == "cpu":
-        return Choice(False, "on JAX's CPU a step in bfloat16 is no faster")
+        return Choice(False, "on a CPU, JAX is no faster in bfloat16")
     if platform == "tpu":
         return Choice(True, "a TPU computes bfloat16")
     if all(_capability(device) >= 8.0 for device in devices):

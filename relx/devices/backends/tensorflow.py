@@ -157,7 +157,7 @@ def _strategy(
     if len(devices) < 2:
         return None, Choice(1, "there is one device")
     if section.strategy == "one":
-        return None, Choice(1, "the recipe wants one device")
+        return None, Choice(1, "the recipe asks for one device")
     # Between CPUs there is no NCCL.
     cross = tf.distribute.ReductionToOneDevice() if section.virtual_devices > 1 else None
     mirrored = tf.distribute.MirroredStrategy(devices, cross_device_ops=cross)
@@ -203,7 +203,7 @@ def _split_cpu(count: int) -> None:
     except RuntimeError as error:
         if len(tf.config.list_logical_devices("CPU")) >= count:
             return
-        what = "the CPU cannot be split any more in this process"
+        what = "the CPU can no longer be split in this process"
         raise InputError(Fault(what, "device.virtual_devices", str(count))) from error
 
 
@@ -213,8 +213,8 @@ def _bfloat16(gpus: list[tf.config.PhysicalDevice]) -> Choice[bool]:
     # in bfloat16 and 1.30 s in float32. The default backend still gives the same figures with and
     # without AMX, and OpenVINO, which predicts, is made of float32 weights either way.
     if not details:
-        faster = ": with AMX mixed_bfloat16 would train in two thirds of the time"
-        words = f"a CPU is left with float32 unless told{faster if cpu_has('amx_bf16') else ''}"
+        faster = ": with AMX, mixed_bfloat16 would train in two thirds of the time"
+        words = f"float32 is the default on a CPU{faster if cpu_has('amx_bf16') else ''}"
         return Choice(False, words)
     if all(detail.get("compute_capability", (0, 0)) >= (8, 0) for detail in details):
         return Choice(True, "every GPU computes bfloat16 (compute capability 8.0 or more)")
@@ -223,7 +223,9 @@ def _bfloat16(gpus: list[tf.config.PhysicalDevice]) -> Choice[bool]:
 
 def _compiles(gpus: bool, replicas: int) -> Choice[bool]:
     if not gpus:
-        return Choice(False, "on TensorFlow's CPU a step that XLA compiled takes a third longer")
+        return Choice(
+            False, "on a CPU, TensorFlow takes a third longer for a step that XLA compiled"
+        )
     if replicas > 1:
         return Choice(False, "Keras cannot compile a step that replicas share")
     return Choice(True, "XLA fuses what the GPU would do in many small kernels")

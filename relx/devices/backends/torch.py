@@ -110,5 +110,7 @@ def _bfloat16(gpus: int) -> Choice[bool]:
     # Measured with 12 layers of 384 at 16 x 96 on two cores: a training step took 0.75 s in
     # bfloat16 and 1.25 s in float32, prediction 0.15 s and 0.32 s.
     if cpu_has("amx_bf16"):
-        return Choice(True, "the CPU multiplies matrices in bfloat16 (AMX): 0.6 of the time a step")
+        return Choice(
+            True, "the CPU multiplies matrices in bfloat16 (AMX): a step takes 0.6 of the time"
+        )
     return Choice(False, "the CPU does not multiply matrices in bfloat16 (no AMX)")
