@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
 from relx.faults import Fault, InputError
-
-
-class LabelledSentence(Protocol):
-    """What of a row decides its fold."""
-
-    @property
-    def sentence(self) -> str:
-        """The sentence; rows of one sentence are in one fold."""
-
-    @property
-    def label(self) -> str | None:
-        """The gold label, of which every fold gets its share."""
+from relx.tasks.relation.rows import Example
 
 
 def split(
-    examples: Sequence[LabelledSentence], folds: int, fold: int, seed: int
+    examples: Sequence[Example], folds: int, fold: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Parts the rows into training and dev rows, so that no sentence is in both.
 

@@ -87,12 +87,12 @@ class Device:
 
         Args:
             arrays: The rows.
-            batch_size: Rows a batch, over all replicas.
+            batch_size: Rows per batch, over all replicas.
             seed: The run's seed.
             accumulate: In how many parts, one after the other, a batch is computed.
 
         Returns:
-            The feeder; with a ladder of lengths where every shape is compiled.
+            The feeder; with bucket lengths where every shape is compiled.
         """
         return Feeder(
             arrays.lengths,
@@ -105,14 +105,14 @@ class Device:
         )
 
     def rungs(self, lengths: np.ndarray, batch_size: int) -> tuple[int, ...] | None:
-        """Returns the few lengths that rows are padded to, or None: to the longest of a batch.
+        """Returns the few lengths that rows are padded to, or None: to the longest of each batch.
 
         Args:
             lengths: The rows' lengths in tokens, (rows,).
-            batch_size: Rows a batch.
+            batch_size: Rows per batch.
 
         Returns:
-            A ladder where every shape is compiled.
+            The bucket lengths where every shape is compiled, else None.
         """
         return ladder(lengths, batch_size) if self.compiles else None
 

@@ -43,7 +43,7 @@ def predict_logits(
         model: A relation model.
         device: What the model was built on.
         arrays: The rows.
-        batch_size: Rows a batch.
+        batch_size: Rows per batch.
 
     Returns:
         (rows, classes) float32, in the rows' order.

@@ -266,8 +266,8 @@ def token_plan(lengths: np.ndarray, batch_size: int, tokens: int = TOKENS_AT_ONC
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
-        batch_size: The most rows a batch.
-        tokens: The most tokens a batch, padding included; a longer row is a batch of its own.
+        batch_size: The most rows per batch.
+        tokens: The most tokens per batch, padding included; a longer row is a batch of its own.
 
     Returns:
         The batches; every row is in one of them.
