@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import Recipe
 
+LOOK = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
+
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """Reads a recipe; the defaults yield to the file, the file to the settings.
@@ -82,7 +84,7 @@ class _Loader(yaml.SafeLoader):
                 words = "a key must be a word"
                 raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
             if key_node.value in seen:
-                words = f"the key {key_node.value!r} is there twice"
+                words = f"the key {key_node.value!r} appears twice"
                 raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
@@ -110,19 +112,18 @@ for _class in (_Loader, _Dumper):
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    step = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InputError(
-            Fault("there is no such recipe file", str(path), next_step=step)
+            Fault("there is no such recipe file", str(path), next_step=LOOK)
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         received = " ".join(str(error).split())
         raise InputError(Fault("this file is not YAML", str(path), received=received)) from error
     if not isinstance(tree, dict):
         fault = Fault(
-            "a recipe must be a mapping of keys to values", str(path), shorten(tree), next_step=step
+            "a recipe must be a mapping of keys to values", str(path), shorten(tree), next_step=LOOK
         )
         raise InputError(fault)
     return tree

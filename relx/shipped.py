@@ -10,9 +10,7 @@ from pathlib import Path
 from relx.faults import Fault, InputError, nearest
 from relx.files import write_text
 from relx.recipe import Recipe
-from relx.recipe_file import load_recipe
-
-LOOK = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
+from relx.recipe_file import LOOK, load_recipe
 
 
 def shipped() -> dict[str, Path]:

@@ -199,7 +199,7 @@ def _names(data: DataSection) -> tuple[str, ...]:
     path = Path(data.labels)
     if path.exists():
         return _labels_of_file(path, data)
-    allowed = "klue, from-train, or a file of labels: JSON, text (one a line) or the pickle"
+    allowed = "klue, from-train, or a file of labels: JSON, text (one per line) or a pickle"
     guess = nearest(data.labels, ["klue", "from-train"])
     step = f"did you mean {guess}?" if guess else "check the path"
     raise InputError(

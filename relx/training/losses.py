@@ -35,7 +35,8 @@ class CrossEntropy(keras.losses.Loss):
         Returns:
             (batch, …) float32.
         """
-        logits = ops.cast(y_pred, "float32")
+        logits = ops.cast(y_pred, "float32")  # (batch, …, classes)
+        # (batch, …)
         loss = ops.sparse_categorical_crossentropy(y_true, logits, from_logits=True)
         if self.label_smoothing == 0:
             return loss

@@ -27,7 +27,7 @@ def start(section: DeviceSection) -> Machine:
         step = "set device.strategy to one, or device.backend to tensorflow or jax"
         raise InputError(unavailable(section.strategy, what, step))
     if section.virtual_devices > 1:
-        what = "the torch backend does not split the CPU"
+        what = "the torch backend cannot split the CPU"
         step = "set device.backend to tensorflow or jax"
         received = str(section.virtual_devices)
         raise InputError(Fault(what, "device.virtual_devices", received, next_step=step))
