@@ -20,8 +20,10 @@ LAYERS = (
     (("tapt",), "stage 1: masked-LM pretraining"),
     (("relx.look",), "pages, plots"),
     (("relx.sides",), "runs and submissions to compare"),
+    (("relx.compare",), "predictions compared"),
     (("relx.score", "relx.attention"), "what these commands do"),
     (("relx.train", "relx.predict", "relx.validate"), "likewise"),
+    (("relx.window",), "what a window cuts off"),
     (("relx.dataset",), "the rows of a recipe, read once"),
     (("relx.engines",), "what predicts: Keras, OpenVINO"),
     (("relx.models", "relx.tasks"), "text to logits; rows to text, answers"),
@@ -32,7 +34,10 @@ LAYERS = (
     (("relx.recipe_file",), "YAML, --set, messages"),
     (("relx.recipe",), "the schema"),
     (("relx.template",), "text with {placeholders}"),
-    (("relx.progress", "relx.files", "relx.spans", "relx.stopping"), "the ground"),
+    (
+        ("relx.progress", "relx.files", "relx.spans", "relx.stopping", "relx.tensors"),
+        "the ground",
+    ),
     (("relx.faults",), "what a user can get wrong"),
 )
 WIDTH, BOXES, ROW, GAP, MARGIN = 900, 560, 34, 6, 20

@@ -13,7 +13,7 @@ import numpy as np
 from relx import progress
 from relx.data.labels import LabelList
 from relx.engines.engine import Engine, EngineName, Trained, open_engine
-from relx.engines.keras import predict_logits as predict_logits
+from relx.engines.engine import predict_logits as predict_logits
 from relx.engines.openvino import graph_name
 from relx.faults import Fault, InputError
 from relx.files import read_json

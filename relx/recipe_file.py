@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import Recipe
@@ -150,7 +151,7 @@ def _apply_settings(tree: dict[str, Any], settings: Sequence[str]) -> Iterator[F
         branch[names[-1]] = value
 
 
-def _key_of(detail: Any) -> list[str]:
+def _key_of(detail: ErrorDetails) -> list[str]:
     """Returns a finding's place as a user writes it, without the tags of `encoder.from`."""
     place = [str(part) for part in detail["loc"]]
     if place[:2] == ["encoder", "from"] and place[2:3] in (["name"], ["fresh"]):
@@ -158,7 +159,7 @@ def _key_of(detail: Any) -> list[str]:
     return place
 
 
-def _fault_of(detail: Any, origin: str) -> Fault:
+def _fault_of(detail: ErrorDetails, origin: str) -> Fault:
     """Turns one finding of pydantic into a fault with the key that a user wrote."""
     parts = _key_of(detail)
     key = ".".join(parts)

@@ -16,7 +16,7 @@ from relx.data.splits import split
 from relx.data.token_cache import token_folder
 from relx.devices.device import Device, open_device
 from relx.devices.processes import is_chief
-from relx.engines.keras import predict_logits
+from relx.engines.engine import predict_logits
 from relx.faults import Fault, InputError
 from relx.files import digest, whole_folder, write_json
 from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, softmax

@@ -132,7 +132,7 @@ def _relation_model(asked: Work) -> Any:
 
 
 def _predict(asked: Work, device: Any, rows: Figures, batch: int, began: float) -> Figures:
-    from relx.engines.keras import predict_logits
+    from relx.engines.engine import predict_logits
 
     with device.scope():
         model = _relation_model(asked)

@@ -16,6 +16,7 @@ from relx.data.batches import ReadingRows
 from relx.devices.device import Device, open_device
 from relx.engines import openvino as graph
 from relx.engines.keras import KerasEngine
+from relx.engines.keras import predict_logits as predict_logits
 from relx.engines.openvino import OpenVinoEngine
 from relx.faults import Fault, InputError
 from relx.recipe import DeviceSection

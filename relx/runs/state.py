@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from relx.faults import InputError
 from relx.runs.find import chosen_runs, stage_folders
@@ -29,22 +28,6 @@ class StageRow:
     folder: Path
     state: str
     manifest: Manifest | None
-
-    def files(self) -> dict[str, int]:
-        """Returns the size in bytes of every file in the folder, by its path in there."""
-        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
-        return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files}
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the row as `json.dumps` takes it."""
-        return {
-            "name": self.name,
-            "stage": self.stage,
-            "state": self.state,
-            "folder": str(self.folder),
-            "files": self.files(),
-            "manifest": self.manifest.model_dump() if self.manifest else None,
-        }
 
 
 def list_runs(runs_dir: Path, name: str | None = None) -> list[StageRow]:
