@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from relx.files import read_json
+from relx.runs.resume import read_state
 from relx.training import fit
-from relx.training.checkpoint import read_state
 from relx_cli.main import run
 
 ROOT = Path(__file__).parents[1]

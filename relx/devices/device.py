@@ -69,11 +69,6 @@ class Device:
         """Whether steps are compiled by XLA, once a shape."""
         return self.machine.compiles.value
 
-    @property
-    def chief(self) -> bool:
-        """False on every process of a run but the first."""
-        return self.machine.chief
-
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
         """Enters the strategy: models are built, loaded and compiled inside."""

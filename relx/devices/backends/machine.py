@@ -68,11 +68,6 @@ class Machine:
     process: Processes = field(default=Processes())
     virtual: int = 1
 
-    @property
-    def chief(self) -> bool:
-        """False on every process of a run but the first."""
-        return self.process.index == 0
-
     def __str__(self) -> str:
         first = self.processors[0].name
         if not self.accelerated:
