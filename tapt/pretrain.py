@@ -17,7 +17,7 @@ from relx.dataset import Dataset, read_unlabelled
 from relx.devices.device import open_device
 from relx.devices.processes import is_chief
 from relx.faults import Fault, InputError
-from relx.files import file_digest
+from relx.files import facts_digest, file_digest
 from relx.recipe import Recipe
 from relx.recipe_file import recipe_yaml
 from relx.runs.place import TAPT, StagePlace
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tapt.arrays import CorpusArrays
 
 ENCODER_FOLDER = "encoder"
+
+Rows = Mapping[str, Sequence[Any]]  # by role: train, test, dev
 
 
 @dataclass(frozen=True)
@@ -53,21 +55,18 @@ class Corpus:
     marker_tokens: tuple[str, ...] = ()
 
 
-def stage_corpus(recipe: Recipe, rows: Mapping[str, Sequence[Any]] | None = None) -> Corpus:
+def stage_corpus(recipe: Recipe, rows: Rows) -> Corpus:
     """Makes the corpus of a recipe.
 
     Args:
         recipe: The recipe.
-        rows: The rows of its files, labels left alone; None reads them.
+        rows: The rows of its files by role, whose labels are not looked at; those of the dev file
+            are needed with `tapt.markers` alone, for their types.
 
     Returns:
         The corpus.
-
-    Raises:
-        InputError: A file cannot be read, or rows of it are faulty.
     """
     marked = recipe.tapt.markers
-    rows = rows or read_unlabelled(recipe, dev=marked)
     texts = plain = corpus_of(rows, recipe, markers=False)
     tokens: tuple[str, ...] = ()
     if marked:
@@ -154,10 +153,12 @@ def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, A
     Raises:
         InputError: The data, the encoder or the run folder cannot be used.
     """
-    corpus, chief = stage_corpus(recipe), is_chief(recipe.device)
+    rows = read_unlabelled(recipe, dev=recipe.tapt.markers)
+    corpus, chief = stage_corpus(recipe, rows), is_chief(recipe.device)
+    facts = _facts(recipe, rows) | {"sentences": len(corpus.texts), "digest": corpus.digest}
     place, inputs = StagePlace(runs_dir, recipe.name, TAPT), stage_inputs(recipe, corpus)
     with open_stage(
-        place, recipe, inputs, _facts(recipe, corpus), ENCODER_FOLDER, fresh=fresh, chief=chief
+        place, recipe, inputs, facts, ENCODER_FOLDER, fresh=fresh, chief=chief
     ) as stage:
         if stage.is_finished:
             return stage.results
@@ -166,15 +167,14 @@ def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, A
         return _pretrain(recipe, corpus, stage, device)
 
 
-def _facts(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
-    """Returns what the manifest says of the data."""
-    files = {"train": recipe.data.train, "test": recipe.data.test}
-    facts: dict[str, Any] = {
-        role: {"file": file, "digest": file_digest(Path(file))}
-        for role, file in files.items()
-        if file
-    }
-    return facts | {"sentences": len(corpus.texts), "digest": corpus.digest}
+def _facts(recipe: Recipe, rows: Rows) -> dict[str, Any]:
+    """Returns what the manifest says of the files that are read, without a label."""
+    facts: dict[str, Any] = {}
+    for role, file in (("train", recipe.data.train), ("test", recipe.data.test)):
+        if role in rows:
+            sentences = facts_digest("sentences", ([r.sentence, r.spans] for r in rows[role]))
+            facts[role] = {"file": file, "rows": len(rows[role]), "digest": sentences}
+    return facts
 
 
 def _pretrain(recipe: Recipe, corpus: Corpus, stage: Stage, device: Device) -> dict[str, Any]:

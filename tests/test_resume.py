@@ -120,7 +120,8 @@ def test_changed_data_are_refused_with_what_changed(data, monkeypatch, capsys):
     assert "data.dev" not in text and "--fresh" in text
     assert run(words("tapt", data)) == 2
     text = said(capsys)
-    assert f"data.train: {data / 'train.csv'}, SHA-256 " in text and "sentences: " in text
+    assert f"data.train: {data / 'train.csv'}, 40 → 39 rows, SHA-256 " in text
+    assert "sentences: " in text
     assert "data.test" not in text
 
 
