@@ -54,7 +54,11 @@ SETTINGS = {
 }
 TIMES = {"seconds", "sentences_per_second", "tokens_per_second", "training_seconds"}
 WRITES = os.O_WRONLY | os.O_RDWR
-COMPARED = "every byte of the model's folder, the history without its times, and what is left over"
+COMPARED = (
+    "every byte of the model's folder and of its dev probabilities, the history without its times, "
+    "and what is left over"
+)
+DEV = "dev.npz"
 # Kills one after the other in a single run, each where the first event of this name happens.
 SERIES = {
     "tapt": ["step 3", "half checkpoint.safetensors", "rename encoder"],
@@ -62,6 +66,7 @@ SERIES = {
         "half checkpoint.safetensors",
         "rename best/epoch-1",
         "rmdir best/epoch-1",
+        "rename dev.npz",
         "rename model",
         "remove checkpoint.safetensors",
     ],
@@ -354,7 +359,8 @@ def difference(ours: Path, whole: Path, result: str) -> str:
     """Says in what a finished stage differs from the one that was never killed."""
     if left := names_in(ours) ^ names_in(whole):
         return f"not in both: {', '.join(sorted(left))}"
-    for file in sorted(path for path in (whole / result).rglob("*") if path.is_file()):
+    files = [*(whole / result).rglob("*"), *whole.glob(DEV)]
+    for file in sorted(path for path in files if path.is_file()):
         if file.read_bytes() != (ours / file.relative_to(whole)).read_bytes():
             return f"{file.name} differs"
     if timeless(ours) != timeless(whole):

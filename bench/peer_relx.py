@@ -53,10 +53,11 @@ def command(words: list[str]) -> NoReturn:
 def rows(work: Work) -> Figures:
     """Marks and tokenises the rows of a recipe as relx does for training and prediction."""
     from relx.data.labels import read_labels
-    from relx.models.arrays import tokenize_examples
+    from relx.dataset import token_rows
     from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
     from relx.recipe_file import load_recipe
     from relx.tasks.relation.rows import read_examples
+    from relx.tasks.task import task_of
 
     recipe = load_recipe(Path(work["recipe"]))
     tokenizer = read_tokenizer(Path(work["encoder"]))
@@ -64,13 +65,11 @@ def rows(work: Work) -> Figures:
     parts: dict[str, Any] = {"pad": tokenizer.pad_token_id}
     for part, file in work["files"].items():
         examples = read_examples(Path(file), recipe.data, None if part == "test" else labels)
-        tokens = tokenize_examples(
-            examples, recipe.markers, tokenizer, recipe.tokens.max_length, file
-        )
+        tokens = token_rows(examples, task_of(recipe), tokenizer, recipe.tokens.max_length, file)
         parts[part] = [
             {
                 "input_ids": row.token_ids.tolist(),
-                "starts": [int(row.subject_start), int(row.object_start)],
+                "starts": list(row.starts),
                 "labels": None if part == "test" else labels.index(example.label or ""),
             }
             for example, row in zip(examples, tokens, strict=True)
@@ -109,16 +108,16 @@ def steady(work: Work) -> Figures:
 @contextlib.contextmanager
 def _slots_counted() -> Iterator[list[int]]:
     """Notes the size of every batch that is assembled: rows × length, padding included."""
-    from relx.models.arrays import RelationArrays
+    from relx.models.arrays import SpanArrays
 
     slots: list[int] = []
-    assemble = RelationArrays.inputs
+    assemble = SpanArrays.inputs
 
     def counted(arrays: Any, batch: Any) -> Any:
         slots.append(len(batch.rows) * batch.length)
         return assemble(arrays, batch)
 
-    with mock.patch.object(RelationArrays, "inputs", counted):
+    with mock.patch.object(SpanArrays, "inputs", counted):
         yield slots
 
 

@@ -172,14 +172,15 @@ def tokenise(path: Path) -> None:
     Args:
         path: The recipe.
     """
-    from relx.models.arrays import tokenize_examples
+    from relx.dataset import token_rows
     from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
     from relx.tasks.relation.rows import read_examples
+    from relx.tasks.task import task_of
 
     recipe = load_recipe(path)
     tokenizer = read_tokenizer(Path(str(recipe.encoder.source)))
     examples = read_examples(Path(recipe.data.train), recipe.data, None)
-    rows = tokenize_examples(examples, recipe.markers, tokenizer, recipe.tokens.max_length)
+    rows = token_rows(examples, task_of(recipe), tokenizer, recipe.tokens.max_length)
     assert len(rows) == len(examples)
 
 

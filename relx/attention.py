@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from relx.data.batches import Batch
 from relx.data.token_texts import TokenText, token_texts
+from relx.dataset import token_rows
 from relx.devices.device import open_device
-from relx.models.arrays import RelationArrays, tokenize_examples
-from relx.predict import MODEL_FOLDER, Run
+from relx.models.arrays import SpanArrays
+from relx.models.saved import MODEL_FOLDER
+from relx.predict import Run
 from relx.recipe import DeviceSection
 from relx.spans import Span
-from relx.tasks.relation.markers import mark
 from relx.tasks.relation.rows import Example
 
 if TYPE_CHECKING:
@@ -91,19 +92,19 @@ def read_attention(
         # All of it: a relation model computes its last layer at the pooled tokens alone.
         loaded = load_encoder(str(run.folder / MODEL_FOLDER), seed=recipe.seed)
     window, tokenizer = recipe.tokens.max_length, loaded.tokenizer
-    rows = tokenize_examples([example], recipe.markers, tokenizer, window)
+    rows = token_rows([example], run.task, tokenizer, window)
     (row,) = rows
-    arrays = RelationArrays(rows, recipe.train.pooling, tokenizer.pad_token_id, segments=True)
+    arrays = SpanArrays(rows, run.task.pooling, tokenizer.pad_token_id, segments=True)
     inputs = arrays.inputs(Batch(np.zeros(1, np.int64), 1, len(row.token_ids)))
-    marked = mark(example, recipe.markers, tokenizer.sep_token)
+    marked = run.task.marked(example, tokenizer.sep_token)
     return SentenceAttention(
-        run=run.folder.parents[1].name,
+        run=run.name,
         example=example,
         tokens=tuple(token_texts(marked, row.token_ids, tokenizer, window)),
-        subject=row.subject,
-        object=row.object,
+        subject=row.spans[0],
+        object=row.spans[1],
         pooled=_inside(inputs["spans"][0].tolist()),
-        subject_start=row.subject_start,
+        subject_start=row.starts[0],
         weights=attention_weights(loaded.encoder, inputs),
         labels=run.labels,
         probabilities=probabilities,
@@ -135,7 +136,7 @@ def rollout(weights: Map) -> Map:
     """Follows attention through the layers, from the last layer's tokens to the input's.
 
     Attention rollout (Abnar & Zuidema 2020, arXiv 2005.00928): each layer is half its heads' mean
-    and half the identity, which stands for the residual connection; the layers are multiplied.
+    and half the identity, for the residual connection; the layers are multiplied.
 
     Args:
         weights: `(layers, heads, queries, keys)`; the weights of a query sum to 1.

@@ -18,6 +18,8 @@ from typing import Any
 
 from relx.faults import Fault, InputError
 
+FACTS_FORMAT = 1  # of `facts_digest`: what is hashed, and how it is written
+
 # What `whole_file` and `whole_folder` call a file or folder that is not whole yet.
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.old)?")
 
@@ -215,6 +217,20 @@ def digest(parts: Iterable[str]) -> str:
         sha.update(len(data).to_bytes(8, "big"))
         sha.update(data)
     return sha.hexdigest()
+
+
+def facts_digest(kind: str, facts: Iterable[Any]) -> str:
+    """Hashes facts in order, written as JSON under a number of the format.
+
+    Args:
+        kind: What they are facts of, such as `rows`.
+        facts: What JSON can hold, a row or a text at a time.
+
+    Returns:
+        The SHA-256, 64 hexadecimal characters; equal ones mean equal facts in equal order.
+    """
+    written = (json.dumps(fact, ensure_ascii=False, sort_keys=True) for fact in facts)
+    return digest([f"{kind} {FACTS_FORMAT}", *written])
 
 
 def file_digest(path: Path) -> str:

@@ -58,6 +58,14 @@ class DataSection(Section):
             raise ValueError("with skip_bad_rows, train, test and dev need different file names")
         return self
 
+    def changed(self, **values: str | None) -> DataSection:
+        """Returns the section with other values, which are checked like those of a file.
+
+        Args:
+            **values: The values by key.
+        """
+        return DataSection.model_validate(self.model_dump() | values)
+
 
 class FreshSizes(Section):
     """The sizes of an encoder that starts from random weights."""
@@ -201,6 +209,7 @@ class Recipe(Section):
     name: Annotated[
         str, StringConstraints(pattern=r"^[A-Za-z0-9가-힣][A-Za-z0-9가-힣._-]*$", max_length=60)
     ]
+    task: Path_ = "relation"
     seed: int = Field(42, ge=0, lt=2**32)
     data: DataSection = DataSection()
     encoder: EncoderSection

@@ -1,68 +1,38 @@
-"""Stage 2: fine-tuning the relation model, from the data files to a finished run."""
+"""Stage 2: fine-tuning a classifier, from a recipe's rows to a finished run."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from relx import progress
-from relx.data.labels import LabelList, read_labels
-from relx.data.splits import split
+from relx.data.labels import LabelList
 from relx.data.token_cache import token_folder
+from relx.dataset import Dataset, token_rows
 from relx.devices.device import Device, open_device
 from relx.devices.processes import is_chief
 from relx.engines.engine import predict_logits
 from relx.faults import Fault, InputError
-from relx.files import digest, whole_folder, write_json
-from relx.predict import HEAD_FILE, LABELS_FILE, MODEL_FOLDER, softmax
-from relx.recipe import Recipe
+from relx.files import digest, whole_folder
+from relx.models.arrays import SpanArrays
+from relx.models.saved import DEV_FILE, HEAD_FILE, LABELS_FILE, MODEL_FOLDER, write_model
+from relx.recipe import EncoderSource, Recipe
 from relx.recipe_file import recipe_yaml
-from relx.runs.lock import locked
-from relx.runs.manifest import pinned_revision, read_manifest, record_encoder
-from relx.runs.stage import (
-    Sitting,
-    Start,
-    begin,
-    best_folder,
-    finish,
-    nothing_left_behind,
-    publish_best,
-)
-from relx.scoring.one_of import Scores, scores
-from relx.tasks.relation.markers import marker_tokens
-from relx.tasks.relation.rows import Example, read_examples
+from relx.runs.place import StagePlace, fold_stage
+from relx.runs.stage import Stage, open_stage
+from relx.scoring.one_of import Scores
+from relx.scoring.predictions import Predictions
 from relx.training.dev_log import log_dev_rows
 from relx.training.log import RunLog
 
+if TYPE_CHECKING:  # importing Keras takes seconds
+    import keras
 
-@dataclass(frozen=True)
-class Task:
-    """What stage 2 reads: the labels, the rows to train on, and the rows to choose the epoch by.
-
-    Args:
-        labels: The labels in order.
-        train: The rows to train on.
-        dev: The rows to choose the epoch by; never trained on.
-        types: The entity types of all rows, those of the test included.
-        sentences: The sentences of the training and test files, for a fresh vocabulary.
-        files: What the manifest says of the rows of `train`, `dev` and `test`.
-    """
-
-    labels: LabelList
-    train: list[Example]
-    dev: list[Example]
-    types: tuple[str, ...]
-    sentences: tuple[str, ...]
-    files: dict[str, dict[str, Any]]
-
-    def facts(self) -> dict[str, Any]:
-        """Returns what the manifest says of the data."""
-        return {**self.files, "types": list(self.types)}
+    from relx.models.loaded import Loaded
+    from relx.training.fit import FitState
 
 
 @dataclass(frozen=True)
@@ -77,99 +47,20 @@ class Origin:
         allow_pickle: Whether weights that are there as a pickle only are read.
     """
 
-    source: Any
+    source: EncoderSource
     words: str
     digest: str = ""
     revision: str | None = None
     allow_pickle: bool = False
 
 
-def examples_digest(examples: Sequence[Example]) -> str:
-    """Hashes rows, labels included.
+def finetune(
+    dataset: Dataset[Any], runs_dir: Path, origin: Origin, fresh: bool = False
+) -> dict[str, Any]:
+    """Trains the classifier of a recipe, or carries on where it was stopped.
 
     Args:
-        examples: The rows.
-
-    Returns:
-        The SHA-256, 64 hexadecimal characters.
-    """
-    return digest(repr(example) for example in examples)
-
-
-def read_task(recipe: Recipe) -> Task:
-    """Reads the labelled rows of a recipe and sets the dev rows apart.
-
-    Args:
-        recipe: The recipe.
-
-    Returns:
-        The task.
-
-    Raises:
-        InputError: The faults of the files.
-    """
-    labels = read_labels(recipe.data)
-    rows = read_examples(Path(recipe.data.train), recipe.data, labels, require_labels=True)
-    if recipe.data.dev:
-        dev_path = Path(recipe.data.dev)
-        train, dev = rows, read_examples(dev_path, recipe.data, labels, require_labels=True)
-        _look_for_trained_rows(train, dev, recipe.data.dev)
-    else:
-        parts = split(rows, recipe.data.folds, recipe.train.fold, recipe.seed)
-        train, dev = ([rows[i] for i in part] for part in parts)
-    test = read_examples(Path(recipe.data.test), recipe.data, None) if recipe.data.test else []
-    sentences = dict.fromkeys(row.sentence for row in [*rows, *test])
-    files = {"train": file_facts(recipe.data.train, train)}
-    files["dev"] = file_facts(recipe.data.dev or "a fold of train", dev)
-    if recipe.data.test:
-        files["test"] = file_facts(recipe.data.test, test)
-    return Task(labels, train, dev, _types_of([*rows, *dev, *test]), tuple(sentences), files)
-
-
-def file_facts(file: str, examples: Sequence[Example]) -> dict[str, Any]:
-    """Returns what a manifest says of a file: its name, its rows and their digest."""
-    return {"file": file, "rows": len(examples), "digest": examples_digest(examples)}
-
-
-def _look_for_trained_rows(train: Sequence[Example], dev: Sequence[Example], file: str) -> None:
-    """Warns of dev rows that are trained on; a dev file of nothing else is a fault."""
-    keys = {(row.sentence, row.subject, row.object) for row in train}
-    shared = sum((row.sentence, row.subject, row.object) in keys for row in dev)
-    if shared == len(dev):
-        what = "every dev row is trained on too, and its scores would mean nothing"
-        step = "name other rows, or set data.dev to null, which takes a fold of train"
-        raise InputError(Fault(what, "data.dev", file, next_step=step))
-    if shared:
-        progress.warn(f"{shared} of {len(dev)} rows of {file} are trained on too")
-
-
-def read_types(recipe: Recipe) -> tuple[str, ...]:
-    """Reads the entity types of all of a recipe's files; labels are not looked at.
-
-    Args:
-        recipe: The recipe.
-
-    Returns:
-        The types, sorted.
-    """
-    files = [file for file in (recipe.data.train, recipe.data.dev, recipe.data.test) if file]
-    return _types_of([row for f in files for row in read_examples(Path(f), recipe.data, None)])
-
-
-def _types_of(examples: Sequence[Example]) -> tuple[str, ...]:
-    return tuple(sorted({e.type for row in examples for e in (row.subject, row.object)}))
-
-
-def stage_folder(recipe: Recipe, runs_dir: Path) -> Path:
-    """Returns `runs/NAME/train/fold-K`."""
-    return runs_dir / recipe.name / "train" / f"fold-{recipe.train.fold}"
-
-
-def finetune(recipe: Recipe, runs_dir: Path, origin: Origin, fresh: bool = False) -> dict[str, Any]:
-    """Trains the relation model of a recipe, or carries on where it was stopped.
-
-    Args:
-        recipe: The recipe.
+        dataset: The recipe and its rows.
         runs_dir: The folder of all runs.
         origin: The encoder to start from.
         fresh: Set an earlier result aside and start anew.
@@ -180,126 +71,104 @@ def finetune(recipe: Recipe, runs_dir: Path, origin: Origin, fresh: bool = False
     Raises:
         InputError: The data, the encoder or the run folder cannot be used.
     """
-    task = read_task(recipe)
-    folder, chief = stage_folder(recipe, runs_dir), is_chief(recipe.device)
-    with locked(runs_dir / recipe.name, chief):
-        stage = f"train/fold-{recipe.train.fold}"
-        inputs = stage_inputs(recipe, task, origin)
-        start = begin(folder, stage, recipe, inputs, task.facts(), MODEL_FOLDER, fresh, chief)
-        if start is Start.FINISHED:
-            progress.say(f"{folder} is finished already; --fresh would train it anew")
-            return read_manifest(folder).results
+    recipe = dataset.recipe
+    place = StagePlace(runs_dir, recipe.name, fold_stage(recipe.train.fold))
+    inputs, chief = stage_inputs(dataset, origin), is_chief(recipe.device)
+    with open_stage(
+        place, recipe, inputs, dataset.facts(), MODEL_FOLDER, fresh=fresh, chief=chief
+    ) as stage:
+        if stage.is_finished:
+            return stage.results
         progress.say(f"{recipe.name}: {origin.words}")
-        progress.say(f"{len(task.train):,} rows to train on, {len(task.dev):,} to choose by")
-        if not chief:
-            progress.configure(quiet=True)  # the first process says it all
-        with nothing_left_behind(folder, restore=fresh, chief=chief):
-            device = open_device(recipe.device, recipe.seed)
-            progress.say(f"computing on {device}")
-            return _train(recipe, task, origin, folder, device)
+        rows = f"{len(dataset.train):,} rows to train on, {len(dataset.dev):,} to choose by"
+        progress.say(rows)
+        device = open_device(recipe.device, recipe.seed)
+        progress.say(f"computing on {device}")
+        return _train(dataset, origin, stage, device)
 
 
-def stage_inputs(recipe: Recipe, task: Task, origin: Origin) -> dict[str, Any]:
+def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
     """Returns what decides the result of stage 2: a run of other inputs is another run."""
+    recipe, labels = dataset.recipe, dataset.labels
     tree = recipe.tree()
-    names = ("seed", "markers", "tokens", "train")
+    names = ("task", "seed", "markers", "tokens", "train")
     inputs: dict[str, Any] = {name: tree[name] for name in names}
     del inputs["train"]["accumulate"]  # what does not fit may be computed in more parts
     inputs["encoder"] = recipe.encoder.inputs() | {"tapt": origin.digest}
     # Marker tokens and a fresh vocabulary depend on the test file too.
-    inputs["marker_tokens"] = list(marker_tokens(recipe.markers, task.types))
+    inputs["marker_tokens"] = list(dataset.marker_tokens)
     if not isinstance(recipe.encoder.source, str):
-        inputs["sentences"] = digest(task.sentences)
-    inputs["labels"] = {"names": list(task.labels.names), "negative": task.labels.negative}
-    return inputs | {"data": {role: task.files[role]["digest"] for role in ("train", "dev")}}
+        inputs["sentences"] = digest(dataset.sentences)
+    inputs["labels"] = {"names": list(labels.names), "negative": labels.negative}
+    files = {role: dataset.files[role] for role in ("train", "dev")}
+    return inputs | {
+        "data": {role: facts["digest"] for role, facts in files.items()},
+        "data_format": files["train"]["format"],
+    }
 
 
-def _train(
-    recipe: Recipe, task: Task, origin: Origin, folder: Path, device: Device
-) -> dict[str, Any]:
+def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
-    from relx.training.fit import FitState, compile_for, fit, speed
+    from relx.training.fit import compile_for, fit, speed
 
-    sitting = Sitting(folder)
-    probabilities = np.empty((len(task.dev), len(task.labels)))  # the last epoch's
+    recipe, section = dataset.recipe, dataset.recipe.train
     with device.scope():
-        model, loaded = _model(recipe, task, origin, folder, device)
-    train, dev = _arrays(recipe, task, loaded, model, folder)
-    section = recipe.train
+        model, loaded = _model(dataset, origin, stage)
+    cache = token_folder(stage.place.runs_dir)
+    train, dev = _arrays(dataset, loaded, model, cache)
     feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
-    compile_for(device, model, section, feeder.steps, section.label_smoothing)
-
-    def after_epoch(state: FitState) -> dict[str, float]:
-        logits = predict_logits(model, device, dev, recipe.predict.batch_size)
-        probabilities[:] = softmax(logits)
-        result = scores(dev.targets, probabilities, task.labels)
-        _report(state.epoch, result, task.labels)
-        better = state.is_better([getattr(result, section.best_by), result.auprc])
-        if better and device.chief:
-            _save(best_folder(folder, state.epoch), model, loaded, task, recipe, origin)
-        state.stopped = _has_patience_ended(state, section.patience)
-        return {"micro_f1": result.micro_f1, "auprc": result.auprc, "accuracy": result.accuracy}
-
-    def describe(log: RunLog, epoch: int) -> None:
-        log_dev_rows(log, epoch, task.dev, task.labels, dev.targets, probabilities)
-
+    loss = dataset.task.decision.loss
+    compile_for(device, model, section, feeder.steps, section.label_smoothing, loss)
+    epoch = _Epoch(dataset, origin, stage, device, model, loaded, dev)
     state = fit(
         model,
         feeder,
         device,
         epochs=section.epochs,
-        folder=folder,
+        stage=stage,
         title="train",
         checkpoint=recipe.checkpoint,
-        before_saving=sitting.count,
-        after_epoch=after_epoch,
-        describe=describe,
+        after_epoch=epoch.after,
+        describe=epoch.describe,
     )
-    if device.chief:
-        results = _results(state) | speed(state.history)
-        publish_best(folder, state.best or 0, MODEL_FOLDER)
-        write_json(folder / "metrics.json", results | {"history": state.history})
-        sitting.count()
-        finish(folder, device.manifest(), results)
-        _say_end(results, section.epochs, len(state.history))
+    results, best = _results(state) | speed(state.history), state.best or 0
+    stage.finish(device.manifest(), results, state.history, best=best, beside=[DEV_FILE])
+    _say_end(results, section.epochs, len(state.history))
     device.barrier()
-    return read_manifest(folder).results
+    return stage.results
 
 
-def _model(
-    recipe: Recipe, task: Task, origin: Origin, folder: Path, device: Device
-) -> tuple[Any, Any]:
-    """Loads the encoder, records it, and puts the relation head on it: (model, loaded encoder)."""
-    from relx.models.classifier import reads_single_tokens, relation_model, spans_of
+def _model(dataset: Dataset[Any], origin: Origin, stage: Stage) -> tuple[keras.Model, Loaded]:
+    """Loads the encoder, records it, and puts the head on it: (model, loaded encoder)."""
+    from relx.models.classifier import span_classifier
     from relx.models.encoder.load import load_encoder
 
+    recipe = dataset.recipe
     loaded = load_encoder(
         origin.source,
-        sentences=lambda: task.sentences,
-        marker_tokens=marker_tokens(recipe.markers, task.types),
-        revision=pinned_revision(folder, origin.revision),
+        sentences=lambda: dataset.sentences,
+        marker_tokens=dataset.marker_tokens,
+        revision=stage.pinned_revision(origin.revision),
         allow_pickle=origin.allow_pickle,
         seed=recipe.seed,
     )
-    if device.chief:
-        record_encoder(folder, loaded.source, loaded.revision, loaded.notes)
+    stage.record_encoder(loaded.source, loaded.revision, loaded.notes)
     introduce(loaded, recipe)
-    model = relation_model(
-        loaded.encoder,
-        classes=len(task.labels),
-        spans=spans_of(recipe.train.pooling),
-        single=reads_single_tokens(recipe.train.pooling),
+    model = span_classifier(
+        loaded.backbone,
+        classes=len(dataset.labels),
+        pooling=dataset.task.pooling,
         dropout=recipe.train.dropout,
         seed=recipe.seed,
     )
     return model, loaded
 
 
-def introduce(loaded: Any, recipe: Recipe) -> None:
+def introduce(loaded: Loaded, recipe: Recipe) -> None:
     """Says what is worth knowing of a loaded encoder, and checks that it takes the window.
 
     Args:
-        loaded: The `LoadedEncoder`.
+        loaded: The encoder.
         recipe: The recipe; `tokens.max_length` is the window.
 
     Raises:
@@ -307,26 +176,73 @@ def introduce(loaded: Any, recipe: Recipe) -> None:
     """
     for note in loaded.notes:
         progress.say(f"encoder: {note}")
-    positions, window = loaded.encoder.max_sequence_length, recipe.tokens.max_length
+    positions, window = loaded.backbone.max_sequence_length, recipe.tokens.max_length
     if positions < window:
         what = f"this encoder takes texts of at most {positions} tokens"
         step = f"--set tokens.max_length={positions}"
         raise InputError(Fault(what, "tokens.max_length", str(window), next_step=step))
 
 
-def _arrays(recipe: Recipe, task: Task, loaded: Any, model: Any, folder: Path) -> list[Any]:
-    """Tokenises train and dev into `RelationArrays`."""
-    from relx.models.arrays import RelationArrays, tokenize_examples
+def _arrays(
+    dataset: Dataset[Any], loaded: Loaded, model: keras.Model, cache: Path
+) -> tuple[SpanArrays, SpanArrays]:
+    """Tokenises the rows to train on and the dev rows."""
+    task, tokenizer = dataset.task, loaded.tokenizer
+    window, segments = dataset.recipe.tokens.max_length, "segment_ids" in model.input
 
-    window, segments = recipe.tokens.max_length, "segment_ids" in model.input
-    arrays, cache = [], token_folder(folder.parents[2])  # runs/NAME/train/fold-K
-    files = (recipe.data.train, recipe.data.dev or recipe.data.train)
-    for examples, file in zip((task.train, task.dev), files, strict=True):
-        rows = tokenize_examples(examples, recipe.markers, loaded.tokenizer, window, file, cache)
-        targets = np.array([task.labels.index(row.label or "") for row in examples], np.int32)
-        pad = loaded.tokenizer.pad_token_id
-        arrays.append(RelationArrays(rows, recipe.train.pooling, pad, segments, targets))
-    return arrays
+    def arrays(rows: list[Any], file: str) -> SpanArrays:
+        tokens = token_rows(rows, task, tokenizer, window, file, cache)
+        targets = task.decision.targets(rows, dataset.labels)
+        return SpanArrays(tokens, task.pooling, tokenizer.pad_token_id, segments, targets)
+
+    train = arrays(dataset.train, dataset.recipe.data.train)
+    return train, arrays(dataset.dev, dataset.dev_file)
+
+
+class _Epoch:
+    """What is done after each epoch: the dev rows are predicted, and the best model is kept."""
+
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        origin: Origin,
+        stage: Stage,
+        device: Device,
+        model: keras.Model,
+        loaded: Loaded,
+        dev: SpanArrays,
+    ) -> None:
+        self.dataset, self.origin, self.stage = dataset, origin, stage
+        self.device, self.model, self.loaded, self.dev = device, model, loaded, dev
+        assert dev.targets is not None
+        self.targets = dev.targets
+        self.probabilities = np.empty((0, len(dataset.labels)))  # the last epoch's
+
+    def after(self, state: FitState) -> dict[str, float]:
+        """Predicts the dev rows, keeps the model if it is the best so far, and returns figures."""
+        recipe, decision = self.dataset.recipe, self.dataset.task.decision
+        logits = predict_logits(self.model, self.device, self.dev, recipe.predict.batch_size)
+        self.probabilities = decision.probabilities(logits)
+        result = decision.scores(self.targets, self.probabilities, self.dataset.labels)
+        _report(state.epoch, result, self.dataset.labels)
+        if state.is_better([getattr(result, recipe.train.best_by), result.auprc]):
+            self.stage.keep_best(state.epoch, self._save)
+        state.stopped = _has_patience_ended(state, recipe.train.patience)
+        return {"micro_f1": result.micro_f1, "auprc": result.auprc, "accuracy": result.accuracy}
+
+    def describe(self, log: RunLog, epoch: int) -> None:
+        """Logs the curves and the surest mistakes."""
+        rows, roles, labels = self.dataset.dev, self.dataset.task.roles, self.dataset.labels
+        log_dev_rows(log, epoch, rows, roles, labels, self.targets, self.probabilities)
+
+    def _save(self, folder: Path) -> None:
+        """Writes the model and its dev probabilities, both or neither."""
+        dataset, ids = self.dataset, tuple(row.id for row in self.dataset.dev)
+        found = Predictions(ids, self.targets, self.probabilities, dataset.labels.names)
+        with whole_folder(folder) as beside:
+            card = _card(dataset, self.origin)
+            write_model(beside, self.model, self.loaded, dataset.labels, card)
+            found.save(beside / DEV_FILE)
 
 
 def _report(epoch: int, result: Scores, labels: LabelList) -> None:
@@ -343,39 +259,24 @@ def _report(epoch: int, result: Scores, labels: LabelList) -> None:
         )
 
 
-def _has_patience_ended(state: Any, patience: int | None) -> bool:
+def _has_patience_ended(state: FitState, patience: int | None) -> bool:
     best = state.best if state.best is not None else state.epoch
     return patience is not None and state.epoch - best >= patience
 
 
-def _save(
-    folder: Path, model: Any, loaded: Any, task: Task, recipe: Recipe, origin: Origin
-) -> None:
-    """Writes the relation model: a Hugging Face folder with the head and the labels beside it."""
-    from safetensors.numpy import save_file
-
-    from relx.models.classifier import head_weights
-    from relx.models.encoder.load import write_encoder
-
-    with whole_folder(folder) as beside:
-        write_encoder(loaded, beside, _card(recipe, task, origin))
-        save_file(head_weights(model), beside / HEAD_FILE)
-        labels = {"names": list(task.labels.names), "negative": task.labels.negative}
-        text = json.dumps(labels, ensure_ascii=False, indent=2)
-        (beside / LABELS_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-def _card(recipe: Recipe, task: Task, origin: Origin) -> str:
+def _card(dataset: Dataset[Any], origin: Origin) -> str:
+    recipe, facts = dataset.recipe, dataset.files["train"]
     return (
-        f"# {recipe.name}: encoder of a relation model\n\n"
-        f"Fine-tuned by relx for relation extraction; {origin.words}.\n"
-        f"SHA-256 of the {len(task.train):,} training rows: `{examples_digest(task.train)}`\n\n"
+        f"# {recipe.name}: encoder of a {recipe.task} model\n\n"
+        f"Fine-tuned by relx for the task {recipe.task}; {origin.words}.\n"
+        f"SHA-256 of the {facts['rows']:,} training rows: `{facts['digest']}`\n\n"
         f"The head's weights are in `{HEAD_FILE}`, the labels in `{LABELS_FILE}`.\n\n"
         f"```yaml\n{recipe_yaml(recipe)}```\n"
     )
 
 
-def _results(state: Any) -> dict[str, Any]:
+def _results(state: FitState) -> dict[str, Any]:
+    assert state.best is not None
     best = state.history[state.best]
     results = {name: best[name] for name in ("micro_f1", "auprc", "accuracy")}
     return results | {"best_epoch": state.best + 1, "epochs": len(state.history)}

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from relx.data.bad_rows import BadRow
-from relx.data.labels import LabelList, read_labels
+from relx.data.labels import LabelList
+from relx.data.reading import Reading
+from relx.data.row import Row, types_of
 from relx.faults import Fault, InputError
 from relx.progress import say
 from relx.recipe import DataSection, Recipe
-from relx.tasks.relation.rows import Example, Reading, scan_examples
+from relx.tasks.task import USUAL, Task, open_task, task_of
 
 SHOWN_PLACES = 5
 _NO_WINDOW = 1_000_000_000
@@ -109,11 +111,11 @@ def validate(recipe: Recipe) -> Report:
     Returns:
         Every fault, everything doubtful, and the counts.
     """
-    data, report = recipe.data, Report()
-    report.labels = _labels(data, report)
-    train = _read("train", data.train, data, report, report.labels, require_labels=True)
-    dev = _read("dev", data.dev, data, report, report.labels, require_labels=True)
-    test = _read("test", data.test, data, report, None)
+    data, task, report = recipe.data, task_of(recipe), Report()
+    report.labels = _labels(task, report)
+    train = _read("train", data.train, task, report, report.labels, require_labels=True)
+    dev = _read("dev", data.dev, task, report, report.labels, require_labels=True)
+    test = _read("test", data.test, task, report, None)
     _find_in_files([train, dev, test], report)
     if report.labels and train:
         report.findings += _labels_without_examples(report.labels, train)
@@ -135,11 +137,11 @@ def validate_file(path: Path, data: DataSection, recipe: Recipe | None = None) -
     Returns:
         Every fault, everything doubtful, and the counts.
     """
-    report = Report()
-    report.labels = _labels(data, report)
-    reading = _read("data", str(path), data, report, report.labels)
+    report, task = Report(), task_of(recipe, data) if recipe else open_task(USUAL, data)
+    report.labels = _labels(task, report)
+    reading = _read("data", str(path), task, report, report.labels)
     _find_in_files([reading], report)
-    if report.labels and reading and any(row.label for row in reading.examples):
+    if report.labels and reading and any(row.gold for row in reading.examples):
         report.findings += _labels_without_examples(report.labels, reading)
     if recipe is None:
         report.left_out.append("texts longer than the window: name a recipe to have them counted")
@@ -148,9 +150,9 @@ def validate_file(path: Path, data: DataSection, recipe: Recipe | None = None) -
     return report
 
 
-def _labels(data: DataSection, report: Report) -> LabelList | None:
+def _labels(task: Task[Any], report: Report) -> LabelList | None:
     try:
-        return read_labels(data)
+        return task.read_labels()
     except InputError as error:
         report.faults += error.faults
         return None
@@ -159,35 +161,35 @@ def _labels(data: DataSection, report: Report) -> LabelList | None:
 def _read(
     role: str,
     path: str | None,
-    data: DataSection,
+    task: Task[Any],
     report: Report,
     labels: LabelList | None,
     require_labels: bool = False,
-) -> Reading | None:
+) -> Reading[Any] | None:
     """Reads one file into the report; None where there is none or it cannot be read."""
     if path is None:
         return None
     try:
-        reading = scan_examples(Path(path), data, labels, require_labels=require_labels)
+        reading = task.scan(Path(path), labels, labelled=require_labels)
     except InputError as error:
         # A training file that `labels: from-train` could not read has said so already.
         report.faults += [fault for fault in error.faults if fault not in report.faults]
         return None
     report.faults += reading.faults
     report.bad_rows += reading.bad_rows
-    counts = Counter(row.label or "" for row in reading.examples) if labels else {}
+    counts = Counter(str(row.gold or "") for row in reading.examples) if labels else {}
     report.files.append(
         FileCount(role, path, reading.rows, len(reading.bad_rows), dict(sorted(counts.items())))
     )
     return reading
 
 
-def _find_in_files(readings: Iterable[Reading | None], report: Report) -> None:
+def _find_in_files(readings: Iterable[Reading[Any] | None], report: Report) -> None:
     for reading in filter(None, readings):
         report.findings += _repeated_rows(reading)
 
 
-def _repeated_rows(reading: Reading) -> Iterator[Finding]:
+def _repeated_rows(reading: Reading[Any]) -> Iterator[Finding]:
     """Looks for rows that say the same thing again, or something else of the same entities."""
     repeated = _repeats(reading.examples)
     repeats = [row for rows in repeated for row in rows[1:]]
@@ -197,18 +199,18 @@ def _repeated_rows(reading: Reading) -> Iterator[Finding]:
         )
         yield Finding("duplicate rows", message, len(repeats), _places(reading, sorted(repeats)))
     examples = reading.examples
-    torn = [rows for rows in repeated if len({examples[i].label for i in rows}) > 1]
+    torn = [rows for rows in repeated if len({examples[i].gold for i in rows}) > 1]
     if torn:
         message = f"{len(torn)} keys of {reading.path} (sentence and both entities) have two labels"
         places = tuple(
-            " and ".join(f"{place} {examples[i].label}" for i, place in _named(reading, rows))
+            " and ".join(f"{place} {examples[i].gold}" for i, place in _named(reading, rows))
             for rows in torn[:SHOWN_PLACES]
         )
         yield Finding("two labels", message, len(torn), places)
 
 
-def _labels_without_examples(labels: LabelList, reading: Reading) -> Iterator[Finding]:
-    found = {row.label for row in reading.examples}
+def _labels_without_examples(labels: LabelList, reading: Reading[Any]) -> Iterator[Finding]:
+    found = {row.gold for row in reading.examples}
     absent = tuple(name for name in labels.names if name not in found)
     if absent:
         message = f"{len(absent)} of {len(labels)} labels have no row in {reading.path}"
@@ -216,7 +218,7 @@ def _labels_without_examples(labels: LabelList, reading: Reading) -> Iterator[Fi
 
 
 def _shared_sentences(
-    one: Reading | None, one_role: str, other: Reading | None, other_role: str
+    one: Reading[Any] | None, one_role: str, other: Reading[Any] | None, other_role: str
 ) -> Iterator[Finding]:
     if one is None or other is None:
         return
@@ -232,16 +234,14 @@ def _shared_sentences(
         yield Finding(kind, message, count, _places(other, rows))
 
 
-def _check_window(readings: Sequence[Reading | None], recipe: Recipe, report: Report) -> None:
+def _check_window(readings: Sequence[Reading[Any] | None], recipe: Recipe, report: Report) -> None:
     """Counts the texts that `tokens.max_length` cuts; says so where there is no tokenizer."""
     found = [reading for reading in readings if reading and reading.examples]
     if not found:
         return
     from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, load_tokenizer
-    from relx.tasks.relation.markers import marker_tokens
 
     examples = [row for reading in found for row in reading.examples]
-    types = {entity.type for row in examples for entity in (row.subject, row.object)}
     try:
         tokenizer = load_tokenizer(
             recipe.encoder.source,
@@ -252,13 +252,13 @@ def _check_window(readings: Sequence[Reading | None], recipe: Recipe, report: Re
         reason = error.faults[0].what
         report.left_out.append(f"texts longer than the window, as there is no tokenizer: {reason}")
         return
-    add_marker_tokens(tokenizer, marker_tokens(recipe.markers, types))
+    add_marker_tokens(tokenizer, task_of(recipe).marker_tokens(types_of(examples)))
     for reading in found:
         say(f"counting the tokens of {reading.path}")
         _find_cut_texts(reading, recipe, tokenizer, report)
 
 
-def _find_cut_texts(reading: Reading, recipe: Recipe, tokenizer: Any, report: Report) -> None:
+def _find_cut_texts(reading: Reading[Any], recipe: Recipe, tokenizer: Any, report: Report) -> None:
     """Looks for texts longer than the window, and entities too far apart for it."""
     window = recipe.tokens.max_length
     every = range(len(reading.examples))
@@ -286,34 +286,33 @@ def _find_cut_texts(reading: Reading, recipe: Recipe, tokenizer: Any, report: Re
 
 
 def _counted(
-    reading: Reading, rows: Sequence[int], recipe: Recipe, tokenizer: Any, window: int
+    reading: Reading[Any], rows: Sequence[int], recipe: Recipe, tokenizer: Any, window: int
 ) -> tuple[dict[int, int], dict[int, Fault]]:
     """Counts the tokens of some rows, and gives the faults of those that cannot be tokenized."""
     from relx.data.token_rows import row_lengths
-    from relx.tasks.relation.markers import mark
 
-    separator = tokenizer.sep_token
-    texts = (mark(reading.examples[i], recipe.markers, separator) for i in rows)
+    task, separator = task_of(recipe), tokenizer.sep_token
+    texts = (task.marked(reading.examples[i], separator) for i in rows)
     counts = dict(zip(rows, row_lengths(texts, tokenizer, window), strict=True))
     lengths = {i: count for i, count in counts.items() if not isinstance(count, Fault)}
     return lengths, {i: count for i, count in counts.items() if isinstance(count, Fault)}
 
 
-def _repeats(examples: Sequence[Example]) -> list[list[int]]:
+def _repeats(examples: Sequence[Row]) -> list[list[int]]:
     """Groups the examples that have sentence and entities in common with another one."""
     first: dict[Hashable, int] = {}
     repeats: dict[int, list[int]] = {}
     for i, row in enumerate(examples):
-        at = first.setdefault((row.sentence, row.subject, row.object), i)
+        at = first.setdefault(row.key, i)
         if at != i:
             repeats.setdefault(at, [at]).append(i)
     return [repeats[at] for at in sorted(repeats)]
 
 
-def _places(reading: Reading, rows: Sequence[int]) -> tuple[str, ...]:
+def _places(reading: Reading[Any], rows: Sequence[int]) -> tuple[str, ...]:
     return tuple(place for _, place in _named(reading, rows[:SHOWN_PLACES]))
 
 
-def _named(reading: Reading, rows: Iterable[int]) -> Iterator[tuple[int, str]]:
+def _named(reading: Reading[Any], rows: Iterable[int]) -> Iterator[tuple[int, str]]:
     for i in rows:
         yield i, f"{reading.name}:{reading.lines[i]} (id {reading.examples[i].id})"

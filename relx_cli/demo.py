@@ -29,8 +29,8 @@ def demo(context: click.Context, runs_dir: Path) -> None:
       relx demo
       relx demo --runs-dir FOLDER
     """  # noqa: D301 - click reads the backspace
+    from relx.shipped import shipped
     from relx_cli.predict import predict
-    from relx_cli.recipes import shipped
     from relx_cli.score import score
     from relx_cli.tapt import tapt
     from relx_cli.train import train

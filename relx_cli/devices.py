@@ -28,8 +28,8 @@ Examples:
 def devices(backend: str | None, as_json: bool) -> None:
     """Show the backends and devices, what auto chooses and why, and how fast they multiply.
 
-    One backend is opened, as a recipe without a word on devices would: TensorFlow, or the first
-    that is installed.
+    One backend is opened, as it would be for a recipe without a device section: TensorFlow, or
+    else the first that is installed.
     """
     from relx.devices.speed import survey
 

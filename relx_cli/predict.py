@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relx_cli.options import backend_option, device_of, engine_option, quiet_option, runs_dir_option
+from relx_cli.options import backend_option, engine_option, quiet_option, runs_dir_option
 from relx_cli.sentence import GivenSentence, sentence_options
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ TOP = 5
     help="The rows to predict.  [default: the run's data.test]",
 )
 @click.option("--run", "run_name", help="Predict with this run.  [default: the latest finished]")
-@click.option("--batch-size", type=click.IntRange(1), help="Rows a batch.  [default: the run's]")
-@sentence_options("Predict this sentence in place of a file.")
+@click.option("--batch-size", type=click.IntRange(1), help="Rows per batch.  [default: the run's]")
+@sentence_options("Predict this sentence instead of a file.")
 @backend_option
 @engine_option
 @runs_dir_option
@@ -40,11 +40,11 @@ def predict(
     engine: EngineName | None,
     runs_dir: Path,
 ) -> None:
-    """Predict the test rows as the competition wants them, or one sentence.
+    """Predict the test rows in the form the competition wants, or one sentence.
 
     The CSV has the columns id, pred_label and probs, the probabilities in the order of the labels,
-    the ids in the order of the test file. A word that stands more than once in a sentence needs its
-    index; a run with typed markers needs the types.
+    the ids in the order of the test file. A word that occurs more than once in a sentence needs
+    its index; a run with typed markers needs the types.
 
     \b
     Examples:
@@ -59,7 +59,7 @@ def predict(
         from relx.predict import open_run
 
         example = given.example()
-        run = open_run(runs_dir, run_name, device_of(runs_dir, run_name, backend), engine)
+        run = open_run(runs_dir, run_name, backend, engine)
         run.require_types(given.types)
         _print_top(run.labels.names, run.predict([example])[0])
         return
@@ -67,8 +67,7 @@ def predict(
         raise click.UsageError("name the CSV to write with --out, or a sentence with --sentence.")
     from relx.predict import predict_file
 
-    device = device_of(runs_dir, run_name, backend)
-    predict_file(runs_dir, run_name, test, out, batch_size, device, engine)
+    predict_file(runs_dir, run_name, test, out, batch_size, backend, engine)
 
 
 def _print_top(names: tuple[str, ...], probabilities: object) -> None:

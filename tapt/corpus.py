@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,15 +17,17 @@ from relx.data.special_tokens import special_around
 from relx.data.token_cache import Content, cached, token_key
 from relx.data.token_rows import id_type
 from relx.data.tokens import CHUNK, Pieces, TextTokens, text_tokens
-from relx.faults import Fault, InputError
-from relx.files import digest
-from relx.recipe import MarkersSection, Recipe
+from relx.dataset import read_unlabelled
+from relx.files import facts_digest
+from relx.recipe import Recipe
 from relx.spans import Span
-from relx.tasks.relation.markers import mark
-from relx.tasks.relation.rows import Example, read_examples
+from relx.tasks.task import open_task
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
+
+# Of the rows of tokens and units; to be raised whenever other ones are made of the same texts.
+FORMAT = "corpus 1"
 
 MaskUnit = Literal["tokens", "words", "entities"]
 
@@ -90,10 +92,10 @@ class CorpusRows:
 
 
 def read_corpus(recipe: Recipe) -> list[CorpusText]:
-    """Reads the sentences of the recipe's train and test files, each once, without their labels.
+    """Reads the files of a recipe; see `corpus_of`.
 
     Args:
-        recipe: The recipe; with `tapt.markers` the sentences carry its markers, but no query.
+        recipe: The recipe.
 
     Returns:
         The texts, in the order in which they first appear.
@@ -101,8 +103,30 @@ def read_corpus(recipe: Recipe) -> list[CorpusText]:
     Raises:
         InputError: A file cannot be read, or rows of it are faulty.
     """
+    return corpus_of(read_unlabelled(recipe, dev=False), recipe, markers=recipe.tapt.markers)
+
+
+def corpus_of(
+    rows: Mapping[str, Sequence[Any]], recipe: Recipe, *, markers: bool
+) -> list[CorpusText]:
+    """Takes the sentences of the train and test rows, each once, without their labels.
+
+    Args:
+        rows: The rows of `train` and perhaps `test`.
+        recipe: The recipe.
+        markers: Whether the sentences carry the recipe's markers; never its query.
+
+    Returns:
+        The texts, in the order in which they first appear.
+    """
+    plain = recipe.markers.model_copy(update={"query": None})
+    task = open_task(recipe.task, recipe.data, plain, recipe.train.pooling)
     found: dict[tuple[str, tuple[Span, ...]], list[Span]] = {}
-    for text in _texts(recipe):
+    for row in itertools.chain(rows["train"], rows.get("test", ())):
+        text = CorpusText(row.sentence, row.spans)
+        if markers:
+            marked = task.marked(row, "")
+            text = CorpusText(marked.text, marked.spans, marked.inserted)
         found.setdefault((text.text, text.inserted), []).extend(text.entities)
     return [
         CorpusText(text, _merged(entities), inserted)
@@ -137,7 +161,7 @@ def tokenize_corpus(
 
     def key() -> str:
         settings = [str(max_length), mask_unit]
-        return token_key(tokenizer, __file__, settings, _contents(texts))
+        return token_key(tokenizer, FORMAT, settings, _contents(texts))
 
     def make() -> CorpusRows:
         return _tokenized(texts, tokenizer, max_length, mask_unit)
@@ -162,43 +186,7 @@ def corpus_digest(texts: Iterable[CorpusText]) -> str:
     Returns:
         The SHA-256, 64 hexadecimal characters.
     """
-    parts = (
-        (text.text, repr(_plain(text.entities)), repr(_plain(text.inserted))) for text in texts
-    )
-    return digest(part for text in parts for part in text)
-
-
-def _plain(spans: Iterable[Span]) -> list[tuple[int, int]]:
-    return [(span.start, span.end) for span in spans]
-
-
-def _texts(recipe: Recipe) -> Iterator[CorpusText]:
-    paths = [recipe.data.train] + ([recipe.data.test] if recipe.data.test else [])
-    markers = recipe.markers.model_copy(update={"query": None})
-    for example in _examples(paths, recipe):
-        if recipe.tapt.markers:
-            yield _marked(example, markers)
-        else:
-            yield CorpusText(example.sentence, (example.subject.span, example.object.span))
-
-
-def _examples(paths: Sequence[str], recipe: Recipe) -> list[Example]:
-    """The rows of all files; the faults of all files at once."""
-    examples: list[Example] = []
-    faults: list[Fault] = []
-    for path in paths:
-        try:
-            examples += read_examples(Path(path), recipe.data, None)
-        except InputError as error:
-            faults += error.faults
-    if faults:
-        raise InputError(*faults)
-    return examples
-
-
-def _marked(example: Example, markers: MarkersSection) -> CorpusText:
-    marked = mark(example, markers, separator="")
-    return CorpusText(marked.text, (marked.subject, marked.object), marked.inserted)
+    return facts_digest("texts", ([text.text, text.entities, text.inserted] for text in texts))
 
 
 def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:

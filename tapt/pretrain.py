@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from relx import progress
+from relx.data.row import types_of
 from relx.data.token_cache import token_folder
-from relx.devices.device import Device, open_device
+from relx.dataset import Dataset, read_unlabelled
+from relx.devices.device import open_device
 from relx.devices.processes import is_chief
 from relx.faults import Fault, InputError
-from relx.files import file_digest, write_json
+from relx.files import facts_digest, file_digest
 from relx.recipe import Recipe
 from relx.recipe_file import recipe_yaml
-from relx.runs.lock import locked
-from relx.runs.manifest import MANIFEST, pinned_revision, read_manifest, record_encoder
-from relx.runs.stage import Sitting, Start, begin, finish, matches, nothing_left_behind
-from relx.tasks.relation.markers import marker_tokens
-from relx.train import Origin, introduce, read_types
-from relx.training.log import RunLog
-from tapt.corpus import CorpusText, corpus_digest, read_corpus, tokenize_corpus
+from relx.runs.place import TAPT, StagePlace
+from relx.runs.stage import Stage, compare_stage, open_stage
+from relx.tasks.task import task_of
+from relx.train import Origin, introduce
+from tapt.corpus import CorpusText, corpus_digest, corpus_of, tokenize_corpus
 
-STAGE = "tapt"
+if TYPE_CHECKING:
+    from relx.devices.device import Device
+    from relx.models.encoder.load import LoadedEncoder
+    from relx.training.fit import FitState
+    from relx.training.log import RunLog
+    from tapt.arrays import CorpusArrays
+
 ENCODER_FOLDER = "encoder"
+
+Rows = Mapping[str, Sequence[Any]]  # by role: train, test, dev
 
 
 @dataclass(frozen=True)
@@ -36,23 +45,35 @@ class Corpus:
     Args:
         texts: Every text once.
         digest: Their SHA-256.
+        sentences: The same without markers, for a fresh vocabulary.
+        marker_tokens: The markers that must be tokens of their own; none without `tapt.markers`.
     """
 
     texts: list[CorpusText]
     digest: str
+    sentences: list[str]
+    marker_tokens: tuple[str, ...] = ()
 
 
-def stage_corpus(recipe: Recipe) -> Corpus:
-    """Reads the corpus of a recipe.
+def stage_corpus(recipe: Recipe, rows: Rows) -> Corpus:
+    """Makes the corpus of a recipe.
 
     Args:
         recipe: The recipe.
+        rows: The rows of its files by role, whose labels are not looked at; those of the dev file
+            are needed with `tapt.markers` alone, for their types.
 
     Returns:
         The corpus.
     """
-    texts = read_corpus(recipe)
-    return Corpus(texts, corpus_digest(texts))
+    marked = recipe.tapt.markers
+    texts = plain = corpus_of(rows, recipe, markers=False)
+    tokens: tuple[str, ...] = ()
+    if marked:
+        texts = corpus_of(rows, recipe, markers=True)
+        every = itertools.chain.from_iterable(rows.values())
+        tokens = task_of(recipe).marker_tokens(types_of(every))
+    return Corpus(texts, corpus_digest(texts), [text.text for text in plain], tokens)
 
 
 def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
@@ -63,15 +84,15 @@ def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
     del inputs["tapt"]["accumulate"]  # what does not fit may be computed in more parts
     inputs |= {"encoder": recipe.encoder.inputs(), "corpus": corpus.digest}
     if recipe.tapt.markers:
-        inputs["marker_tokens"] = list(marker_tokens(recipe.markers, read_types(recipe)))
+        inputs["marker_tokens"] = list(corpus.marker_tokens)
     return inputs
 
 
-def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
+def adapted_origin(dataset: Dataset[Any], runs_dir: Path) -> Origin:
     """Chooses the encoder that stage 2 starts from: stage 1's where it belongs to this recipe.
 
     Args:
-        recipe: The recipe; `train.start_from` decides.
+        dataset: The recipe, of which `train.start_from` decides, and its rows.
         runs_dir: The folder of all runs.
 
     Returns:
@@ -80,6 +101,7 @@ def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
     Raises:
         InputError: `train.start_from` is tapt and there is none of this recipe and data.
     """
+    recipe = dataset.recipe
     section = recipe.encoder
     plain = Origin(
         section.source,
@@ -89,17 +111,21 @@ def adapted_origin(recipe: Recipe, runs_dir: Path) -> Origin:
     )
     if recipe.train.start_from == "encoder":
         return plain
-    folder = runs_dir / recipe.name / STAGE
-    matching, reasons = matches(folder, stage_inputs(recipe, stage_corpus(recipe)), ENCODER_FOLDER)
-    if matching:
+    folder = StagePlace(runs_dir, recipe.name, TAPT).folder
+
+    def inputs() -> dict[str, Any]:
+        return stage_inputs(recipe, stage_corpus(recipe, dataset.unlabelled))
+
+    manifest, reasons = compare_stage(folder, inputs, ENCODER_FOLDER)
+    if manifest is not None and not reasons:
         encoder = folder / ENCODER_FOLDER
         words = f"starting from the encoder that TAPT adapted, {encoder}"
-        return Origin(str(encoder), words, read_manifest(folder).results["encoder_digest"])
+        return Origin(str(encoder), words, manifest.results["encoder_digest"])
     if recipe.train.start_from == "tapt":
         step = f"relx tapt --recipe … makes it; train.start_from=encoder starts from {plain.source}"
         what = "there is no TAPT result of this recipe and these data"
         raise InputError(Fault(what, str(folder), "; ".join(reasons), next_step=step))
-    if (folder / MANIFEST).exists():
+    if manifest is not None:
         progress.warn(f"{folder} is not used: {'; '.join(reasons)}")
     return plain
 
@@ -127,47 +153,42 @@ def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, A
     Raises:
         InputError: The data, the encoder or the run folder cannot be used.
     """
-    corpus = stage_corpus(recipe)
-    folder, chief = runs_dir / recipe.name / STAGE, is_chief(recipe.device)
-    with locked(runs_dir / recipe.name, chief):
-        inputs, facts = stage_inputs(recipe, corpus), _facts(recipe, corpus)
-        start = begin(folder, STAGE, recipe, inputs, facts, ENCODER_FOLDER, fresh, chief)
-        if start is Start.FINISHED:
-            progress.say(f"{folder} is finished already; --fresh would make it anew")
-            return read_manifest(folder).results
-        if not chief:
-            progress.configure(quiet=True)  # the first process says it all
-        with nothing_left_behind(folder, restore=fresh, chief=chief):
-            device = open_device(recipe.device, recipe.seed)
-            progress.say(f"{recipe.name}: {len(corpus.texts):,} sentences, computing on {device}")
-            return _pretrain(recipe, corpus, folder, device)
+    rows = read_unlabelled(recipe, dev=recipe.tapt.markers)
+    corpus, chief = stage_corpus(recipe, rows), is_chief(recipe.device)
+    facts = _facts(recipe, rows) | {"sentences": len(corpus.texts), "digest": corpus.digest}
+    place, inputs = StagePlace(runs_dir, recipe.name, TAPT), stage_inputs(recipe, corpus)
+    with open_stage(
+        place, recipe, inputs, facts, ENCODER_FOLDER, fresh=fresh, chief=chief
+    ) as stage:
+        if stage.is_finished:
+            return stage.results
+        device = open_device(recipe.device, recipe.seed)
+        progress.say(f"{recipe.name}: {len(corpus.texts):,} sentences, computing on {device}")
+        return _pretrain(recipe, corpus, stage, device)
 
 
-def _facts(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
-    """Returns what the manifest says of the data."""
-    files = {"train": recipe.data.train, "test": recipe.data.test}
-    facts: dict[str, Any] = {
-        role: {"file": file, "digest": file_digest(Path(file))}
-        for role, file in files.items()
-        if file
-    }
-    return facts | {"sentences": len(corpus.texts), "digest": corpus.digest}
+def _facts(recipe: Recipe, rows: Rows) -> dict[str, Any]:
+    """Returns what the manifest says of the files that are read, without a label."""
+    facts: dict[str, Any] = {}
+    for role, file in (("train", recipe.data.train), ("test", recipe.data.test)):
+        if role in rows:
+            sentences = facts_digest("sentences", ([r.sentence, r.spans] for r in rows[role]))
+            facts[role] = {"file": file, "rows": len(rows[role]), "digest": sentences}
+    return facts
 
 
-def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> dict[str, Any]:
+def _pretrain(recipe: Recipe, corpus: Corpus, stage: Stage, device: Device) -> dict[str, Any]:
     """Builds the model, fits it, writes the encoder, and closes the manifest."""
-    from relx.models.encoder.load import save_encoder
-    from relx.training.fit import FitState, compile_for, fit, speed
+    from relx.training.fit import compile_for, fit
     from tapt.gaps import TAG, GapRow, fill_gaps, gaps_text
     from tapt.masked_lm import masked_lm_model, pseudo_perplexity
 
-    sitting = Sitting(folder)
     section = recipe.tapt
     shown: list[GapRow] = []  # the last epoch's
     with device.scope():
-        loaded = _load(recipe, corpus, folder, device)
+        loaded = _load(recipe, corpus, stage)
         model = masked_lm_model(loaded)
-    train, held_out = _arrays(recipe, corpus, loaded, folder)
+    train, held_out = _arrays(recipe, corpus, loaded, stage)
     feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
     compile_for(device, model, section, feeder.steps)
 
@@ -192,56 +213,73 @@ def _pretrain(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> d
         feeder,
         device,
         epochs=section.epochs,
-        folder=folder,
+        stage=stage,
         title="tapt",
         checkpoint=recipe.checkpoint,
-        before_saving=sitting.count,
         after_epoch=after_epoch,
         before_first=measure,
         describe=describe,
     )
-    if device.chief:
-        save_encoder(loaded, folder / ENCODER_FOLDER, _card(recipe, corpus))
-        results = _results(state, folder, len(held_out.rows)) | speed(state.history)
-        write_json(folder / "metrics.json", results | {"history": state.history})
-        sitting.count()
-        finish(folder, device.manifest(), results)
-        _say_end(results, folder)
+    if stage.chief:
+        _finish(recipe, corpus, stage, device, loaded, state, len(held_out.rows))
     device.barrier()
-    return read_manifest(folder).results
+    return stage.results
 
 
-def _load(recipe: Recipe, corpus: Corpus, folder: Path, device: Device) -> Any:
+def _finish(
+    recipe: Recipe,
+    corpus: Corpus,
+    stage: Stage,
+    device: Device,
+    loaded: LoadedEncoder,
+    state: FitState,
+    held_out: int,
+) -> None:
+    """Writes the encoder, and closes the stage with the digest of it."""
+    from relx.models.encoder.load import save_encoder
+    from relx.training.fit import speed
+
+    folder = stage.folder / ENCODER_FOLDER
+    save_encoder(loaded, folder, _card(recipe, corpus))
+    results = {
+        "pseudo_perplexity_before": state.before["pseudo_perplexity"],
+        "pseudo_perplexity": state.history[-1]["pseudo_perplexity"],
+        "held_out_rows": held_out,
+        "epochs": len(state.history),
+        "encoder_digest": file_digest(folder / "model.safetensors"),
+    }
+    results |= speed(state.history)
+    stage.finish(device.manifest(), results, state.history)
+    progress.say(
+        f"held-out pseudo-perplexity {results['pseudo_perplexity_before']:.2f} → "
+        f"{results['pseudo_perplexity']:.2f}; {results['sentences_per_second']:.1f} sentences/s; "
+        f"the encoder is in {folder}"
+    )
+
+
+def _load(recipe: Recipe, corpus: Corpus, stage: Stage) -> LoadedEncoder:
     """Loads the encoder with its masked-LM head, and records it in the manifest."""
     from relx.models.encoder.load import load_encoder
     from relx.models.encoder.tokenizers.tokenizer import require_mask_token
 
-    tokens = marker_tokens(recipe.markers, read_types(recipe)) if recipe.tapt.markers else ()
     loaded = load_encoder(
         recipe.encoder.source,
-        sentences=lambda: _sentences(recipe, corpus),
-        marker_tokens=tokens,
+        sentences=lambda: corpus.sentences,
+        marker_tokens=corpus.marker_tokens,
         with_head=True,
-        revision=pinned_revision(folder, recipe.encoder.revision),
+        revision=stage.pinned_revision(recipe.encoder.revision),
         allow_pickle=recipe.encoder.allow_pickle,
         seed=recipe.seed,
     )
-    if device.chief:
-        record_encoder(folder, loaded.source, loaded.revision, loaded.notes)
+    stage.record_encoder(loaded.source, loaded.revision, loaded.notes)
     introduce(loaded, recipe)
     require_mask_token(loaded.tokenizer)
     return loaded
 
 
-def _sentences(recipe: Recipe, corpus: Corpus) -> Sequence[str]:
-    """Returns the sentences without markers, for a fresh vocabulary."""
-    if not recipe.tapt.markers:
-        return [text.text for text in corpus.texts]
-    unmarked = recipe.tapt.model_copy(update={"markers": False})
-    return [text.text for text in read_corpus(recipe.model_copy(update={"tapt": unmarked}))]
-
-
-def _arrays(recipe: Recipe, corpus: Corpus, loaded: Any, folder: Path) -> list[Any]:
+def _arrays(
+    recipe: Recipe, corpus: Corpus, loaded: LoadedEncoder, stage: Stage
+) -> tuple[CorpusArrays, CorpusArrays]:
     """Sets the held-out texts apart and tokenises both parts into `CorpusArrays`."""
     from tapt.arrays import CorpusArrays
 
@@ -253,22 +291,21 @@ def _arrays(recipe: Recipe, corpus: Corpus, loaded: Any, folder: Path) -> list[A
     tokenizer = loaded.tokenizer
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     random_ids = np.array([i for i in range(len(tokenizer)) if i not in special], np.int32)
-    arrays, cache = [], token_folder(folder.parents[1])  # runs/NAME/tapt
-    for part in (np.sort(order[held:]), np.sort(order[:held])):
-        texts = [corpus.texts[i] for i in part]
+    cache = token_folder(stage.place.runs_dir)
+
+    def arrays(part: np.ndarray) -> CorpusArrays:
+        texts = [corpus.texts[i] for i in np.sort(part)]
         window, unit = recipe.tokens.max_length, recipe.tapt.mask_unit
-        rows = tokenize_corpus(texts, tokenizer, window, unit, cache)
-        arrays.append(
-            CorpusArrays(
-                rows,
-                rate=recipe.tapt.mask_rate,
-                pad_id=tokenizer.pad_token_id,
-                mask_id=tokenizer.mask_token_id,
-                random_ids=random_ids,
-                segments="segment_ids" in loaded.encoder.input,
-            )
+        return CorpusArrays(
+            tokenize_corpus(texts, tokenizer, window, unit, cache),
+            rate=recipe.tapt.mask_rate,
+            pad_id=tokenizer.pad_token_id,
+            mask_id=tokenizer.mask_token_id,
+            random_ids=random_ids,
+            segments="segment_ids" in loaded.encoder.input,
         )
-    return arrays
+
+    return arrays(order[held:]), arrays(order[:held])
 
 
 def _card(recipe: Recipe, corpus: Corpus) -> str:
@@ -276,22 +313,4 @@ def _card(recipe: Recipe, corpus: Corpus) -> str:
         f"# {recipe.name}: an encoder adapted to a task's sentences\n\n"
         f"Masked-LM pretraining by relx on {len(corpus.texts):,} sentences, without labels.\n"
         f"SHA-256 of the sentences: `{corpus.digest}`\n\n```yaml\n{recipe_yaml(recipe)}```\n"
-    )
-
-
-def _results(state: Any, folder: Path, held_out: int) -> dict[str, Any]:
-    return {
-        "pseudo_perplexity_before": state.before["pseudo_perplexity"],
-        "pseudo_perplexity": state.history[-1]["pseudo_perplexity"],
-        "held_out_rows": held_out,
-        "epochs": len(state.history),
-        "encoder_digest": file_digest(folder / ENCODER_FOLDER / "model.safetensors"),
-    }
-
-
-def _say_end(results: dict[str, Any], folder: Path) -> None:
-    progress.say(
-        f"held-out pseudo-perplexity {results['pseudo_perplexity_before']:.2f} → "
-        f"{results['pseudo_perplexity']:.2f}; {results['sentences_per_second']:.1f} sentences/s; "
-        f"the encoder is in {folder / ENCODER_FOLDER}"
     )

@@ -4,18 +4,19 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from made_stages import begin, finish
 from safetensors.numpy import save_file
 
 from relx.data.labels import read_labels
+from relx.dataset import file_facts
 from relx.devices.device import open_device
 from relx.files import write_json
-from relx.models.classifier import head_weights, relation_model, spans_of
+from relx.models.classifier import head_weights, span_classifier
 from relx.models.encoder.load import load_encoder, write_encoder
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, Recipe
-from relx.runs.stage import begin, finish
 from relx.tasks.relation.markers import marker_tokens
 from relx.tasks.relation.rows import read_examples
-from relx.train import file_facts
+from relx.tasks.task import task_of
 
 SAMPLE = Path(__file__).parents[1] / "sample"
 TYPES = ("DAT", "LOC", "NOH", "ORG", "PER", "POH")
@@ -73,8 +74,9 @@ def write_run(folder, style="typed_entity_marker", name="tiny", source=None, **s
     for variable in loaded.encoder.weights:  # heads that look somewhere
         shift = 0.4 * rng.standard_normal(variable.shape).astype("float32")
         variable.assign_add(shift)
-    spans = spans_of(recipe.train.pooling)
-    model = relation_model(loaded.encoder, classes=len(labels), spans=spans, dropout=0.1, seed=1)
+    pooling = task_of(recipe).pooling
+    sizes = {"classes": len(labels), "pooling": pooling, "dropout": 0.1}
+    model = span_classifier(loaded.encoder, **sizes, seed=1)
     (stage / "model").mkdir()
     write_encoder(loaded, stage / "model", "")
     save_file(head_weights(model), stage / "model/relation_head.safetensors")

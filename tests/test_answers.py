@@ -65,7 +65,7 @@ def test_a_float32_row_is_scaled_to_sum_to_one():
 
 def test_an_id_that_stands_twice_is_refused_and_nothing_written(tmp_path):
     path = tmp_path / "submission.csv"
-    with pytest.raises(InputError, match="the id 2 stands in row 1 and in row 3"):
+    with pytest.raises(InputError, match="the id 2 is in row 1 and again in row 3"):
         write_submission(path, ["2", "1", "2"], ROWS, LABELS)
     assert not any(tmp_path.iterdir())
 
@@ -129,21 +129,21 @@ def test_a_tie_overrules_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("probs", "kind", "message"),
     [
-        ("[0.5, 0.5", "probs", "no list of numbers"),
-        ("", "probs", "no list of numbers"),
-        ("[0.5 0.3 0.2]", "probs", "no list of numbers"),
-        ("0.5, 0.3, 0.2", "probs", "no list of numbers"),
-        ("[[0.5, 0.3, 0.2]]", "probs", "no list of numbers"),
-        ("[true, false, false]", "probs", "no list of numbers"),
-        ("['0.5', '0.3', '0.2']", "probs", "no list of numbers"),
-        ("[null, 0.5, 0.5]", "probs", "no list of numbers"),
+        ("[0.5, 0.5", "probs", "not a list of numbers"),
+        ("", "probs", "not a list of numbers"),
+        ("[0.5 0.3 0.2]", "probs", "not a list of numbers"),
+        ("0.5, 0.3, 0.2", "probs", "not a list of numbers"),
+        ("[[0.5, 0.3, 0.2]]", "probs", "not a list of numbers"),
+        ("[true, false, false]", "probs", "not a list of numbers"),
+        ("['0.5', '0.3', '0.2']", "probs", "not a list of numbers"),
+        ("[null, 0.5, 0.5]", "probs", "not a list of numbers"),
         ("[0.5, 0.5]", "probs", "has 2 numbers, the label list 3 labels"),
         ("[0.25, 0.25, 0.25, 0.25]", "probs", "has 4 numbers"),
         ("[np.float64(0.5), np.float64(0.3), np.float64(0.2)]", "probs", "numpy objects"),
-        ("[" * 100_000, "probs", "no list of numbers"),
+        ("[" * 100_000, "probs", "not a list of numbers"),
         ("[1" + "0" * 400 + ", 0, 0]", "probs", "beyond any probability"),
         ("[NaN, 0.5, 0.5]", "no probabilities", "nan"),
-        ("[nan, 0.5, 0.5]", "probs", "no list of numbers"),
+        ("[nan, 0.5, 0.5]", "probs", "not a list of numbers"),
         ("[Infinity, 0, 0]", "no probabilities", "infinity"),
         ("[1e999, 0, 0]", "no probabilities", "infinity"),
         ("[-0.1, 0.6, 0.5]", "no probabilities", "never negative"),
@@ -185,7 +185,7 @@ def test_one_bad_row_does_not_harm_how_the_others_are_read(tmp_path):
     ]
     assert faults[0].where == f"{path}:2, id a, column pred_label"
     assert faults[0].next_step == "did you mean per:spouse?"
-    assert "stood in line 2" in faults[2].what
+    assert "is already in line 2" in faults[2].what
 
 
 def test_lines_are_counted_where_a_cell_holds_a_line_break(tmp_path):

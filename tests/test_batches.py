@@ -42,7 +42,7 @@ def test_a_reading_plan_takes_every_row_once_and_the_longest_first(lengths, batc
 
 
 @given(LENGTHS, st.integers(1, 33))
-def test_with_a_ladder_every_batch_has_one_of_its_lengths(lengths, batch_size):
+def test_with_bucket_lengths_every_batch_has_one_of_them(lengths, batch_size):
     rungs = ladder(lengths)
     plan = training_plan(lengths, batch_size, seed=1, epoch=0, rungs=rungs)
     assert {batch.length for batch in plan} <= set(rungs)
@@ -54,18 +54,18 @@ def test_with_a_ladder_every_batch_has_one_of_its_lengths(lengths, batch_size):
     st.integers(1, 3),
     st.integers(1, 9),
 )
-def test_a_ladder_pads_as_little_as_any_other(lengths, count, batch_size):
+def test_bucket_lengths_pad_as_little_as_any_other(lengths, count, batch_size):
     def cost(rungs):
         return sum(batch.length for batch in reading_plan(lengths, batch_size, rungs=sorted(rungs)))
 
-    rungs = ladder(lengths, batch_size, rungs=count)
+    rungs = ladder(lengths, batch_size, buckets=count)
     top = -(-int(lengths.max()) // LADDER_MULTIPLE) * LADDER_MULTIPLE
     below = range(LADDER_MULTIPLE, top, LADDER_MULTIPLE)
     others = itertools.chain.from_iterable(itertools.combinations(below, n) for n in range(count))
     assert cost(rungs) == min(cost((*other, top)) for other in others)
 
 
-def test_a_ladder_has_at_most_six_rungs_and_holds_the_longest_row():
+def test_there_are_at_most_six_bucket_lengths_and_the_last_holds_the_longest_row():
     lengths = np.random.default_rng(0).integers(10, 256, 5000)
     rungs = ladder(lengths)
     assert len(rungs) == LADDER_RUNGS

@@ -14,10 +14,12 @@ from relx.faults import InputError
 from relx.files import read_json
 from relx.predict import Run, open_run
 from relx.recipe import DataSection
+from relx.runs.find import find_run
 from relx.score import run_rows
+from relx.scoring.predictions import Predictions
+from relx.shipped import shipped
 from relx.tasks.relation.rows import read_examples
 from relx_cli.main import run
-from relx_cli.recipes import shipped
 
 ROOT = Path(__file__).parents[1]
 TINY = "{fresh: {layers: 1, hidden: 16, heads: 2, intermediate: 32, vocabulary: 400}}"
@@ -140,7 +142,7 @@ def test_a_submission_has_every_id_once_in_order_and_sums_to_one(finished, data,
 
 
 def test_the_rows_a_run_chose_its_epoch_by_are_found_again(finished, data):
-    opened = Run(finished / "tiny/train/fold-0")
+    opened = Run(find_run(finished, "tiny", "train/fold-0"))
     rows = run_rows(opened, None, opened.data)
     assert [row.id for row in rows.examples] == [row["id"] for row in rows_of(data / "dev.csv")]
     manifest = read_json(finished / "tiny/train/fold-0/manifest.json")
@@ -148,8 +150,77 @@ def test_the_rows_a_run_chose_its_epoch_by_are_found_again(finished, data):
     assert (rows.name, rows.folder) == ("tiny", finished / "tiny/train/fold-0")
 
 
+def scored(finished, gold, *more):
+    words = ["score", "--runs-dir", str(finished), "--run", "tiny", "--gold", str(gold), "--json"]
+    return run([*words, *more])
+
+
+def test_the_best_epoch_leaves_what_it_gave_to_the_dev_rows(finished, data):
+    kept = Predictions.load(finished / "tiny/train/fold-0/dev.npz")
+    rows = rows_of(data / "dev.csv")
+    assert list(kept.ids) == [row["id"] for row in rows]
+    assert [kept.labels[i] for i in kept.gold] == [row["label"] for row in rows]
+    examples = read_examples(data / "dev.csv", DataSection(), None)
+    computed = open_run(finished, "tiny").predict(examples)
+    assert np.abs(kept.probabilities - computed).max() < 1e-6
+
+
+def test_a_runs_own_dev_rows_are_not_predicted_again(finished, data, tmp_path, capsys):
+    assert scored(finished, data / "dev.csv") == 0
+    said = capsys.readouterr()
+    assert "the 20 rows are the run's own dev rows: probabilities of" in said.err
+    assert "computing with" not in said.err
+    assert scored(finished, data / "dev.csv", "--engine", "keras") == 0
+    again = capsys.readouterr()
+    assert "computing with Keras" in again.err
+    kept, computed = json.loads(said.out), json.loads(again.out)
+    assert kept["micro_f1"] == computed["micro_f1"]
+    assert kept["auprc"] == pytest.approx(computed["auprc"], abs=1e-3)
+    rows = rows_of(data / "dev.csv")
+    other = write_rows(tmp_path / "dev.csv", [rows[0] | {"label": rows[1]["label"]}, *rows[1:]])
+    assert scored(finished, other) == 0
+    assert "computing with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("left", ["nothing", "half", "another run's"])
+def test_without_what_the_best_epoch_left_the_rows_are_predicted(
+    left, finished, data, tmp_path, capsys
+):
+    runs = Path(shutil.copytree(finished, tmp_path / "runs"))
+    file = runs / "tiny/train/fold-0/dev.npz"
+    whole = file.read_bytes()
+    if left == "another run's":
+        Predictions(("1",), None, np.ones((1, 1)), ("x",)).save(file)
+    else:
+        file.write_bytes(whole[: len(whole) // 2])
+    if left == "nothing":
+        file.unlink()
+    assert scored(runs, data / "dev.csv") == 0
+    said = capsys.readouterr().err
+    assert "computing with Keras" in said
+    assert ("the rows are predicted again" in said) == (left == "half")
+
+
+def test_a_run_of_before_is_scored_on_as_many_rows_and_says_so(finished, tmp_path, capsys):
+    """Its manifest has digests of another format, and it left no dev probabilities."""
+    folder = Path(shutil.copytree(finished, tmp_path / "runs")) / "tiny/train/fold-0"
+    (folder / "dev.npz").unlink()
+    manifest = read_json(folder / "manifest.json")
+    facts = manifest["data"]["dev"]
+    manifest["data"]["dev"] = {"file": facts["file"], "rows": facts["rows"], "digest": "0" * 64}
+    del manifest["recipe"]["task"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    opened = Run(folder)
+    assert run_rows(opened, None, opened.data).scores().rows == facts["rows"]
+    assert "known by their number alone" in " ".join(capsys.readouterr().err.split())
+    manifest["data"]["dev"]["rows"] = 21
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(InputError, match="have changed since"):
+        Run(folder).dev_rows()
+
+
 def test_rows_that_changed_since_are_not_taken_for_those_of_the_run(finished, data, tmp_path):
-    opened = Run(finished / "tiny/train/fold-0")
+    opened = Run(find_run(finished, "tiny", "train/fold-0"))
     shutil.copy(data / "test_gold.csv", tmp_path / "dev.csv")
     section = opened.recipe.data.model_copy(update={"dev": str(tmp_path / "dev.csv")})
     opened.recipe = opened.recipe.model_copy(update={"data": section})

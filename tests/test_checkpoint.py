@@ -6,10 +6,13 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from relx.faults import InputError
-from relx.training.checkpoint import load_checkpoint, read_state, save_checkpoint
+from relx.runs.resume import read_state
+from relx.training import checkpoint
+from relx.training.checkpoint import frozen_sum, load_checkpoint, save_checkpoint
 
 STATE = {"epoch": 1, "step": 3, "history": [{"loss": 0.1, "이름": 2.0}], "best": None}
 
@@ -25,6 +28,25 @@ def toy(width=4, steps=0):
     rows = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
     for _ in range(steps):
         model.fit(rows, rows[:, :3], batch_size=8, verbose=0)
+    return model
+
+
+def in_half(steps=0, seed=0):
+    """A compiled model of bfloat16 variables: an embedding that is frozen, and what trains."""
+    keras.config.set_dtype_policy("float32")
+    keras.utils.set_random_seed(seed)
+    embedding = keras.layers.Embedding(20, 6, dtype="bfloat16", name="frozen")
+    adapter = keras.layers.Dense(6, dtype="bfloat16", name="adapter")
+    layers = [embedding, keras.layers.GlobalAveragePooling1D(), adapter]
+    layers += [keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    model = keras.Sequential([keras.Input((4,), dtype="int32"), *layers, keras.layers.Dense(3)])
+    embedding.trainable = False
+    model.compile(keras.optimizers.AdamW(0.01), "mse")
+    model.optimizer.build(model.trainable_variables)
+    rng = np.random.default_rng(0)
+    ids, targets = rng.integers(0, 20, (8, 4)), rng.normal(size=(8, 3)).astype(np.float32)
+    for _ in range(steps):
+        model.fit(ids, targets, batch_size=8, verbose=0)
     return model
 
 
@@ -50,6 +72,42 @@ def test_it_is_a_safetensors_file(tmp_path):
     assert [tensor.shape for name, tensor in tensors.items() if name == "model.0"] == [(6, 4)]
     assert (tensors["model.0"] == ops.convert_to_numpy(model.variables[0])).all()
     assert tensors["optimizer.0"].shape == () and tensors["optimizer.0"] == 1
+
+
+def test_bfloat16_comes_back_to_the_bit_and_what_is_frozen_is_not_there(tmp_path):
+    model = in_half(steps=3)
+    save_checkpoint(tmp_path / "c", model, STATE)
+    other = in_half(seed=0)
+    assert load_checkpoint(tmp_path / "c", other) == STATE
+    for one, two in zip(values(model), values(other), strict=True):
+        assert one.dtype == two.dtype and one.tobytes() == two.tobytes()
+    kinds = [str(variable.dtype) for variable in model.trainable_variables]
+    assert kinds.count("bfloat16") == 2 and "float32" in kinds
+    with safe_open(tmp_path / "c", framework="pt") as file:  # any reader of such files
+        kept = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        shapes = [tuple(tensor.get_shape()) for tensor in kept.values()]
+        assert {"BF16", "F32"} <= {tensor.get_dtype() for tensor in kept.values()}
+    assert (20, 6) not in shapes  # neither the embedding nor a moment of it
+    moving = [v for v in model.variables if "moving" in v.path]
+    assert len(moving) == 2 and np.abs(ops.convert_to_numpy(moving[0])).max() > 0
+
+
+def test_what_is_frozen_has_a_sum_and_what_trains_has_none():
+    trained, other = in_half(steps=2), in_half()
+    assert frozen_sum(trained) == frozen_sum(other) != ""
+    other.get_layer("frozen").embeddings.assign(np.ones((20, 6)))
+    assert frozen_sum(trained) != frozen_sum(other)
+    assert frozen_sum(toy()) == ""
+
+
+def test_a_checkpoint_of_before_is_a_message_that_says_the_way_out(tmp_path):
+    model = toy(steps=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "FORMAT", "2")
+        save_checkpoint(tmp_path / "c", model, STATE)
+    with pytest.raises(InputError, match="another version of relx") as caught:
+        load_checkpoint(tmp_path / "c", model)
+    assert "--fresh" in caught.value.faults[0].next_step
 
 
 def test_what_passes_within_a_batch_is_left_out(tmp_path):

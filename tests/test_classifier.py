@@ -1,33 +1,31 @@
-"""The relation model: it pools where the entities are; padding and neighbours change nothing."""
+"""The classifier: it pools where the spans are; padding and neighbours change nothing."""
 
 import numpy as np
 import pytest
 from keras import ops
 
 from relx.data.batches import Batch
-from relx.data.token_rows import TokenRow
+from relx.data.token_rows import TokenRow, TokenRows
+from relx.dataset import token_rows
 from relx.devices.device import open_device
-from relx.models.arrays import RelationArrays, tokenize_examples
+from relx.models.arrays import SpanArrays
 from relx.models.classifier import (
-    EntityPooling,
+    SpanPooling,
     assign_head,
     head_weights,
-    pooled_spans,
-    reads_single_tokens,
-    relation_model,
-    spans_of,
+    span_classifier,
 )
 from relx.models.encoder.load import load_encoder
-from relx.recipe import DeviceSection, FreshSizes, FreshSource, MarkersSection
+from relx.recipe import DataSection, DeviceSection, FreshSizes, FreshSource, MarkersSection
 from relx.spans import Span
 from relx.tasks.relation.sentence import example_of
+from relx.tasks.relation.task import POOLINGS, RelationTask
 
 SENTENCES = [
     "가람은 나루시에서 태어났다.",
     "나루시의 시장 가람이 말했다.",
     "가람이 나루시를 떠났다.",
 ]
-POOLINGS = ["entity_starts", "cls_entity_starts", "cls", "entity_means"]
 SIZES = FreshSizes(layers=2, hidden=12, heads=3, intermediate=20, vocabulary=120)
 
 
@@ -41,27 +39,32 @@ def loaded():
 def rows(loaded):
     examples = [example_of(s, ("가람", "PER", None), ("나루시", "LOC", None)) for s in SENTENCES]
     markers = MarkersSection(style="typed_entity_marker_punct")
-    return tokenize_examples(examples, markers, loaded.tokenizer, 64)
+    task = RelationTask(DataSection(), markers, "entity_starts")
+    return token_rows(examples, task, loaded.tokenizer, 64)
 
 
 def token_row():
     ids = np.arange(9, dtype=np.int32)
-    return TokenRow(ids, ids * 0, Span(2, 4), Span(6, 7), 1, 5)
+    return TokenRow(ids, ids * 0, (Span(2, 4), Span(6, 7)), (1, 5))
 
 
 def test_each_pooling_reads_its_spans():
-    spans = {pooling: pooled_spans(token_row(), pooling) for pooling in POOLINGS}
-    assert spans["entity_starts"] == [(1, 2), (5, 6)]
-    assert spans["cls_entity_starts"] == [(0, 1), (1, 2), (5, 6)]
-    assert spans["cls"] == [(0, 1)]
-    assert spans["entity_means"] == [(2, 4), (6, 7)]
-    assert all(len(spans[pooling]) == spans_of(pooling) for pooling in POOLINGS)
+    spans = {name: places_of(token_row(), name) for name in POOLINGS}
+    assert spans["entity_starts"] == [[1, 2], [5, 6]]
+    assert spans["cls_entity_starts"] == [[0, 1], [1, 2], [5, 6]]
+    assert spans["cls"] == [[0, 1]]
+    assert spans["entity_means"] == [[2, 4], [6, 7]]
+    assert all(len(spans[name]) == pooling.count for name, pooling in POOLINGS.items())
+
+
+def places_of(row, pooling):
+    return POOLINGS[pooling].places(TokenRows.of([row]))[0].tolist()
 
 
 def test_pooling_averages_each_span_of_each_row():
     hidden = np.random.default_rng(0).normal(size=(2, 7, 3)).astype(np.float32)
     spans = np.array([[[0, 1], [2, 5]], [[6, 7], [1, 3]]], np.int32)
-    pooled = ops.convert_to_numpy(EntityPooling(dtype="float32")(hidden, spans))
+    pooled = ops.convert_to_numpy(SpanPooling(dtype="float32")(hidden, spans))
     for row in range(2):
         parts = [hidden[row, start:end].mean(0) for start, end in spans[row]]
         assert np.abs(pooled[row] - np.concatenate(parts)).max() < 1e-6
@@ -70,7 +73,7 @@ def test_pooling_averages_each_span_of_each_row():
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_logits_are_the_heads_of_the_hidden_states_at_the_entities(loaded, rows, pooling):
     model = pooling_model(loaded, pooling, dropout=0.5)
-    arrays = RelationArrays(rows, pooling, loaded.tokenizer.pad_token_id, segments=True)
+    arrays = SpanArrays(rows, POOLINGS[pooling], loaded.tokenizer.pad_token_id, segments=True)
     inputs = arrays.inputs(Batch(np.arange(3), 3, 40))
     logits = ops.convert_to_numpy(model(inputs, training=False))
     weights = head_weights(model)
@@ -81,18 +84,19 @@ def test_logits_are_the_heads_of_the_hidden_states_at_the_entities(loaded, rows,
             "segment_ids": row.segment_ids[None],
         }
         hidden = ops.convert_to_numpy(loaded.encoder(alone, training=False))[0]
-        pooled = np.concatenate([hidden[a:b].mean(0) for a, b in pooled_spans(row, pooling)])
+        pooled = np.concatenate([hidden[a:b].mean(0) for a, b in places_of(row, pooling)])
         dense = np.tanh(pooled @ weights["relation_dense/kernel"] + weights["relation_dense/bias"])
         expected = dense @ weights["relation_logits/kernel"] + weights["relation_logits/bias"]
         assert np.abs(logits[i] - expected).max() < 1e-5
 
 
 def pooling_model(loaded, pooling, dropout):
-    single = reads_single_tokens(pooling)
-    spans = spans_of(pooling)
-    return relation_model(
-        loaded.encoder, classes=5, spans=spans, single=single, dropout=dropout, seed=3
-    )
+    return classifier(loaded, POOLINGS[pooling], dropout=dropout)
+
+
+def classifier(loaded, pooling=POOLINGS["entity_starts"], dropout=0.1, seed=3):
+    sizes = {"classes": 5, "pooling": pooling, "dropout": dropout, "seed": seed}
+    return span_classifier(loaded.encoder, **sizes)
 
 
 def test_the_last_layer_is_computed_at_single_tokens_alone(loaded):
@@ -111,15 +115,14 @@ def tensors_of(model):
 def test_the_pooled_token_is_the_entitys_marker(loaded, rows):
     for row, sentence in zip(rows, SENTENCES, strict=True):
         tokens = loaded.tokenizer.convert_ids_to_tokens(row.token_ids.tolist())
-        assert tokens[row.subject_start] in ("@", "[UNK]")
-        words = tokens[row.subject.start : row.subject.end]
+        assert tokens[row.starts[0]] in ("@", "[UNK]")
+        words = tokens[row.spans[0].start : row.spans[0].end]
         assert "".join(word.removeprefix("##") for word in words) == "가람"
-        assert sentence.startswith("나루시") == (row.object_start < row.subject_start)
+        assert sentence.startswith("나루시") == (row.starts[1] < row.starts[0])
 
 
 def test_the_head_goes_to_arrays_and_back(loaded):
-    one = relation_model(loaded.encoder, classes=5, spans=2, dropout=0.1, seed=3)
-    other = relation_model(loaded.encoder, classes=5, spans=2, dropout=0.1, seed=4)
+    one, other = (classifier(loaded, seed=seed) for seed in (3, 4))
     assert any((a != b).any() for a, b in pairs(one, other))
     assign_head(other, head_weights(one))
     assert all((a == b).all() for a, b in pairs(one, other))
@@ -133,8 +136,8 @@ def test_every_weight_gets_a_gradient(loaded, rows):
     import tensorflow as tf
 
     model = pooling_model(loaded, "entity_starts", dropout=0.0)
-    arrays = RelationArrays(
-        rows, "entity_starts", loaded.tokenizer.pad_token_id, True, np.zeros(3, np.int32)
+    arrays = SpanArrays(
+        rows, POOLINGS["entity_starts"], loaded.tokenizer.pad_token_id, True, np.zeros(3, np.int32)
     )
     inputs, _, weights = arrays.training(Batch(np.array([0, 1, 2, 0]), 3, 40), None)
     assert weights.tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])

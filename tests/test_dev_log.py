@@ -25,6 +25,7 @@ def row(number, sentence="이순신은 조선의 장군이다.", subject=(0, 3),
 
 ROWS = [row(number) for number in range(20)]
 GOLD = np.arange(20) % 3
+ROLES = ("subject", "object")
 
 
 def probabilities(wrong):
@@ -37,8 +38,8 @@ def probabilities(wrong):
 
 
 def test_the_surest_mistakes_come_first_and_a_dozen_is_shown():
-    text = mistakes_text(ROWS, LABELS, GOLD, probabilities(range(3, 19)))
-    assert text.startswith("16 of 20 dev rows are mispredicted; the 12 surest.")
+    text = mistakes_text(ROWS, ROLES, LABELS, GOLD, probabilities(range(3, 19)))
+    assert text.startswith("16 of 20 dev rows are mispredicted; the 12 surest. The subject is in ")
     ids = [line.split(" | ")[-1].rstrip(" |") for line in text.splitlines()[4:]]
     assert ids == [str(number) for number in range(18, 6, -1)]
     first = text.splitlines()[4]
@@ -47,7 +48,7 @@ def test_the_surest_mistakes_come_first_and_a_dozen_is_shown():
 
 
 def test_without_a_mistake_the_text_says_so():
-    assert "All 20 dev rows" in mistakes_text(ROWS, LABELS, GOLD, probabilities([]))
+    assert "All 20 dev rows" in mistakes_text(ROWS, ROLES, LABELS, GOLD, probabilities([]))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_both_entities_are_marked_wherever_they_stand(sentence, subject, object_
 def test_there_is_a_curve_a_class_and_the_micro_one_leaves_out_the_negative(tmp_path):
     given = probabilities([4, 5])
     with RunLog(tmp_path) as log:
-        log_dev_rows(log, 1, ROWS, LABELS, GOLD, given)
+        log_dev_rows(log, 1, ROWS, ROLES, LABELS, GOLD, given)
     events = EventAccumulator(str(tmp_path / "logs")).Reload()
     curves = {
         tag.removeprefix("precision-recall/"): make_ndarray(events.Tensors(tag)[0].tensor_proto)

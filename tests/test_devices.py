@@ -171,7 +171,7 @@ def test_auto_is_float32_on_a_cpu_and_says_what_is_faster(monkeypatch):
         device = open_device(DeviceSection(), 0)
         assert (device.precision, device.replicas, device.compiles) == ("float32", 1, False)
         assert ("mixed_bfloat16" in device.precise.reason) == amx
-        assert device.chief
+        assert device.machine.process.index == 0
 
 
 def test_a_backend_that_is_not_installed_is_refused_with_the_words_that_install_it(monkeypatch):

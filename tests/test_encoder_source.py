@@ -15,8 +15,9 @@ from relx.models.encoder import source
 from relx.models.encoder.source import find_source
 from relx.models.encoder.tokenizers.tokenizer import load_tokenizer
 from relx.recipe_file import recipe_from_tree
-from relx.runs.manifest import pinned_revision, read_manifest, record_encoder
-from relx.runs.stage import begin
+from relx.runs.manifest import read_manifest
+from relx.runs.place import StagePlace
+from relx.runs.stage import open_stage
 
 OLD, NEW = "1" * 40, "2" * 40
 HUB_ID = "somebody/tiny"
@@ -153,12 +154,15 @@ def test_pickles_are_fetched_only_where_allowed_and_needed(cache, monkeypatch):
 
 def test_a_stage_that_carries_on_takes_the_commit_that_it_began_with(tmp_path):
     recipe = recipe_from_tree({"name": "a", "encoder": {"from": HUB_ID, "revision": "main"}})
-    begin(tmp_path, "tapt", recipe, {}, {}, "encoder")
-    assert pinned_revision(tmp_path, "main") == "main"
-    record_encoder(tmp_path, HUB_ID, OLD, ["a note"])
-    recorded = read_manifest(tmp_path).encoder
+    place = StagePlace(tmp_path, "a", "tapt")
+    with open_stage(place, recipe, {}, {}, "encoder") as stage:
+        assert stage.pinned_revision("main") == "main"
+        stage.record_encoder(HUB_ID, OLD, ["a note"])
+        stage.checkpoint.touch()
+    recorded = read_manifest(place.folder).encoder
     assert recorded == {"source": HUB_ID, "revision": OLD, "notes": ["a note"]}
-    assert pinned_revision(tmp_path, "main") == OLD
+    with open_stage(place, recipe, {}, {}, "encoder") as stage:
+        assert stage.pinned_revision("main") == OLD
 
 
 def test_a_revision_decides_the_result_and_allowing_a_pickle_does_not():

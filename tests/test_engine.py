@@ -17,14 +17,17 @@ from relx.data.token_rows import TokenRow
 from relx.devices.device import open_device
 from relx.engines import engine
 from relx.engines import openvino as graph
-from relx.engines.engine import OpenVinoEngine, Trained, open_engine, predict_logits, token_plan
+from relx.engines.engine import Trained, open_engine
+from relx.engines.keras import predict_logits
+from relx.engines.openvino import OpenVinoEngine, token_plan
 from relx.faults import InputError
-from relx.models.arrays import RelationArrays
-from relx.models.classifier import relation_model
+from relx.models.arrays import SpanArrays
+from relx.models.classifier import span_classifier
 from relx.models.encoder.load import load_encoder
-from relx.predict import softmax
 from relx.recipe import DeviceSection
+from relx.scoring.one_of import ONE_OF
 from relx.spans import Span
+from relx.tasks.relation.task import POOLINGS
 
 pytest.importorskip("openvino")
 pytest.importorskip("torch")
@@ -35,11 +38,12 @@ CLASSES = 5
 
 
 def model_of(case, folder, single=True, seed=1):
-    """A relation model on a random encoder, with a head that tells rows apart."""
+    """A classifier on a random encoder, with a head that tells rows apart."""
     models.write(models.theirs(case), folder)
     encoder = load_encoder(str(folder), seed=1).encoder
-    sizes = {"classes": CLASSES, "spans": 2, "single": single, "dropout": 0.1}
-    model = relation_model(encoder, **sizes, seed=seed)
+    pooling = POOLINGS["entity_starts" if single else "entity_means"]
+    sizes = {"classes": CLASSES, "pooling": pooling, "dropout": 0.1}
+    model = span_classifier(encoder, **sizes, seed=seed)
     rng = np.random.default_rng(seed)
     for variable in model.get_layer("relation_logits").variables:
         variable.assign(rng.standard_normal(variable.shape).astype("float32"))
@@ -55,8 +59,8 @@ def arrays_of(model, pooling="entity_starts", lengths=(5, 9, 12, 30, 17, 6, 6, 2
         spans = [Span(start, start + 2) for start in starts]
         ids = rng.integers(5, 60, length).astype(np.int32)
         segments = np.sort(rng.integers(0, 2, length)).astype(np.int32)
-        rows.append(TokenRow(ids, segments, *spans, *starts))
-    return RelationArrays(rows, pooling, 0, "segment_ids" in model.input)
+        rows.append(TokenRow(ids, segments, tuple(spans), tuple(starts)))
+    return SpanArrays(rows, POOLINGS[pooling], 0, "segment_ids" in model.input)
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +111,12 @@ def assert_equal(model, folder, pooling):
     arrays = arrays_of(model, pooling)
     rows = np.arange(len(arrays.lengths))
     together = arrays.inputs(Batch(rows, len(rows), int(arrays.lengths.max())))
-    expected = softmax(keras.ops.convert_to_numpy(model(together)))
+    expected = ONE_OF.probabilities(keras.ops.convert_to_numpy(model(together)))
     assert np.ptp(expected, axis=0).max() > 0.05  # rows out of order would be seen
     openvino = OpenVinoEngine(folder / graph.GRAPH, "f32")
     assert openvino.precision == "float32"  # also where the CPU has bfloat16
     for batch_size in (1, 4, 64):
-        computed = softmax(openvino.logits(arrays, batch_size))
+        computed = ONE_OF.probabilities(openvino.logits(arrays, batch_size))
         assert np.abs(computed - expected).max() < 1e-5
 
 
@@ -126,7 +130,9 @@ def test_keras_puts_rows_back_in_their_order(bert):
 
 def test_bfloat16_comes_close(bert, converted):
     arrays, path = arrays_of(bert), converted / graph.GRAPH
-    exact, rough = (softmax(OpenVinoEngine(path, p).logits(arrays, 64)) for p in ("f32", "bf16"))
+    exact, rough = (
+        ONE_OF.probabilities(OpenVinoEngine(path, p).logits(arrays, 64)) for p in ("f32", "bf16")
+    )
     assert np.abs(exact - rough).max() < 0.05
 
 
@@ -171,7 +177,7 @@ def test_a_damaged_graph_is_made_anew(trained, cpu, capsys):
     path = graph.kept_graph(trained.stage_folder, "name")
     path.write_text(path.read_text(encoding="utf-8")[:1000], encoding="utf-8")
     assert isinstance(open_engine(trained, "auto"), OpenVinoEngine)
-    assert "is made anew" in capsys.readouterr().err
+    assert "it is made again" in capsys.readouterr().err
 
 
 def test_a_graph_is_named_by_the_content_of_its_files(tmp_path):

@@ -6,16 +6,17 @@ import signal
 import keras
 import numpy as np
 import pytest
+from made_stages import toy_place, toy_stage
 
 from relx.data.batches import Feeder
 from relx.devices.device import open_device
 from relx.faults import InputError
 from relx.recipe import CheckpointSection, DeviceSection, TrainSection
+from relx.runs.resume import CHECKPOINT, read_state
 from relx.stopping import Stop
 from relx.training import callbacks
 from relx.training import fit as fits
-from relx.training.callbacks import Listeners, Pace
-from relx.training.checkpoint import read_state
+from relx.training.callbacks import Pace, UnfetchedCallbacks
 from relx.training.fit import compile_for, fit, speed
 
 ROWS, STEPS, EPOCHS = 22, 3, 2
@@ -42,10 +43,10 @@ def assemble(batch, rng):
 
 
 class Toy:
-    """A toy model with dropout, its batches, and a folder to be fitted in."""
+    """A toy model with dropout, its batches, and a run to be fitted in."""
 
-    def __init__(self, folder, accumulate=1, **device):
-        self.folder = folder
+    def __init__(self, runs_dir, accumulate=1, **device):
+        self.runs_dir = runs_dir
         self.device = open_device(DeviceSection(**device), 0)
         multiple = self.device.replicas
         self.feeder = Feeder(LENGTHS, 8, 0, assemble, multiple=multiple, accumulate=accumulate)
@@ -57,17 +58,17 @@ class Toy:
         compile_for(self.device, self.model, section, self.feeder.steps)
 
     def fit(self, steps=None, after_epoch=lambda state: {}):
-        self.folder.mkdir(exist_ok=True)
-        return fit(
-            self.model,
-            self.feeder,
-            self.device,
-            epochs=EPOCHS,
-            folder=self.folder,
-            title="train",
-            after_epoch=after_epoch,
-            checkpoint=CheckpointSection(steps=steps),
-        )
+        with toy_stage(self.runs_dir) as stage:
+            return fit(
+                self.model,
+                self.feeder,
+                self.device,
+                epochs=EPOCHS,
+                stage=stage,
+                title="train",
+                after_epoch=after_epoch,
+                checkpoint=CheckpointSection(steps=steps),
+            )
 
     def outcome(self):
         """Fits to the end: the weights, and each epoch's loss and padding."""
@@ -76,8 +77,12 @@ class Toy:
         return [np.array(value) for value in self.model.get_weights()], figures
 
     @property
+    def checkpoint(self):
+        return toy_place(self.runs_dir).folder / CHECKPOINT
+
+    @property
     def place(self):
-        state = read_state(self.folder / "checkpoint.safetensors")
+        state = read_state(self.checkpoint)
         return state["epoch"], state["step"]
 
 
@@ -115,7 +120,7 @@ def test_a_fit_that_was_stopped_twice_ends_as_one_that_was_not(device, tmp_path,
             interrupt_after(patch, saves)
             toy.fit(steps=1)
         assert toy.place == place
-    assert same(Toy(toy.folder, **device).outcome(), whole)
+    assert same(Toy(toy.runs_dir, **device).outcome(), whole)
 
 
 def test_checkpoints_come_every_so_many_steps_and_after_each_epoch(tmp_path, monkeypatch):
@@ -171,11 +176,11 @@ def test_a_signal_lets_the_step_end_and_saves(number, tmp_path, monkeypatch, cap
         patch.setattr(Feeder, "arrays", feed)
         toy.fit()
     assert number == signal.SIGINT or caught.value.code == 143
-    assert "once more stops at once" in capfd.readouterr().err
+    assert "a second signal stops at once" in capfd.readouterr().err
     assert signal.getsignal(number) is handler
     epoch, step = toy.place
     assert (epoch, step) == (0, step) and 1 <= step <= STEPS
-    assert same(Toy(toy.folder).outcome(), whole)
+    assert same(Toy(toy.runs_dir).outcome(), whole)
 
 
 def test_a_signal_at_the_end_of_an_epoch_leaves_its_last_steps_done(tmp_path, monkeypatch):
@@ -191,7 +196,7 @@ def test_a_signal_at_the_end_of_an_epoch_leaves_its_last_steps_done(tmp_path, mo
         patch.setattr(callbacks.Watch, "on_train_batch_end", stop_in_the_last)
         toy.fit(after_epoch=lambda state: pytest.fail("the epoch is not measured any more"))
     assert toy.place == (0, STEPS)
-    assert same(Toy(toy.folder).outcome(), whole)
+    assert same(Toy(toy.runs_dir).outcome(), whole)
 
 
 def test_a_second_signal_stops_at_once():
@@ -216,7 +221,7 @@ def test_another_precision_is_refused_with_the_setting_that_goes_on(tmp_path, mo
         interrupt_after(patch, 1)
         toy.fit()
     with pytest.raises(InputError, match="another precision") as caught:
-        Toy(toy.folder).fit()
+        Toy(toy.runs_dir).fit()
     assert "--set device.precision=mixed_bfloat16" in caught.value.faults[0].next_step
 
 
@@ -225,8 +230,8 @@ def test_another_number_of_devices_goes_on_and_says_so(tmp_path, monkeypatch, ca
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         interrupt_after(patch, 3)
         toy.fit(steps=2)
-    done = read_state(toy.folder / "checkpoint.safetensors")["history"]
-    _, figures = Toy(toy.folder, strategy="mirrored", virtual_devices=2).outcome()
+    done = read_state(toy.checkpoint)["history"]
+    _, figures = Toy(toy.runs_dir, strategy="mirrored", virtual_devices=2).outcome()
     assert "replicas: 1 → 2" in capsys.readouterr().err.replace("\n", " ")
     assert [figures[0][0]] == [row["loss"] for row in done]  # the first epoch was over
     assert len(figures) == EPOCHS
@@ -237,7 +242,7 @@ def test_a_fit_that_has_diverged_saves_nothing_more(tmp_path, monkeypatch):
     toy = Toy(tmp_path / "run")
     with pytest.raises(InputError, match="diverged"):
         toy.fit(steps=1)
-    assert not (toy.folder / "checkpoint.safetensors").exists()
+    assert not toy.checkpoint.exists()
 
 
 def test_a_steps_figures_are_handed_on_without_fetching_them():
@@ -249,7 +254,7 @@ def test_a_steps_figures_are_handed_on_without_fetching_them():
 
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    listeners = Listeners([Note()], add_history=True, model=model)
+    listeners = UnfetchedCallbacks([Note()], add_history=True, model=model)
     history = model.fit(X, X[:, :1], batch_size=8, verbose=0, callbacks=listeners)
     assert len(seen) == STEPS and not any(isinstance(loss, float) for loss in seen)
     assert float(seen[-1]) == pytest.approx(history.history["loss"][0])

@@ -22,6 +22,7 @@ NO_FRAMEWORK = [
     "relx.tasks.relation.answers",
     "relx.score",
     "relx.runs.stage",
+    "relx.runs.resume",
     "relx.runs.state",
     "relx.training.log",
     "relx.files",

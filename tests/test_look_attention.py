@@ -254,7 +254,7 @@ BAD = {
     "a near id": (["--id", "t22"], "did you mean t2?"),
     "a word that is not there": (
         ["--sentence", SENTENCE, *ENTITIES[:-3], "가온", *ENTITIES[-2:]],
-        "the object does not stand in the sentence",
+        "the object is not in the sentence",
     ),
     "no type": (["--sentence", SENTENCE, "--subject", "가람", "--object", "나루"], "no type"),
     "a layer too high": (["--id", "1", "--layer", "4"], "1 to 3"),

@@ -9,16 +9,17 @@ import pytest
 from browser import chromium, logged, open_page, requested, require_browser, script
 from hypothesis import given
 from hypothesis import strategies as st
+from made_stages import begin, finish
 from scipy.stats import binomtest, chi2
 
 from relx.data.labels import LabelList
 from relx.faults import InputError
 from relx.files import read_json, write_json
 from relx.look.relation.compare import page_data, write_comparison
-from relx.predict import LABELS_FILE, MODEL_FOLDER, Run
+from relx.models.saved import LABELS_FILE, MODEL_FOLDER
+from relx.predict import Run
 from relx.recipe_file import recipe_from_tree
 from relx.runs.manifest import read_manifest
-from relx.runs.stage import begin, finish
 from relx.score import ScoredRows
 from relx.scoring.comparison import (
     EXACT_BELOW,
@@ -237,7 +238,7 @@ def task(tmp_path, monkeypatch):
             tmp_path / f"{name}.csv", [f"r{i}" for i in range(40)], answers[name], LABELS
         )
         started(tmp_path / "runs", name)
-    monkeypatch.setattr(Run, "predict", lambda self, examples: answers[self.folder.parents[1].name])
+    monkeypatch.setattr(Run, "predict", lambda self, examples: answers[self.found.run])
     return tmp_path
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relx.data.labels import KLUE, LabelList
+from relx.dataset import token_rows
 from relx.faults import InputError
 from relx.look.relation.eda.corpus import Corpus, read_corpus
 from relx.look.relation.eda.entity_types import MOST_PAIRS, frequent_entities, type_table
@@ -26,7 +27,6 @@ from relx.look.relation.eda.file_facts import (
 from relx.look.relation.eda.label_shares import LabelShares, headline_label, label_shares
 from relx.look.relation.eda.sources import source_rows
 from relx.look.relation.eda.token_lengths import TokenLengths, token_lengths
-from relx.models.arrays import tokenize_examples
 from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, fresh_tokenizer
 from relx.recipe_file import load_recipe
 from relx.spans import Span
@@ -34,6 +34,7 @@ from relx.tasks.relation.answers import write_submission
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import marker_tokens
 from relx.tasks.relation.rows import Example
+from relx.tasks.task import task_of
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "recipes/demo.yaml"
@@ -206,7 +207,7 @@ def test_token_lengths_are_those_that_training_gets():
     add_marker_tokens(tokenizer, marker_tokens(recipe.markers, types))
     lengths = token_lengths(found)
     for role, rows in found.files.items():
-        tokens = tokenize_examples(rows, recipe.markers, tokenizer, 128)
+        tokens = token_rows(rows, task_of(recipe), tokenizer, 128)
         assert np.minimum(lengths.lengths[role], 128).tolist() == tokens.lengths.tolist()
         assert lengths.refused[role] == 0
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made_stages import begin, finish
 
 import relx.predict
 from relx.data.labels import KLUE, LabelList
@@ -22,7 +23,6 @@ from relx.look.relation.class_curves import class_curves
 from relx.look.relation.report import context, figures_of, page_data, write_report
 from relx.look.relation.scored import confusion_plot, label_groups
 from relx.recipe import DataSection, Recipe
-from relx.runs.stage import begin, finish
 from relx.score import ScoredRows
 from relx.scoring.one_of import scores
 from relx.spans import Span
@@ -293,7 +293,7 @@ def test_a_run_is_said_to_have_seen_the_rows(run_folder):
     assert "on these rows" not in context(figures_of(rows, 40))["lead"]
     trained = replace(rows, gold_file="data/train.csv")
     assert "was trained on these rows" in context(figures_of(trained, 40))["lead"]
-    chosen = replace(rows, gold_file="a fold of data/train.csv")
+    chosen = replace(rows, gold_file="a fold of data/train.csv", own_dev=True)
     made = context(figures_of(chosen, 40))
     assert "chose its epoch by these rows" in made["lead"]
     assert dict(made["facts"])["Best epoch"] == "2 of 2"
@@ -397,7 +397,7 @@ def test_options_without_effect_are_refused(sample):
     assert alone.exit_code == 2
     assert "--pred needs --gold" in alone.stderr
     both = ["--gold", str(SAMPLE), "--pred", str(sample[0])]
-    assert "--engine computes with a run" in invoke(report, [*both, "--engine", "keras"]).stderr
+    assert "--engine applies to a run" in invoke(report, [*both, "--engine", "keras"]).stderr
     assert "a run has its own" in invoke(report, ["--labels", "klue"]).stderr
 
 

@@ -73,7 +73,7 @@ def test_style_none_puts_the_entities_in_front():
     assert (text.text, text.inserted) == (SENTENCE, ())
     assert (text.other, text.other_first) == ("비틀즈 [SEP] 조지 해리슨", True)
     assert [piece.of(text.other) for piece in text.separators] == ["[SEP]"]
-    assert (text.subject, text.subject_start, text.object_start) == (Span(8, 11), 8, 0)
+    assert (text.spans[0], text.starts[0], text.starts[1]) == (Span(8, 11), 8, 0)
 
 
 def test_order_of_appearance_gives_the_first_entity_the_first_markers():
@@ -83,7 +83,8 @@ def test_order_of_appearance_gives_the_first_entity_the_first_markers():
     assert by_order["typed_entity_marker_korean"].text.startswith("@*사람*조지 해리슨@이 #^단체^")
     assert by_order["typed_entity_marker_punct"].text.startswith("@ * per * 조지 해리슨 @이 # ^ ")
     assert (
-        by_order["entity_marker_punct"].subject.of(by_order["entity_marker_punct"].text) == "비틀즈"
+        by_order["entity_marker_punct"].spans[0].of(by_order["entity_marker_punct"].text)
+        == "비틀즈"
     )
     for style in ("typed_entity_marker", "klue", "entity_mask"):  # their markers name the role
         assert by_order[style] == marked(style)
@@ -101,18 +102,18 @@ def test_order_of_appearance_where_the_subject_comes_first_is_the_order_by_role(
 
 def test_the_opening_marker_is_the_place_to_pool():
     text = marked("typed_entity_marker_punct")
-    assert text.text[text.subject_start :].startswith("@ * org * 비틀즈")
-    assert text.object_start == 0
-    assert text.object.of(text.text) == "조지 해리슨"
+    assert text.text[text.starts[0] :].startswith("@ * org * 비틀즈")
+    assert text.starts[1] == 0
+    assert text.spans[1].of(text.text) == "조지 해리슨"
 
 
 def test_nested_entities_keep_the_inner_markers_inside_the_outer_span():
     row = example("서울대학교에 갔다", (0, 5), (0, 2), "ORG", "LOC")
     text = mark(row, MarkersSection(style="klue"), "")
     assert text.text == "<subj><obj>서울</obj>대학교</subj>에 갔다"
-    assert text.subject.of(text.text) == "<obj>서울</obj>대학교"
-    assert text.object.of(text.text) == "서울"
-    assert (text.subject_start, text.object_start) == (0, 6)
+    assert text.spans[0].of(text.text) == "<obj>서울</obj>대학교"
+    assert text.spans[1].of(text.text) == "서울"
+    assert (text.starts[0], text.starts[1]) == (0, 6)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +136,8 @@ def test_masks_of_overlapping_entities_stand_side_by_side_for_both():
     row = example("그는 서울대학교에 갔다", (3, 8), (3, 5), "ORG", "LOC")
     text = mark(row, MarkersSection(style="entity_mask"), "")
     assert text.text == "그는 [SUBJ-ORG] [OBJ-LOC]에 갔다"
-    assert text.subject.of(text.text) == "[SUBJ-ORG]"
-    assert text.object.of(text.text) == "[OBJ-LOC]"
+    assert text.spans[0].of(text.text) == "[SUBJ-ORG]"
+    assert text.spans[1].of(text.text) == "[OBJ-LOC]"
     assert without(text.text, text.inserted) == "그는 에 갔다"
 
 
@@ -159,11 +160,11 @@ def test_the_sentence_and_the_words_can_be_read_back(row, style, order):
     assert len(text.inserted) == 4
     assert list(text.inserted) == sorted(text.inserted)
     assert without(text.text, text.inserted) == row.sentence
-    assert words(text, text.subject) == row.subject.word
-    assert words(text, text.object) == row.object.word
-    for start, span in ((text.subject_start, text.subject), (text.object_start, text.object)):
+    assert words(text, text.spans[0]) == row.subject.word
+    assert words(text, text.spans[1]) == row.object.word
+    for start, span in ((text.starts[0], text.spans[0]), (text.starts[1], text.spans[1])):
         assert any(piece == (start, span.start) for piece in text.inserted)
-    for span, entity in ((text.subject, row.subject), (text.object, row.object)):
+    for span, entity in ((text.spans[0], row.subject), (text.spans[1], row.object)):
         gone = sum(len(p.of(text.text)) for p in text.inserted if p.end <= span.start)
         assert span.start - gone == entity.span.start  # the annotated place, not an equal word's
 
@@ -175,8 +176,8 @@ def test_masks_leave_no_character_of_an_entity(row):
     hidden = {i for e in (row.subject, row.object) for i in range(*e.span)}
     rest = "".join(c for i, c in enumerate(row.sentence) if i not in hidden)
     assert without(text.text, text.inserted) == rest
-    assert text.subject.of(text.text) == f"[SUBJ-{row.subject.type}]"
-    assert text.object.of(text.text) == f"[OBJ-{row.object.type}]"
+    assert text.spans[0].of(text.text) == f"[SUBJ-{row.subject.type}]"
+    assert text.spans[1].of(text.text) == f"[OBJ-{row.object.type}]"
 
 
 def test_an_unknown_type_keeps_its_name():

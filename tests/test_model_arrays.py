@@ -1,4 +1,4 @@
-"""The relation model's arrays: each row's own tokens, padded, with the spans that are pooled."""
+"""A classifier's arrays: each row's own tokens, padded, with the places that are pooled."""
 
 import subprocess
 import sys
@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relx.data.batches import Batch
+from relx.data.pooling import Pooling
 from relx.data.token_rows import TokenRow, TokenRows
-from relx.models.arrays import RelationArrays, pooled_spans
+from relx.models.arrays import SpanArrays
 from relx.spans import Span
+from relx.tasks.relation.task import POOLINGS
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,30 +27,41 @@ def token_rows(draw):
         places = sorted(rng.choice(length + 1, 4, replace=False).tolist())
         spans = Span(*places[:2]), Span(*places[2:])
         segments = (np.arange(length) > 3).astype(np.int32)
-        row = TokenRow(ids.astype(np.int32), segments, *spans, places[0], places[2] - 1)
+        row = TokenRow(ids.astype(np.int32), segments, spans, (places[0], places[2] - 1))
         rows.append(row)
     return rows
 
 
 @given(token_rows())
 def test_each_pooling_reads_its_spans(rows):
-    spans = {
-        pooling: pooled_spans(TokenRows.of(rows), pooling)
-        for pooling in ("entity_starts", "cls_entity_starts", "cls", "entity_means")
-    }
+    spans = {name: pooling.places(TokenRows.of(rows)) for name, pooling in POOLINGS.items()}
     for i, row in enumerate(rows):
-        starts = [[at, at + 1] for at in (row.subject_start, row.object_start)]
+        starts = [[at, at + 1] for at in row.starts]
         assert spans["entity_starts"][i].tolist() == starts
         assert spans["cls_entity_starts"][i].tolist() == [[0, 1], *starts]
         assert spans["cls"][i].tolist() == [[0, 1]]
-        assert spans["entity_means"][i].tolist() == [list(row.subject), list(row.object)]
+        assert spans["entity_means"][i].tolist() == [list(span) for span in row.spans]
     assert {array.dtype for array in spans.values()} == {np.dtype(np.int32)}
+    assert all(spans[name].shape[1] == pooling.count for name, pooling in POOLINGS.items())
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_rows_may_have_any_number_of_spans(count):
+    spans = tuple(Span(2 * i + 1, 2 * i + 3) for i in range(count))
+    starts = tuple(span.start for span in spans)
+    ids = np.arange(9, dtype=np.int32)
+    rows = TokenRows.of([TokenRow(ids, ids * 0, spans, starts)] * 2)
+    assert all((row.spans, row.starts) == (spans, starts) for row in rows)
+    means = Pooling(count, "mean", first=True).places(rows)
+    assert means.tolist() == [[[0, 1], *map(list, spans)]] * 2
+    singles = Pooling(count, "start").places(rows)
+    assert singles.tolist() == [[[at, at + 1] for at in starts]] * 2
 
 
 @given(token_rows(), st.integers(20, 24), st.booleans(), st.data())
 def test_a_batch_holds_each_rows_tokens_and_padding(rows, length, segments, data):
     targets = np.arange(len(rows), dtype=np.int32) % 3
-    arrays = RelationArrays(rows, "entity_starts", 1, segments, targets)
+    arrays = SpanArrays(rows, POOLINGS["entity_starts"], 1, segments, targets)
     taken = np.array(data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=7)))
     real = data.draw(st.integers(1, len(taken)))
     inputs, classes, weights = arrays.training(Batch(taken, real, length), np.random.default_rng())
@@ -56,7 +69,7 @@ def test_a_batch_holds_each_rows_tokens_and_padding(rows, length, segments, data
         padding = length - len(row.token_ids)
         assert inputs["token_ids"][i].tolist() == [*row.token_ids, *[1] * padding]
         assert inputs["padding_mask"][i].tolist() == [1] * len(row.token_ids) + [0] * padding
-        assert inputs["spans"][i, :, 0].tolist() == [row.subject_start, row.object_start]
+        assert inputs["spans"][i, :, 0].tolist() == list(row.starts)
         if segments:
             assert inputs["segment_ids"][i].tolist() == [*row.segment_ids, *[0] * padding]
     assert ("segment_ids" in inputs) == segments

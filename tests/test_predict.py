@@ -7,21 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_stages import begin, finish
 from safetensors.numpy import save_file
 
 from relx.data.labels import LabelList
 from relx.devices.device import open_device
 from relx.faults import InputError
 from relx.files import write_json
-from relx.models.classifier import head_weights, relation_model
+from relx.models.classifier import head_weights, span_classifier
 from relx.models.encoder.load import load_encoder, write_encoder
 from relx.predict import open_run
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, Recipe
-from relx.runs.stage import begin, finish
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import marker_tokens
 from relx.tasks.relation.rows import Example
+from relx.tasks.relation.task import POOLINGS
 
 ROOT = Path(__file__).parents[1]
 converts = pytest.mark.xfail(
@@ -61,7 +62,8 @@ def finished(tmp_path_factory):
     begin(folder, "train/fold-0", recipe, {}, {"types": ["PER"]}, "model")
     markers = marker_tokens(recipe.markers, ("PER",))
     loaded = load_encoder(source, sentences=lambda: SENTENCES, marker_tokens=markers, seed=1)
-    model = relation_model(loaded.encoder, classes=len(LABELS), spans=2, dropout=0.1, seed=1)
+    sizes = {"classes": len(LABELS), "pooling": POOLINGS["entity_starts"], "dropout": 0.1}
+    model = span_classifier(loaded.encoder, **sizes, seed=1)
     rng = np.random.default_rng(0)
     for variable in model.get_layer("relation_logits").variables:
         variable.assign(3 * rng.standard_normal(variable.shape).astype("float32"))

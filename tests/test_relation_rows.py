@@ -269,8 +269,8 @@ def test_an_unparsable_entity_is_a_fault(tmp_path, text):
 
 def test_the_text_that_stands_at_a_span_is_shown(tmp_path):
     fault = row_fault(tmp_path, subject_entity=SUBJECT | {"start_idx": 4, "end_idx": 5})
-    assert "'나루' stands" in fault.received and "'가람'" in fault.received
-    assert fault.next_step == "the word stands at start_idx 0, end_idx 1"
+    assert "which holds '나루'" in fault.received and "'가람'" in fault.received
+    assert fault.next_step == "the word is at start_idx 0, end_idx 1"
 
 
 def test_indices_of_the_other_kind_of_end_are_recognised(tmp_path):

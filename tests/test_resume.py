@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from relx.files import read_json
+from relx.runs.resume import read_state
 from relx.training import fit
-from relx.training.checkpoint import read_state
 from relx_cli.main import run
 
 ROOT = Path(__file__).parents[1]
@@ -70,7 +70,7 @@ def test_killed_runs_end_as_the_one_that_was_never_killed(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     result = read_json(tmp_path / "kills.json")
     assert result["faults"] == []
-    assert result["tried"] == result["survived"] == 8
+    assert result["tried"] == result["survived"] == 9
 
 
 def test_sigterm_saves_the_running_step_and_says_how_to_go_on(data):
@@ -120,7 +120,8 @@ def test_changed_data_are_refused_with_what_changed(data, monkeypatch, capsys):
     assert "data.dev" not in text and "--fresh" in text
     assert run(words("tapt", data)) == 2
     text = said(capsys)
-    assert f"data.train: {data / 'train.csv'}, SHA-256 " in text and "sentences: " in text
+    assert f"data.train: {data / 'train.csv'}, 40 → 39 rows, SHA-256 " in text
+    assert "sentences: " in text
     assert "data.test" not in text
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relx.faults import Fault, InputError
-from relx.files import is_temporary, whole_file, whole_folder
+from relx.files import is_temporary, whole_file, whole_folder, write_json, write_text
 from relx.recipe import Recipe
 from relx.recipe_file import load_recipe, recipe_from_tree
 from relx.runs import stage as stages
@@ -21,18 +21,9 @@ from relx.runs.differences import input_differences
 from relx.runs.find import find_run
 from relx.runs.lock import locked
 from relx.runs.manifest import PACKAGES, Git, read_manifest
-from relx.runs.stage import (
-    CHECKPOINT,
-    Sitting,
-    Start,
-    begin,
-    best_folder,
-    drop_other_bests,
-    finish,
-    matches,
-    nothing_left_behind,
-    publish_best,
-)
+from relx.runs.place import StagePlace, fold_stage
+from relx.runs.resume import CHECKPOINT
+from relx.runs.stage import Start, compare_stage, open_stage
 from relx.runs.state import list_runs
 
 ROOT = Path(__file__).parents[1]
@@ -43,53 +34,89 @@ def recipe(name: str = "first") -> Recipe:
     return recipe_from_tree({"name": name, "encoder": {"from": "klue/bert-base"}})
 
 
-def started(runs_dir: Path, name: str = "first", stage: str = "train/fold-0", **changes) -> Path:
-    folder = runs_dir / name / stage
-    begin(folder, stage, recipe(name), INPUTS | changes, {"train": {"rows": 3}}, "model")
-    (folder / CHECKPOINT).touch()
-    return folder
+def opened(runs_dir: Path, name: str = "first", stage: str = "train/fold-0", **given):
+    """Opens a stage; `inputs`, `data`, `fresh` and `chief` as given."""
+    words = {"inputs": INPUTS, "data": {"train": {"rows": 3}}} | given
+    result = "encoder" if stage == "tapt" else "model"
+    return open_stage(StagePlace(runs_dir, name, stage), recipe(name), result=result, **words)
+
+
+def started(runs_dir: Path, name: str = "first", stage: str = "train/fold-0", **given) -> Path:
+    """A stage with a checkpoint, which is not a whole one."""
+    with opened(runs_dir, name, stage, **given) as one:
+        one.checkpoint.touch()
+    return one.folder
 
 
 def finished(runs_dir: Path, name: str = "first", stage: str = "train/fold-0", **results) -> Path:
-    folder = started(runs_dir, name, stage)
-    finish(folder, "one CPU", results)
+    with opened(runs_dir, name, stage) as one:
+        one.checkpoint.touch()
+        one.finish({"hardware": "one CPU"}, results)
     time.sleep(0.003)  # the order of finishing is told by milliseconds
-    return folder
+    return one.folder
 
 
-def test_a_stage_is_new_then_continued_then_finished(tmp_path):
-    folder = tmp_path / "first" / "train" / "fold-0"
-    words = (folder, "train/fold-0", recipe(), INPUTS, {}, "model")
-    assert begin(*words) is Start.NEW
-    assert begin(*words) is Start.NEW
-    (folder / CHECKPOINT).touch()
-    assert begin(*words) is Start.CONTINUED
-    finish(folder, {"backend": "tensorflow"}, {"micro_f1": 71.5})
-    (folder / "model").mkdir()
-    assert begin(*words) is Start.FINISHED
+def start(*words, **given) -> Start:
+    with opened(*words, **given) as one:
+        return one.start
+
+
+def test_a_place_is_told_by_names(tmp_path):
+    place = StagePlace(tmp_path, "first", fold_stage(3))
+    assert place.folder == tmp_path / "first" / "train" / "fold-3"
+    assert place.run_folder == tmp_path / "first"
+    assert place.beside("tapt").folder == tmp_path / "first" / "tapt"
+
+
+def test_a_stage_is_new_then_continued_then_finished(tmp_path, capsys):
+    assert start(tmp_path) is Start.NEW
+    assert start(tmp_path) is Start.NEW
+    folder = started(tmp_path)
+    with opened(tmp_path) as one:
+        assert one.start is Start.CONTINUED and not one.is_finished
+        one.finish({"backend": "tensorflow"}, {"micro_f1": 71.5}, [{"loss": 1.0}])
+        (folder / "model").mkdir()
+    assert json.loads((folder / "metrics.json").read_text()) == {
+        "micro_f1": 71.5,
+        "history": [{"loss": 1.0}],
+    }
+    assert "finished already" not in capsys.readouterr().err
+    with opened(tmp_path) as one:
+        assert one.start is Start.FINISHED and one.is_finished
+        assert one.results == {"micro_f1": 71.5}
+    assert "is finished already; --fresh" in capsys.readouterr().err
     assert not (folder / CHECKPOINT).exists()
     (folder / "model").rmdir()
-    assert begin(*words) is Start.NEW  # what was finished is gone
+    assert start(tmp_path) is Start.NEW  # what was finished is gone
 
 
 def test_before_the_first_checkpoint_other_inputs_just_start_anew(tmp_path):
-    folder = tmp_path / "first" / "tapt"
-    assert begin(folder, "tapt", recipe(), INPUTS, {}, "encoder") is Start.NEW
-    assert begin(folder, "tapt", recipe(), INPUTS | {"seed": 7}, {}, "encoder") is Start.NEW
-    assert read_manifest(folder).inputs["seed"] == 7
+    assert start(tmp_path) is Start.NEW
+    with opened(tmp_path, inputs=INPUTS | {"seed": 7}) as one:
+        assert one.start is Start.NEW
+    assert read_manifest(one.folder).inputs["seed"] == 7
 
 
 def test_a_fault_before_the_first_checkpoint_leaves_nothing(tmp_path):
-    folder = tmp_path / "first" / "tapt"
     for _ in range(2):
-        begin(folder, "tapt", recipe(), INPUTS, {}, "encoder")
-        with pytest.raises(InputError), nothing_left_behind(folder):
+        with pytest.raises(InputError), opened(tmp_path, stage="tapt"):
             raise InputError(Fault("wrong"))
-        assert not folder.exists()
+        assert not (tmp_path / "first").exists()
     folder = started(tmp_path)
-    with pytest.raises(InputError), nothing_left_behind(folder):
+    with pytest.raises(InputError), opened(tmp_path):
         raise InputError(Fault("wrong"))
     assert folder.exists()
+
+
+def test_a_fault_after_the_end_leaves_the_result(tmp_path):
+    with pytest.raises(InputError), opened(tmp_path) as one:
+        (one.folder / "model").mkdir()
+        one.finish({}, {"micro_f1": 1.0})
+        raise InputError(Fault("another process is lost"))
+    assert read_manifest(one.folder).status == "finished"
+    with pytest.raises(InputError), opened(tmp_path):
+        raise InputError(Fault("wrong"))
+    assert (one.folder / "model").exists()
 
 
 def test_the_manifest_traces_the_run(tmp_path):
@@ -97,7 +124,7 @@ def test_the_manifest_traces_the_run(tmp_path):
     assert manifest.status == "finished" and manifest.stage == "train/fold-0"
     assert manifest.recipe == recipe().tree() and manifest.seed == 42
     assert manifest.data == {"train": {"rows": 3}}
-    assert manifest.device == "one CPU" and manifest.results == {"micro_f1": 71.5}
+    assert manifest.device == {"hardware": "one CPU"} and manifest.results == {"micro_f1": 71.5}
     assert set(PACKAGES) | {"python"} == set(manifest.versions)
     assert manifest.versions["numpy"] and manifest.versions["python"].startswith("3.")
     assert manifest.started <= (manifest.finished or "")
@@ -109,14 +136,17 @@ def test_the_resolved_recipe_lies_beside_the_manifest(tmp_path):
 
 
 def test_seconds_add_up_over_sittings(tmp_path, monkeypatch):
-    folder = started(tmp_path)
-    clock = iter([100.0, 110.0, 110.0, 300.0, 305.5, 305.5])
+    clock = iter([100.0, 110.0, 300.0, 304.0, 305.5])
     monkeypatch.setattr(stages.time, "monotonic", lambda: next(clock))
-    for _ in range(2):
-        Sitting(folder).count()
-        assert started(tmp_path) == folder
-    finish(folder, None, {})
-    assert read_manifest(folder).seconds == 15.5
+    with opened(tmp_path) as one:
+        one.count()
+        one.checkpoint.touch()
+    assert read_manifest(one.folder).seconds == 10.0
+    with opened(tmp_path) as one:
+        one.record_encoder("encoder", None, [])
+        one.finish({}, {})
+    manifest = read_manifest(one.folder)
+    assert manifest.seconds == 15.5 and manifest.encoder["source"] == "encoder"
 
 
 def test_what_a_killed_process_was_writing_is_swept_away(tmp_path):
@@ -140,24 +170,23 @@ def test_names_of_unfinished_files_are_known(tmp_path):
 
 
 def test_the_best_model_and_what_names_it_never_disagree(tmp_path):
-    folder = started(tmp_path)
-    for epoch in (0, 2):
-        best_folder(folder, epoch).mkdir(parents=True)
-        (best_folder(folder, epoch) / "weights").write_text(str(epoch))
-    drop_other_bests(folder, 2)
-    assert [path.name for path in (folder / "best").iterdir()] == ["epoch-3"]
-    (folder / "model").mkdir()  # of a run that was killed a moment later
-    publish_best(folder, 2, "model")
-    assert (folder / "model" / "weights").read_text() == "2"
-    publish_best(folder, 2, "model")  # the second time nothing is left to do
-    finish(folder, None, {})
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "manifest.json",
-        "model",
-        "recipe.yaml",
-    ]
-    with pytest.raises(InputError, match="best epoch's model is gone"):
-        publish_best(folder, 2, "encoder")
+    with opened(tmp_path) as one:
+        for epoch in (0, 2):
+            one.keep_best(epoch, lambda folder: write_text(folder / "weights", folder.name))
+        one.drop_other_bests(2)
+        assert [path.name for path in (one.folder / "best").iterdir()] == ["epoch-3"]
+        one.checkpoint.touch()
+        (one.folder / "model").mkdir()  # of a run that was killed a moment later
+        one.finish({}, {}, best=2)
+        assert (one.folder / "model" / "weights").read_text() == "epoch-3"
+        one.finish({}, {}, best=2)  # the second time nothing is left to do
+    left = ["manifest.json", "metrics.json", "model", "recipe.yaml"]
+    assert sorted(path.name for path in one.folder.iterdir()) == left
+    with (
+        pytest.raises(InputError, match="best epoch's model is gone"),
+        opened(tmp_path, "b") as one,
+    ):
+        one.finish({}, {}, best=2)
 
 
 def test_a_stage_that_was_killed_while_it_finished_is_finished(tmp_path):
@@ -165,41 +194,42 @@ def test_a_stage_that_was_killed_while_it_finished_is_finished(tmp_path):
     (folder / "model").mkdir()
     (folder / CHECKPOINT).touch()
     (folder / "best").mkdir()
-    words = (folder, "train/fold-0", recipe(), INPUTS, {}, "model")
-    assert begin(*words) is Start.FINISHED
+    assert start(tmp_path) is Start.FINISHED
     assert not (folder / CHECKPOINT).exists() and not (folder / "best").exists()
 
 
-def test_the_processes_beside_the_first_only_look(tmp_path):
-    folder = tmp_path / "first" / "train" / "fold-0"
-    words = (folder, "train/fold-0", recipe(), INPUTS, {}, "model")
-    assert begin(*words, chief=False) is Start.NEW
-    with locked(tmp_path / "first", chief=False):
+def test_the_processes_beside_the_first_only_look(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages.progress, "configure", lambda quiet: None)
+    with opened(tmp_path, chief=False) as one:
+        assert one.start is Start.NEW
+        one.keep_best(0, lambda folder: pytest.fail("it wrote"))
+        one.finish({}, {}, best=0)
         assert not (tmp_path / "first").exists()
-    started(tmp_path)
+        folder = started(tmp_path)  # by the first process
+        assert one.manifest.status == "running" and one.pinned_revision("main") == "main"
+        one.record_encoder("elsewhere", None, [])
+        one.count()
+        assert one.manifest == read_manifest(folder) and not one.manifest.encoder
     (folder / ".model.a1b2c3_4").mkdir()
-    with locked(tmp_path / "first"), locked(tmp_path / "first", chief=False):
-        assert begin(*words, chief=False) is Start.CONTINUED
-        assert begin(*words, fresh=True, chief=False) is Start.NEW
+    with locked(tmp_path / "first"):
+        assert start(tmp_path, chief=False) is Start.CONTINUED
+        assert start(tmp_path, fresh=True, chief=False) is Start.NEW
     assert (folder / ".model.a1b2c3_4").exists() and (folder / CHECKPOINT).exists()
     with pytest.raises(InputError, match="seed: 42 → 7"):
-        begin(*words[:3], INPUTS | {"seed": 7}, {}, "model", chief=False)
+        start(tmp_path, inputs=INPUTS | {"seed": 7}, chief=False)
     (folder / CHECKPOINT).unlink()
-    with pytest.raises(InputError), nothing_left_behind(folder, chief=False):
+    with pytest.raises(InputError), opened(tmp_path, chief=False):
         raise InputError(Fault("wrong"))
     assert folder.exists()
 
 
 def test_changed_data_are_named_by_file_rows_and_digest(tmp_path):
-    folder = tmp_path / "first" / "train" / "fold-0"
     old = {"train": {"file": "a.csv", "rows": 60, "digest": "1" * 64}}
     old |= {"dev": {"file": "dev.csv", "rows": 20, "digest": "3" * 64}}
     new = old | {"train": {"file": "a.csv", "rows": 61, "digest": "2" * 64}}
-    words = (folder, "train/fold-0", recipe())
-    begin(*words, INPUTS, old, "model")
-    (folder / CHECKPOINT).touch()
+    started(tmp_path, data=old)
     with pytest.raises(InputError) as caught:
-        begin(*words, INPUTS | {"digest": "다" * 64}, new, "model")
+        start(tmp_path, inputs=INPUTS | {"digest": "다" * 64}, data=new)
     text = str(caught.value)
     assert "data.train: a.csv, 60 → 61 rows, SHA-256 111111111111 → 222222222222" in text
     assert "data.dev" not in text
@@ -208,7 +238,8 @@ def test_changed_data_are_named_by_file_rows_and_digest(tmp_path):
 def test_other_inputs_are_refused_and_each_difference_is_named(tmp_path):
     started(tmp_path)
     with pytest.raises(InputError) as caught:
-        started(tmp_path, train={"epochs": 5, "sizes": (1, 2)}, digest="나" * 64, extra={"a": None})
+        changed = {"train": {"epochs": 5, "sizes": (1, 2)}, "digest": "나" * 64}
+        start(tmp_path, inputs=INPUTS | changed | {"extra": {"a": None}})
     text = str(caught.value)
     assert "train.epochs: 3 → 5" in text
     assert "digest: '가" in text and "→ '나" in text
@@ -220,9 +251,7 @@ def test_other_inputs_are_refused_and_each_difference_is_named(tmp_path):
 def test_fresh_keeps_the_old_result_aside(tmp_path, capsys):
     folder, said = finished(tmp_path, epochs=3), []
     for number in (1, 2):
-        marks = {"seed": number}
-        start = begin(folder, "train/fold-0", recipe(), INPUTS | marks, {}, "model", fresh=True)
-        assert start is Start.NEW
+        assert start(tmp_path, inputs=INPUTS | {"seed": number}, fresh=True) is Start.NEW
         said.append(capsys.readouterr().err.replace("\n", ""))
         assert f"fold-0.old-{number}" in said[-1]
     assert read_manifest(folder.with_name("fold-0.old-1")).status == "finished"
@@ -234,8 +263,7 @@ def test_fresh_keeps_the_old_result_aside(tmp_path, capsys):
 
 def test_a_fresh_start_that_fails_gives_the_old_result_back(tmp_path, capsys):
     folder = finished(tmp_path, micro_f1=71.5)
-    begin(folder, "train/fold-0", recipe(), INPUTS | {"seed": 7}, {}, "model", fresh=True)
-    with pytest.raises(InputError), nothing_left_behind(folder, restore=True):
+    with pytest.raises(InputError), opened(tmp_path, inputs=INPUTS | {"seed": 7}, fresh=True):
         raise InputError(Fault("wrong"))
     assert read_manifest(folder).results == {"micro_f1": 71.5}
     assert not folder.with_name("fold-0.old-1").exists()
@@ -245,28 +273,45 @@ def test_a_fresh_start_that_fails_gives_the_old_result_back(tmp_path, capsys):
 def test_of_all_runs_a_broken_one_is_left_out(tmp_path, capsys):
     good = finished(tmp_path, "good")
     (started(tmp_path, "bad") / "manifest.json").write_text("{")
-    assert find_run(tmp_path, None) == good
+    assert find_run(tmp_path, None).folder == good
     assert "bad" in capsys.readouterr().err
     with pytest.raises(InputError, match="manifest is broken"):
         find_run(tmp_path, "bad")
 
 
 def test_fresh_with_nothing_there_is_new(tmp_path):
-    folder = tmp_path / "first" / "tapt"
-    assert begin(folder, "tapt", recipe(), INPUTS, {}, "encoder", fresh=True) is Start.NEW
-    assert [path.name for path in folder.parent.iterdir()] == ["tapt"]
+    assert start(tmp_path, stage="tapt", fresh=True) is Start.NEW
+    assert sorted(path.name for path in (tmp_path / "first").iterdir()) == [".lock", "tapt"]
 
 
-def test_matches_wants_the_same_inputs_and_the_end(tmp_path):
-    folder = tmp_path / "first" / "tapt"
-    assert matches(folder, INPUTS, "encoder") == (False, ["it was not run"])
+def test_a_result_is_of_the_same_inputs_and_finished_or_the_reasons_are_told(tmp_path):
+    def reasons(**changes):
+        return compare_stage(tmp_path / "first" / "tapt", lambda: INPUTS | changes, "encoder")[1]
+
+    assert compare_stage(tmp_path, dict, "encoder") == (None, ["it was not run"])
+    assert reasons() == ["it was not run"]
     started(tmp_path, stage="tapt")
-    assert matches(folder, INPUTS, "encoder") == (False, ["it is not finished"])
-    finish(folder, None, {})
-    assert matches(folder, INPUTS, "encoder") == (False, ["its encoder folder is gone"])
+    assert reasons() == ["it is not finished"]
+    folder = finished(tmp_path, stage="tapt")
+    assert reasons() == ["its encoder folder is gone"]
     (folder / "encoder").mkdir()
-    assert matches(folder, INPUTS, "encoder") == (True, [])
-    assert matches(folder, INPUTS | {"seed": 1}, "encoder") == (False, ["seed: 42 → 1"])
+    assert reasons() == []
+    assert reasons(seed=1) == ["seed: 42 → 1"]
+
+
+def test_a_stage_of_an_earlier_version_is_no_work_on_other_data(tmp_path):
+    """Its digests are of another format: that the data changed may not be said."""
+    folder = started(tmp_path)
+    tree = read_manifest(folder).model_dump()
+    del tree["format"]
+    write_json(folder / "manifest.json", tree)
+    with pytest.raises(InputError, match="begun with another version") as caught:
+        start(tmp_path, inputs=INPUTS | {"digest": "나" * 64})
+    assert "earlier version of relx" in caught.value.faults[0].received
+    assert "digest:" not in str(caught.value) and "--fresh" in str(caught.value)
+    manifest, reasons = compare_stage(folder, dict, "model")
+    assert manifest == read_manifest(folder)
+    assert "earlier version of relx" in reasons[-1] and len(reasons) == 2
 
 
 trees = st.recursive(
@@ -298,22 +343,32 @@ def test_the_latest_finished_run_is_found(tmp_path):
     finished(tmp_path, "b")
     finished(tmp_path, "a")
     started(tmp_path, "c")
-    assert find_run(tmp_path, None) == tmp_path / "a" / "train" / "fold-0"
-    assert find_run(tmp_path, "b") == tmp_path / "b" / "train" / "fold-0"
+    found = find_run(tmp_path, None)
+    assert (found.run, found.folder) == ("a", tmp_path / "a" / "train" / "fold-0")
+    assert found.manifest == read_manifest(found.folder) and found.recipe == recipe("a")
+    assert find_run(tmp_path, "b").folder == tmp_path / "b" / "train" / "fold-0"
+
+
+def test_a_found_run_says_what_it_is_computed_with(tmp_path):
+    finished(tmp_path)
+    found = find_run(tmp_path, None)
+    assert found.device(None) == recipe().device
+    other = found.device("jax")
+    assert (other.backend, other.precision) == ("jax", recipe().device.precision)
 
 
 def test_folds_are_told_apart(tmp_path):
     for fold in (1, 10, 2):
         finished(tmp_path, stage=f"train/fold-{fold}")
-    assert find_run(tmp_path, "first", "train/fold-1").name == "fold-1"
-    assert find_run(tmp_path, "first").name == "fold-2"
+    assert find_run(tmp_path, "first", "train/fold-1").place.stage == "train/fold-1"
+    assert find_run(tmp_path, "first").place.stage == "train/fold-2"
     stages = [row.stage for row in list_runs(tmp_path)]
     assert stages == ["train/fold-1", "train/fold-2", "train/fold-10"]
 
 
 def test_tapt_is_no_training_run(tmp_path):
     folder = finished(tmp_path, stage="tapt")
-    assert find_run(tmp_path, None, "tapt") == folder
+    assert find_run(tmp_path, None, "tapt").folder == folder
     with pytest.raises(InputError, match="no train stage has finished"):
         find_run(tmp_path, None)
 
@@ -374,8 +429,8 @@ def test_a_lock_is_given_back_also_after_an_error(tmp_path):
 
 
 def test_a_run_with_work_in_it_keeps_its_folder(tmp_path):
-    with locked(tmp_path / "first"):
-        started(tmp_path)
+    with opened(tmp_path):
+        pass
     assert (tmp_path / "first" / ".lock").read_text() == ""
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import relx.predict
 from relx.data.labels import LabelList
 from relx.faults import InputError
-from relx.recipe import DataSection
+from relx.recipe import DataSection, Recipe
 from relx.score import gold_classes, join_on_id, score_run, score_submission, submission_rows
 from relx.tasks.relation.answers import read_submission, write_submission
 from relx.tasks.relation.rows import read_examples
@@ -61,11 +61,15 @@ class StubRun:
     """Knows the answers that it gives."""
 
     labels = LABELS
-    folder = Path("runs/stub/train/fold-0")
+    name, folder = "stub", Path("runs/stub/train/fold-0")
+    recipe = Recipe.model_validate({"name": "stub", "encoder": {"from": "nowhere"}})
 
     def __init__(self, rows):
         self.data = DATA
         self.rows = np.asarray(rows, dtype=np.float32)
+
+    def kept_predictions(self, examples):
+        return None
 
     def predict(self, examples):
         assert len(examples) == len(self.rows)
@@ -127,7 +131,7 @@ def test_only_the_first_few_ids_are_listed(tmp_path, pred):
 def test_an_id_that_the_gold_rows_repeat_is_refused(gold, pred):
     examples = read_examples(gold, DATA, LABELS)
     examples.append(examples[0])
-    with pytest.raises(InputError, match="1 rows repeat an id"):
+    with pytest.raises(InputError, match="1 rows repeat an earlier id"):
         join_on_id(read_submission(pred, LABELS), examples, pred, gold)
 
 

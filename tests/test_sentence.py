@@ -24,9 +24,9 @@ def test_an_index_chooses_among_several():
     ("mention", "words"),
     [
         (("가람", "PER", None), ["2 times", "--subject-index", "0, 4"]),
-        (("나루", "PER", None), ["does not stand in the sentence", "나루"]),
-        (("가람", "PER", 3), ["not stand at this index", "3"]),
-        (("", "PER", None), ["does not stand"]),
+        (("나루", "PER", None), ["is not in the sentence", "나루"]),
+        (("가람", "PER", 3), ["not at this index", "3"]),
+        (("", "PER", None), ["is not in the sentence"]),
     ],
 )
 def test_a_fault_says_what_to_do(mention, words):

@@ -4,21 +4,22 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from relx import dataset
 from relx.data import token_cache
 from relx.data.token_cache import KEPT_SECONDS, token_folder
-from relx.models import arrays as inputs
-from relx.models.arrays import tokenize_examples
-from relx.recipe import MarkersSection
+from relx.dataset import token_rows
+from relx.files import digest
+from relx.recipe import DataSection, MarkersSection
 from relx.runs.state import list_runs
 from relx.spans import Span
 from relx.tasks.relation.sentence import example_of
+from relx.tasks.relation.task import RelationTask
 from tapt import corpus
 from tapt.corpus import CorpusText, tokenize_corpus
 
@@ -41,7 +42,7 @@ def tokenizer(*more):
 def made(monkeypatch):
     """How often rows were tokenised."""
     calls = []
-    for module, name in ((inputs, "tokenize"), (corpus, "_tokenized")):
+    for module, name in ((dataset, "tokenize"), (corpus, "_tokenized")):
         original = getattr(module, name)
 
         def counted(*arguments, original=original):
@@ -53,7 +54,8 @@ def made(monkeypatch):
 
 
 def relation_rows(cache, examples=EXAMPLES, markers=MARKERS, own=None, length=64):
-    return tokenize_examples(examples, markers, own or tokenizer(), length, "train.csv", cache)
+    task = RelationTask(DataSection(), markers, "entity_starts")
+    return token_rows(examples, task, own or tokenizer(), length, "train.csv", cache)
 
 
 def corpus_rows(cache, texts=TEXTS, own=None, length=64, unit="words"):
@@ -85,9 +87,6 @@ def changed(example, **changes):
 
 OTHER_ROWS = {
     "another sentence": {"examples": changed(EXAMPLES[0], sentence="가람은 나루에서 간다")},
-    "another type": {
-        "examples": changed(EXAMPLES[0], subject=replace(EXAMPLES[0].subject, type="ORG"))
-    },
     "entities in turn": {
         "examples": changed(EXAMPLES[0], subject=EXAMPLES[0].object, object=EXAMPLES[0].subject)
     },
@@ -139,23 +138,47 @@ def test_what_does_not_decide_tokens_does_not(made, tmp_path):
     assert len(made) == 1
 
 
-def test_other_code_makes_them_anew(made, tmp_path, monkeypatch):
-    relation_rows(tmp_path)
-    monkeypatch.setattr(token_cache, "FORMAT", "another")
-    relation_rows(tmp_path)
+@pytest.mark.parametrize(
+    ("rows", "module", "name"),
+    [
+        (relation_rows, token_cache, "FORMAT"),
+        (relation_rows, dataset, "TOKENS_FORMAT"),
+        (corpus_rows, corpus, "FORMAT"),
+    ],
+)
+def test_another_format_makes_them_anew(rows, module, name, made, tmp_path, monkeypatch):
+    rows(tmp_path)
+    monkeypatch.setattr(module, name, "another")
+    rows(tmp_path)
     assert len(made) == 2
 
 
-def test_the_code_is_in_the_key(tmp_path):
-    def key(code):
-        code.write_text("a = 1")
-        return token_cache.token_key(tokenizer(), str(code), [], [])
+# Whoever changes what tokens are made of texts raises the number here, and in `FORMAT`: otherwise
+# tokens of before would be taken from the cache.
+MADE = {
+    "token rows 1": "8fa27539f7282fc7",
+    "corpus 1": "3e94bfbc6c9a702f",
+}
 
-    one = key(tmp_path / "a.py")
-    (tmp_path / "a.py").write_text("a = 2")
-    assert one != token_cache.token_key(tokenizer(), str(tmp_path / "a.py"), [], [])
-    root = Path(token_cache.__file__).parents[1]
-    assert all((root / name).exists() for name in token_cache._CODE)
+
+QUERY = MarkersSection(style="typed_entity_marker_punct", query="{subject}?")
+KINDS = {
+    relation_rows: ({}, {"markers": QUERY}, {"length": 9}),
+    corpus_rows: ({}, {"unit": "tokens"}, {"unit": "entities"}, {"length": 3}),
+}
+
+
+@pytest.mark.parametrize(
+    ("rows", "number"),
+    [(relation_rows, dataset.TOKENS_FORMAT), (corpus_rows, corpus.FORMAT)],
+)
+def test_the_number_of_a_format_stands_for_the_rows_that_are_made(rows, number):
+    written = []
+    for settings in KINDS[rows]:
+        arrays = rows(None, **settings)
+        names = sorted(name for name in type(arrays).__slots__ if name != "__weakref__")
+        written += [f"{name} {getattr(arrays, name).tolist()}" for name in names]
+    assert MADE[number] == digest(written)[:16]
 
 
 def damaged(path, other):

@@ -63,7 +63,7 @@ def test_every_letter_of_every_segment_has_its_token(kind, style):
 def test_entities_are_read_letter_for_letter(kind, style):
     for row in KLUE_LIKE:
         marked, made, texts = read(row, kind, style=style)
-        for span, place in ((made.subject, marked.subject), (made.object, marked.object)):
+        for span, place in ((made.spans[0], marked.spans[0]), (made.spans[1], marked.spans[1])):
             assert plain(texts[span.start : span.end]) == place.of(marked.text).replace(" ", "")
 
 
@@ -74,8 +74,8 @@ def test_markers_of_punctuation_are_read_sign_by_sign(kind):
     shown = [text for text in texts if text.part == "marker"]
     assert plain(shown) == "@*per*@#^org^#"
     if kind == "wordpiece":  # the others have a token for the space before it
-        assert texts[made.subject_start].text == "@"
-        assert texts[made.object_start].text == "#"
+        assert texts[made.starts[0]].text == "@"
+        assert texts[made.starts[1]].text == "#"
 
 
 def test_pieces_of_wordpiece_are_read_without_its_sign():
@@ -91,7 +91,7 @@ def test_parts_of_one_letter_are_numbered():
         "뷁은 영국의 것", "뷁", "영국"
     )  # a letter that the tokenizer knows by its bytes alone
     _, made, texts = read(row, "byte_bpe", style="klue")
-    assert [text.text for text in texts[made.subject.start : made.subject.end]] == [
+    assert [text.text for text in texts[made.spans[0].start : made.spans[0].end]] == [
         "뷁₁",
         "뷁₂",
         "뷁₃",

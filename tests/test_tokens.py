@@ -164,7 +164,7 @@ def test_without_the_markers_the_tokens_are_the_plain_sentences(kind, style):
     kept = 0
     for row in KLUE_LIKE:
         marked = mark(row, MarkersSection(style=style), "")
-        pieces = Pieces(marked.text, marked.inserted, (marked.subject, marked.object))
+        pieces = Pieces(marked.text, marked.inserted, marked.spans)
         text = next(text_tokens([pieces], tokenizer))
         own = [id for id, added in zip(text.token_ids, text.inserted, strict=True) if not added]
         encoding = tokenizer(row.sentence, add_special_tokens=False, return_offsets_mapping=True)
@@ -187,8 +187,8 @@ def test_spans_hold_the_words_and_the_start_is_the_marker(kind):
     for row, style in itertools.product(KLUE_LIKE, [PUNCT, NONE, "entity_marker_punct"]):
         found = row_of(row, tokenizer, style=style)
         for entity, span, start in (
-            (row.subject, found.subject, found.subject_start),
-            (row.object, found.object, found.object_start),
+            (row.subject, found.spans[0], found.starts[0]),
+            (row.object, found.spans[1], found.starts[1]),
         ):
             ids = found.token_ids[span.start : span.end]
             text = letters(tokenizer, ids)
@@ -230,7 +230,7 @@ def test_an_unknown_word_is_cut_like_any_other():
     tokenizer = wordpiece(["가", "##가", "@", "#", "온다"])
     row = row_of(example("뷁가 온다", (0, 1), (3, 5)), tokenizer, style="entity_marker_punct")
     assert " ".join(names(tokenizer, row.token_ids)) == "[CLS] @ [UNK] @ ##가 # 온다 # [SEP]"
-    assert row.subject == Span(2, 3)
+    assert row.spans[0] == Span(2, 3)
 
 
 @pytest.mark.parametrize("kind", ["unigram", "byte_bpe", "byte_bpe_untrimmed"])
@@ -242,10 +242,10 @@ def test_a_cut_word_goes_on_without_a_space_before_it(kind):
         row = find(sentence, word, sentence[-2:-1])
         found = row_of(row, tokenizer, style="klue")
         shown = names(tokenizer, found.token_ids)
-        assert shown[found.subject.end] == "</subj>"
-        assert not shown[found.subject.end + 1].startswith(sign)
+        assert shown[found.spans[0].end] == "</subj>"
+        assert not shown[found.spans[0].end + 1].startswith(sign)
         starts_a_word = sentence[row.subject.span.start - 1] == " "
-        assert shown[found.subject_start + 1].startswith(sign) == starts_a_word
+        assert shown[found.starts[0] + 1].startswith(sign) == starts_a_word
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -255,11 +255,11 @@ def test_a_particle_after_a_mask_continues_a_word(kind):
     tokenizer = with_markers(tokenizer_of(kind), tokens)
     found = row_of(row, tokenizer, style="entity_mask")
     shown = names(tokenizer, found.token_ids)
-    assert shown[found.subject_start] == "[SUBJ-PER]"
-    assert shown[found.object_start] == "[OBJ-ORG]"
-    assert (found.object, found.object_start) == (Span(1, 2), 1)
+    assert shown[found.starts[0]] == "[SUBJ-PER]"
+    assert shown[found.starts[1]] == "[OBJ-ORG]"
+    assert (found.spans[1], found.starts[1]) == (Span(1, 2), 1)
     plain = names(tokenizer, plain_ids(tokenizer, "는 이"))
-    for start, particle in ((found.subject_start, plain[-1]), (found.object_start, plain[0])):
+    for start, particle in ((found.starts[0], plain[-1]), (found.starts[1], plain[0])):
         assert shown[start + 1].lstrip("#") in (particle.lstrip("▁Ġ"), "이", "는")
         assert shown[start + 1].startswith("##") == (kind == "wordpiece")
         assert not shown[start + 1].startswith(("▁", "Ġ"))
@@ -298,9 +298,9 @@ def test_special_tokens_stand_where_the_tokenizer_puts_them(kind, place):
     added = [types[at]] * (len(marked) - len(plain))
     assert found.segment_ids.tolist() == types[:at] + added + types[at:]
     assert found.token_ids.dtype == found.segment_ids.dtype == np.int32
-    moved = found.subject.start - alone.subject.start
-    assert found.object == alone.object.moved(moved)
-    assert found.object_start == alone.object_start + moved
+    moved = found.spans[0].start - alone.spans[0].start
+    assert found.spans[1] == alone.spans[1].moved(moved)
+    assert found.starts[1] == alone.starts[1] + moved
 
 
 def test_a_pair_in_roberta_form_has_two_separators_between():
@@ -321,7 +321,7 @@ def test_style_none_has_a_real_separator_between_the_entities():
     assert shown[0] == "[CLS]"
     second = row.segment_ids.tolist().index(1)
     assert shown[second - 1] == "[SEP]"
-    assert row.subject.start >= second
+    assert row.spans[0].start >= second
 
 
 LONG = " ".join(["조지 해리슨은 영국의 음악가이자 비틀즈의 기타리스트이다."] * 6)
@@ -350,9 +350,9 @@ def test_a_window_keeps_both_entities_and_fills_the_row(data):
         assert len(fits.token_ids) == needed
         return
     assert len(cut.token_ids) == min(max_length, len(whole.token_ids))
-    for part in ("subject", "object"):
-        before, after = getattr(whole, part), getattr(cut, part)
-        first, moved = getattr(whole, f"{part}_start"), getattr(cut, f"{part}_start")
+    for part in (0, 1):
+        before, after = whole.spans[part], cut.spans[part]
+        first, moved = whole.starts[part], cut.starts[part]
         assert first - before.start == moved - after.start
         closing = int(style != NONE and after.end < len(cut.token_ids) - 1)
         np.testing.assert_array_equal(
@@ -398,12 +398,10 @@ def test_entities_too_far_apart_are_an_error_that_names_every_row():
 
 def test_an_entity_of_which_no_token_is_left_is_an_error():
     tokenizer = wordpiece(["가", "나"])
-    with pytest.raises(
-        InputError, match="row 7: the tokenizer leaves nothing of the object's words"
-    ):
+    with pytest.raises(InputError, match="row 7: the tokenizer leaves nothing of the marked words"):
         row_of(example("가 \u200b 나", (0, 1), (2, 3)), tokenizer, style="klue")
     kept = row_of(example("가 \u200b나", (0, 1), (2, 4)), tokenizer, style="entity_marker_punct")
-    assert names(tokenizer, kept.token_ids[kept.object.start : kept.object.end]) == ["나"]
+    assert names(tokenizer, kept.token_ids[kept.spans[1].start : kept.spans[1].end]) == ["나"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -411,17 +409,17 @@ def test_emoji_and_decomposed_letters_have_tokens(kind):
     tokenizer = tokenizer_of(kind)
     for sentence, subject in (("비틀즈😀가 온다", (3, 4)), ("비틀즈\u1112\u1161\u11ab가", (3, 6))):
         row = row_of(example(sentence, subject, (0, 3)), tokenizer)
-        assert row.subject.end > row.subject.start > row.subject_start
+        assert row.spans[0].end > row.spans[0].start > row.starts[0]
 
 
 def test_nested_entities_have_their_own_starts():
     tokenizer = with_markers(tokenizer_of("wordpiece"), ["<subj>", "</subj>", "<obj>", "</obj>"])
     row = row_of(example("서울대학교에 있는", (0, 5), (0, 2)), tokenizer, style="klue")
     tokens = names(tokenizer, row.token_ids)
-    assert (row.subject_start, row.object_start) == (1, 2)
-    assert tokens[row.object.end] == "</obj>"
-    assert tokens[row.subject.end] == "</subj>"
-    assert row.subject.start == row.object_start
+    assert (row.starts[0], row.starts[1]) == (1, 2)
+    assert tokens[row.spans[1].end] == "</obj>"
+    assert tokens[row.spans[0].end] == "</subj>"
+    assert row.spans[0].start == row.starts[1]
 
 
 def test_many_rows_are_the_single_ones_in_order(monkeypatch):
@@ -445,13 +443,12 @@ def test_many_rows_are_the_single_ones_in_order(monkeypatch):
 def assert_equal_rows(one, other):
     np.testing.assert_array_equal(one.token_ids, other.token_ids)
     np.testing.assert_array_equal(one.segment_ids, other.segment_ids)
-    for name in ("subject", "object", "subject_start", "object_start"):
-        assert getattr(one, name) == getattr(other, name)
+    assert (one.spans, one.starts) == (other.spans, other.starts)
 
 
 def test_a_large_vocabulary_has_larger_ids():
     ids = np.array([7, 250_001, 2], np.int32)
-    rows = TokenRows.of([TokenRow(ids, ids * 0, Span(1, 2), Span(2, 3), 1, 2)])
+    rows = TokenRows.of([TokenRow(ids, ids * 0, (Span(1, 2), Span(2, 3)), (1, 2))])
     assert rows.token_ids.dtype == np.int32
     assert rows[0].token_ids.tolist() == ids.tolist()
 
@@ -476,10 +473,10 @@ def test_real_vocabularies(name):
     tokenizer = AutoTokenizer.from_pretrained(SHARED / name)
     found = row_of(KLUE_LIKE[0], tokenizer, query="{subject}?")
     shown = names(tokenizer, found.token_ids)
-    text = tokenizer.decode(found.token_ids[found.subject.start : found.subject.end])
+    text = tokenizer.decode(found.token_ids[found.spans[0].start : found.spans[0].end])
     assert text.replace(" ", "") == "조지해리슨"
-    assert shown[found.subject_start].strip("▁") == "@"
-    assert shown[found.subject.end + 1] == ("이" if "e5" in name else "##이")
+    assert shown[found.starts[0]].strip("▁") == "@"
+    assert shown[found.spans[0].end + 1] == ("이" if "e5" in name else "##이")
     assert shown.count(tokenizer.sep_token) == (3 if "e5" in name else 2)
     sentence = "</s> 김철수는 <mask>와 [SEP]에서 [MASK]를 썼다</s>"
     found = row_of(find(sentence, "김철수", "[SEP]"), tokenizer)

@@ -9,11 +9,12 @@ from keras import ops
 from relx.data.batches import Feeder
 from relx.data.token_rows import TokenRow
 from relx.devices.device import open_device
-from relx.models.arrays import RelationArrays
-from relx.models.classifier import head_weights, relation_model
+from relx.models.arrays import SpanArrays
+from relx.models.classifier import head_weights, span_classifier
 from relx.models.encoder.load import load_encoder, save_encoder
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, TrainSection
 from relx.spans import Span
+from relx.tasks.relation.task import POOLINGS
 from relx.training.fit import compile_for
 
 CLASSES, STEPS, RATE, SMOOTHING = 4, 12, 3e-3, 0.1
@@ -27,7 +28,7 @@ def token_rows(count):
         ids = rng.integers(5, 37, length).astype(np.int32)
         at = sorted(rng.choice(np.arange(1, length - 1), 2, replace=False).tolist())
         spans = [Span(i, i + 1) for i in at]
-        yield TokenRow(ids, np.zeros_like(ids), *spans, *at)
+        yield TokenRow(ids, np.zeros_like(ids), tuple(spans), tuple(at))
 
 
 @pytest.fixture
@@ -48,12 +49,11 @@ def test_losses_follow_pytorch_step_by_step(encoder):
     transformers = pytest.importorskip("transformers")
     device = open_device(DeviceSection(precision="float32"), 0)
     loaded = load_encoder(str(encoder), seed=0)
-    model = relation_model(
-        loaded.encoder, classes=CLASSES, spans=2, single=True, dropout=0.0, seed=1
-    )
+    pooling = POOLINGS["entity_starts"]
+    model = span_classifier(loaded.encoder, classes=CLASSES, pooling=pooling, dropout=0.0, seed=1)
     rows = list(token_rows(STEPS * 4 - 2))  # the last batch is uneven
     targets = np.random.default_rng(1).integers(0, CLASSES, len(rows)).astype(np.int32)
-    arrays = RelationArrays(rows, "entity_starts", 0, segments=True, targets=targets)
+    arrays = SpanArrays(rows, pooling, 0, segments=True, targets=targets)
     feeder = Feeder(arrays.lengths, 4, 0, arrays.training)
 
     theirs = transformers.AutoModel.from_pretrained(encoder, add_pooling_layer=False).train()

@@ -153,7 +153,7 @@ def test_an_entity_that_the_tokenizer_drops_is_a_fault(tmp_path, labels):
     train = write(tmp_path / "train.csv", [row("1"), blank])
     report = validate(recipe_of(train=train, labels=labels))
     (fault,) = report.faults
-    assert fault.kind == "entity without tokens" and fault.where == f"{train}:3 (id 2)"
+    assert fault.kind == "words without tokens" and fault.where == f"{train}:3 (id 2)"
 
 
 def test_without_a_tokenizer_the_window_is_left_out_and_said(tmp_path, labels):

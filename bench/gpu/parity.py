@@ -277,10 +277,12 @@ def _our_inputs(encoder: Any, inputs: Arrays) -> Arrays:
 
 
 def _relation_model(folder: Path, policy: str, backend: str) -> Any:
-    from relx.models.classifier import relation_model
+    from relx.models.classifier import span_classifier
+    from relx.tasks.relation.task import POOLINGS
 
     encoder = _load(folder, policy, backend, with_head=False).encoder
-    return relation_model(encoder, classes=CLASSES, spans=2, single=True, dropout=0.0, seed=1)
+    pooling = POOLINGS["entity_starts"]
+    return span_classifier(encoder, classes=CLASSES, pooling=pooling, dropout=0.0, seed=1)
 
 
 def _our_steps(model: Any, inputs: Arrays, starts: Any, targets: Any) -> list[float]:

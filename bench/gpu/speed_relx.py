@@ -63,20 +63,21 @@ def _drawn(file: Path, count: int) -> list[dict[str, str]]:
 
 
 def _tokenised(rows: list[dict[str, str]], tokenizer: Any, file: Path) -> list[Figures]:
-    from relx.models.arrays import tokenize_examples
-    from relx.recipe import DataSection, MarkersSection
+    from relx.dataset import token_rows
+    from relx.recipe import DataSection
     from relx.tasks.relation.rows import read_examples
+    from relx.tasks.task import USUAL, open_task
 
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
     examples = read_examples(file, DataSection(), None)
-    tokens = tokenize_examples(examples, MarkersSection(), tokenizer, 256, str(file))
+    tokens = token_rows(examples, open_task(USUAL, DataSection()), tokenizer, 256, str(file))
     return [
         {
             "input_ids": row.token_ids.tolist(),
-            "starts": [int(row.subject_start), int(row.object_start)],
+            "starts": list(row.starts),
             "labels": i % LABELS,  # speed does not depend on them
         }
         for i, row in enumerate(tokens)
@@ -111,24 +112,26 @@ def _encoder(asked: Work) -> Any:
 
 def _arrays(rows: list[Figures], pad: int, segments: bool) -> Any:
     from relx.data.token_rows import TokenRow
-    from relx.models.arrays import RelationArrays
+    from relx.models.arrays import SpanArrays
     from relx.spans import Span
+    from relx.tasks.relation.task import POOLINGS
 
     def token_row(row: Figures) -> TokenRow:
         ids = np.array(row["input_ids"], np.int32)
-        spans = [Span(at, at + 1) for at in row["starts"]]
-        return TokenRow(ids, np.zeros_like(ids), *spans, *row["starts"])
+        spans = tuple(Span(at, at + 1) for at in row["starts"])
+        return TokenRow(ids, np.zeros_like(ids), spans, tuple(row["starts"]))
 
     targets = np.array([row["labels"] for row in rows], np.int32)
     made = [token_row(row) for row in rows]
-    return RelationArrays(made, "entity_starts", pad, segments, targets)
+    return SpanArrays(made, POOLINGS["entity_starts"], pad, segments, targets)
 
 
 def _relation_model(asked: Work) -> Any:
-    from relx.models.classifier import relation_model
+    from relx.models.classifier import span_classifier
+    from relx.tasks.relation.task import POOLINGS
 
-    encoder = _encoder(asked)
-    return relation_model(encoder, classes=LABELS, spans=2, single=True, dropout=0.1, seed=0)
+    encoder, pooling = _encoder(asked), POOLINGS["entity_starts"]
+    return span_classifier(encoder, classes=LABELS, pooling=pooling, dropout=0.1, seed=0)
 
 
 def _predict(asked: Work, device: Any, rows: Figures, batch: int, began: float) -> Figures:

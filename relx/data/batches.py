@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
-PADDING = 4.0  # percent of an epoch's tokens that training spends on random batches
-PADDING_MORE = 1.0  # and how much more than batches of like length, where those need that much
+PADDING = 4.0  # percent of an epoch's tokens that may be padding, so that batches are random
+PADDING_MORE = 1.0  # and how much more than with sorted rows, where those need nearly as much
 NOISE = 0.5  # the most that a row's length is blurred, as a share of it
 BISECTIONS = 7
 LADDER_RUNGS = 6
 LADDER_MULTIPLE = 8
 
-Arrays = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
+Inputs = dict[str, np.ndarray]
+Arrays = tuple[Inputs, np.ndarray, np.ndarray]  # inputs, targets, weights
+Leaf = tuple[tuple[int | None, ...], np.dtype]  # shape and dtype of an array
+Signature = dict[str, Leaf] | tuple[dict[str, Leaf], Leaf, Leaf]  # of `Inputs`, of `Arrays`
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +40,51 @@ class Batch:
         return (np.arange(len(self.rows)) < self.real).astype(np.float32)
 
 
-def ladder(lengths: np.ndarray, batch_size: int = 1, rungs: int = LADDER_RUNGS) -> tuple[int, ...]:
+class TrainingRows(Protocol):
+    """Rows that a model is fitted to.
+
+    Attributes:
+        lengths: The rows' lengths in tokens, (rows,).
+    """
+
+    lengths: np.ndarray
+
+    def training(self, batch: Batch, rng: np.random.Generator) -> Arrays:
+        """Returns a batch's inputs, targets, and weights that sum to 1."""
+
+
+class ReadingRows(Protocol):
+    """Rows that a model reads to predict.
+
+    Attributes:
+        lengths: The rows' lengths in tokens, (rows,).
+    """
+
+    lengths: np.ndarray
+
+    def inputs(self, batch: Batch) -> Inputs:
+        """Returns a batch's inputs by name."""
+
+    def stream(self, batches: Sequence[Batch]) -> Iterator[Inputs]:
+        """Yields the inputs of one batch after the other."""
+
+    def signature(self, size: int) -> dict[str, Leaf]:
+        """Returns (shape, dtype) by input, for batches of `size` rows of any length."""
+
+
+def ladder(
+    lengths: np.ndarray, batch_size: int = 1, buckets: int = LADDER_RUNGS
+) -> tuple[int, ...]:
     """Chooses the few lengths to pad to that cost the least padding.
 
-    A backend that compiles does so once a shape, so that few lengths are worth some padding. What
-    counts are the longest rows of the batches that the plans below cut from the longest row down.
+    A backend that compiles does so once for every shape, so that having few lengths is worth some
+    padding. Rows are counted as the plans below cut them, from the longest down: what a batch costs
+    is the length of its longest row.
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
-        batch_size: Rows a batch.
-        rungs: How many lengths there may be.
+        batch_size: Rows per batch.
+        buckets: How many lengths there may be.
 
     Returns:
         The lengths, ascending, multiples of 8; the last holds the longest row.
@@ -58,7 +96,7 @@ def ladder(lengths: np.ndarray, batch_size: int = 1, rungs: int = LADDER_RUNGS) 
     top = len(counts) - 1
     cost = np.where(np.arange(top + 1) > 0, np.arange(top + 1) * batches_to, 0).astype(float)
     chosen = [[k] for k in range(top + 1)]
-    for _ in range(rungs - 1):
+    for _ in range(buckets - 1):
         cost, chosen = _one_rung_more(cost, chosen, batches_to)
     return tuple(step * LADDER_MULTIPLE for step in chosen[top])
 
@@ -66,14 +104,14 @@ def ladder(lengths: np.ndarray, batch_size: int = 1, rungs: int = LADDER_RUNGS) 
 def _one_rung_more(
     cost: np.ndarray, chosen: list[list[int]], batches_to: np.ndarray
 ) -> tuple[np.ndarray, list[list[int]]]:
-    """Finds, for each top rung, the best ladder that may have one rung more below it."""
-    better, ladders = cost.copy(), list(chosen)
+    """Finds the best lengths up to each top one, if there may be one more below it."""
+    better, lengths = cost.copy(), list(chosen)
     for k in range(1, len(cost)):
         below = cost[:k] + k * (batches_to[k] - batches_to[:k])
         best = int(np.argmin(below[1:])) + 1 if k > 1 else 0
         if best and below[best] < better[k]:
-            better[k], ladders[k] = below[best], [*chosen[best], k]
-    return better, ladders
+            better[k], lengths[k] = below[best], [*chosen[best], k]
+    return better, lengths
 
 
 def training_plan(
@@ -89,12 +127,13 @@ def training_plan(
 
     The rows are sorted by a length that is blurred by chance and cut into batches, and the batches
     are shuffled. The lengths are blurred as far as padding allows: up to 4 percent of all tokens,
-    or one percent more than exact lengths would need. With rungs, all rows of one rung are alike.
+    or one percent more than exact lengths would need. With bucket lengths, all rows that are padded
+    to the same one are alike.
     The plan is a function of its arguments alone.
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
-        batch_size: Rows a batch; the batch of the shortest rows is filled up with rows of weight 0.
+        batch_size: Rows per batch; that of the shortest rows is filled up with rows of weight 0.
         seed: The run's seed.
         epoch: The epoch, from 0.
         rungs: The lengths to pad to, ascending; None pads to the longest row of the batch.
@@ -151,7 +190,7 @@ def reading_plan(
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
-        batch_size: Rows a batch.
+        batch_size: Rows per batch.
         rungs: The lengths to pad to, ascending; None pads to the longest row of the batch.
         multiple: Every batch has a multiple of so many rows (the replicas).
 
@@ -220,7 +259,7 @@ class Feeder:
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
-        batch_size: Rows a batch.
+        batch_size: Rows per batch.
         seed: The run's seed.
         assemble: Gives the arrays of a batch: inputs by name, targets, and weights that sum to 1.
             It gets the batch and a random generator of its own.
@@ -280,7 +319,7 @@ class Feeder:
             rng = np.random.default_rng((self.seed, epoch, 1, step))
             yield from _parts(self.assemble(plan[step], rng), self.accumulate)
 
-    def signature(self) -> Any:
+    def signature(self) -> tuple[dict[str, Leaf], Leaf, Leaf]:
         """Returns the shapes and dtypes of `arrays`, with None where a batch's length decides.
 
         Returns:
@@ -310,6 +349,6 @@ def _parts(arrays: Arrays, count: int) -> Iterator[Arrays]:
         yield cut, targets[own], weights[own] * np.float32(count)
 
 
-def _shape(short: np.ndarray, long: np.ndarray) -> tuple[tuple[int | None, ...], np.dtype]:
+def _shape(short: np.ndarray, long: np.ndarray) -> Leaf:
     pairs = zip(short.shape, long.shape, strict=True)
     return tuple(a if a == b else None for a, b in pairs), short.dtype

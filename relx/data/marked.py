@@ -1,4 +1,4 @@
-"""A sentence with markers, and where its entities are in it."""
+"""A sentence with markers, and where its spans are in it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,22 @@ class MarkedText:
 
     Args:
         text: The segment that holds the sentence.
-        subject: The subject's words in `text`. Where the other entity begins or ends inside
-            them, its marker pieces stand inside the span too. In style entity_mask the mask.
-        object: The object's words in `text`, likewise.
-        subject_start: The character at which the subject's opening marker begins, or its words
-            where there is no marker: the place to pool.
-        object_start: The same for the object.
+        spans: The words of each of the row's spans in `text`; every text of a task has as many.
+            Where another span begins or ends inside the words, its marker pieces are inside the
+            span too. Where a mask replaces the words, the mask.
+        starts: The character at which each span's opening marker begins, or its words where there
+            is no marker: the place to pool.
         inserted: The pieces of `text` that are not the sentence's, in order, one for every
-            marker, with the spaces it adds. Without them `text` is the sentence; in style
-            entity_mask the sentence without the entities' words.
-        other: The query, or in style none `subject SEP object`.
-        other_first: Whether `other` stands before `text`.
+            marker, with the spaces it adds. Without them `text` is the sentence; with masks, the
+            sentence without the masked words.
+        other: The other segment, such as a query.
+        other_first: Whether `other` comes before `text`.
         separators: The pieces of `other` that are the separator token.
     """
 
     text: str
-    subject: Span
-    object: Span
-    subject_start: int
-    object_start: int
+    spans: tuple[Span, ...]
+    starts: tuple[int, ...]
     inserted: tuple[Span, ...] = ()
     other: str | None = None
     other_first: bool = False

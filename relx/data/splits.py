@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from relx.data.row import Row
 from relx.faults import Fault, InputError
-from relx.tasks.relation.rows import Example
 
 
 def split(
-    examples: Sequence[Example], folds: int, fold: int, seed: int
+    examples: Sequence[Row], folds: int, fold: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Parts the rows into training and dev rows, so that no sentence is in both.
 
@@ -29,7 +29,7 @@ def split(
         InputError: There are fewer different sentences than folds.
     """
     sentences = _numbered([example.sentence for example in examples])
-    labels = _numbered([example.label or "" for example in examples])
+    labels = _numbered([str(example.gold or "") for example in examples])
     count = int(sentences.max(initial=-1)) + 1
     if count < folds:
         received = f"{len(examples)} rows with {count} different sentences, {folds} folds"
@@ -62,7 +62,7 @@ def _deal(sentences: np.ndarray, labels: np.ndarray, folds: int, seed: int) -> n
     kind = StratifiedKFold if stratified else KFold
     dealt = np.zeros(len(first_labels), np.int64)
     with warnings.catch_warnings():
-        # A label with fewer rows than folds cannot be in every fold; that is no news.
+        # A label with fewer rows than folds cannot be in every fold, which is expected.
         warnings.simplefilter("ignore", UserWarning)
         parts = kind(folds, shuffle=True, random_state=seed).split(first_labels, first_labels)
         for fold, (_, part) in enumerate(parts):

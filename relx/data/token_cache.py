@@ -28,14 +28,9 @@ if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
 
 FOLDER = ".tokens"
-FORMAT = "1"  # of the files; the code that makes tokens has its own part in a key
+FORMAT = "2"  # of the files; the rows in them have a format of their own
 KEPT_SECONDS = 30 * 24 * 3600
 CHUNK = 10_000  # rows that are hashed at a time
-
-_CODE = (
-    *("tasks/relation/markers.py", "template.py"),
-    *("data/marked.py", "data/special_tokens.py", "data/tokens.py", "data/token_rows.py"),
-)
 
 Rows = TypeVar("Rows", bound="DataclassInstance")  # a dataclass of arrays
 Content = tuple[Sequence[str], Sequence[int]]
@@ -48,7 +43,7 @@ def token_folder(runs_dir: Path) -> Path:
 
 def token_key(
     tokenizer: PreTrainedTokenizerFast,
-    code: str,
+    rows: str,
     settings: Sequence[str],
     contents: Iterable[Content],
 ) -> str:
@@ -56,7 +51,8 @@ def token_key(
 
     Args:
         tokenizer: The tokenizer.
-        code: The file of the caller's code, which may change from version to version.
+        rows: The kind of rows and the number of its format, such as `corpus 1`. The number is
+            raised whenever other rows are made of the same texts.
         settings: What else decides, as texts.
         contents: The rows, some thousand at a time: all their texts, and all their numbers.
 
@@ -66,9 +62,7 @@ def token_key(
     sha = hashlib.sha256()
     backend = tokenizer.backend_tokenizer.to_str()
     names = json.dumps(tokenizer.special_tokens_map, default=str, sort_keys=True)
-    _add(sha, [FORMAT, tokenizers.__version__, backend, names, *settings])
-    for file in [*(Path(__file__).parents[1] / name for name in _CODE), Path(code)]:
-        sha.update(hashlib.sha256(file.read_bytes()).digest())
+    _add(sha, [FORMAT, rows, tokenizers.__version__, backend, names, *settings])
     for texts, numbers in contents:
         _add(sha, texts)
         sha.update(np.array([len(numbers), *numbers], np.int64).tobytes())

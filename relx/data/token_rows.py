@@ -1,4 +1,4 @@
-"""Marked texts as rows of tokens: spans by offsets, windows that keep both entities."""
+"""Marked texts as rows of tokens: spans by offsets, windows that keep every span."""
 
 from __future__ import annotations
 
@@ -28,19 +28,15 @@ class TokenRow:
     Args:
         token_ids: (length,) int32, with the special tokens.
         segment_ids: (length,) int32, as the tokenizer's template gives them.
-        subject: The tokens of the subject's words, or of its mask.
-        object: The tokens of the object's words, or of its mask.
-        subject_start: The subject's token to pool: the first of its opening marker, or of its
-            words where there is no marker.
-        object_start: The same for the object.
+        spans: The tokens of each span's words, or of its mask.
+        starts: The token of each span to pool: the first of its opening marker, or of its words
+            where there is no marker.
     """
 
     token_ids: npt.NDArray[np.int32]
     segment_ids: npt.NDArray[np.int32]
-    subject: Span
-    object: Span
-    subject_start: int
-    object_start: int
+    spans: tuple[Span, ...]
+    starts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +47,8 @@ class TokenRows:
         token_ids: (tokens,) uint16 or int32, the rows' tokens one row after the other.
         segment_ids: (tokens,) uint8, likewise.
         offsets: (rows + 1,) int64, where each row begins, and where the last one ends.
-        places: (rows, 6) int32: first token and one past the last of the subject and of the
-            object, then the token to pool of each; see `TokenRow`.
+        places: (rows, 3 × spans) int32: first token and one past the last of each span, then the
+            token to pool of each; see `TokenRow`.
     """
 
     token_ids: npt.NDArray[Any]
@@ -76,7 +72,7 @@ class TokenRows:
             _Row(
                 row.token_ids.tolist(),
                 row.segment_ids.tolist(),
-                _Places(row.subject, row.object, row.subject_start, row.object_start),
+                _Places(row.spans, row.starts),
             )
             for row in rows
         ]
@@ -92,13 +88,13 @@ class TokenRows:
 
     def __getitem__(self, row: int) -> TokenRow:
         own = slice(self.offsets[row], self.offsets[row + 1])
-        subject, subject_end, object_, object_end, *starts = self.places[row].tolist()
+        places = self.places[row].tolist()
+        ends = 2 * (len(places) // 3)
         return TokenRow(
             self.token_ids[own].astype(np.int32),
             self.segment_ids[own].astype(np.int32),
-            Span(subject, subject_end),
-            Span(object_, object_end),
-            *starts,
+            tuple(Span(*places[i : i + 2]) for i in range(0, ends, 2)),
+            tuple(places[ends:]),
         )
 
     def __iter__(self) -> Iterator[TokenRow]:
@@ -113,8 +109,8 @@ def tokenize(
 ) -> TokenRows:
     """Tokenizes marked texts.
 
-    A row that is too long keeps its second segment, both entities with their markers and what
-    lies between them, and as much of the sentence around them as fits, evenly on both sides; it
+    A row that is too long keeps its second segment, all spans with their markers and what lies
+    between them, and as much of the sentence around them as fits, evenly on both sides; it
     has exactly `max_length` tokens then.
 
     Args:
@@ -127,8 +123,8 @@ def tokenize(
         One row for each text, in order.
 
     Raises:
-        InputError: An entity has no token, or the two entities do not fit into `max_length`;
-            all such rows at once.
+        InputError: A span has no token, or the spans do not fit into `max_length`; all such rows
+            at once.
     """
     chunks = [_flat([], id_type(len(tokenizer)))]
     faults: list[Fault] = []
@@ -177,7 +173,7 @@ def id_type(vocabulary: int) -> np.dtype[Any]:
 
 
 class _Row(NamedTuple):
-    """One row as lists: its tokens with their segments, and its entities' places among them."""
+    """One row as lists: its tokens with their segments, and its spans' places among them."""
 
     token_ids: list[int]
     segment_ids: list[int]
@@ -203,16 +199,17 @@ def _chunks_of_rows(
 
 def _flat(rows: Sequence[_Row], ids: np.dtype[Any]) -> TokenRows:
     chain = itertools.chain.from_iterable
-    places = [(*row.places.subject, *row.places.object, *row.places[2:]) for row in rows]
+    places = [(*chain(row.places.spans), *row.places.starts) for row in rows]
     return TokenRows(
         np.fromiter(chain(row.token_ids for row in rows), ids),
         np.fromiter(chain(row.segment_ids for row in rows), np.uint8),
         np.cumsum([0, *(len(row.token_ids) for row in rows)], dtype=np.int64),
-        np.array(places, np.int32).reshape(-1, 6),
+        np.array(places, np.int32).reshape(len(rows), -1 if rows else 0),
     )
 
 
 def _joined_rows(chunks: Sequence[TokenRows]) -> TokenRows:
+    chunks = [chunk for chunk in chunks if len(chunk)] or chunks[:1]
     ends = np.cumsum([0, *(len(chunk.token_ids) for chunk in chunks)])
     offsets = [chunk.offsets[1:] + start for chunk, start in zip(chunks, ends[:-1], strict=True)]
     return TokenRows(
@@ -267,43 +264,31 @@ def row_of(
 
 
 class _Places(NamedTuple):
-    """Where the entities stand among the text's tokens."""
+    """Where the spans are among the text's tokens."""
 
-    subject: Span
-    object: Span
-    subject_start: int
-    object_start: int
+    spans: tuple[Span, ...]
+    starts: tuple[int, ...]
 
     def moved(self, by: int) -> _Places:
-        return _Places(
-            self.subject.moved(by),
-            self.object.moved(by),
-            self.subject_start + by,
-            self.object_start + by,
-        )
+        spans = tuple(span.moved(by) for span in self.spans)
+        return _Places(spans, tuple(start + by for start in self.starts))
 
 
 def _places(text: MarkedText, tokens: TextTokens) -> _Places | Fault:
-    subject, object_ = _covering(tokens, text.subject), _covering(tokens, text.object)
-    for role, word, found in (
-        ("subject", text.subject, subject),
-        ("object", text.object, object_),
-    ):
+    spans, starts = list[Span](), list[int]()
+    for words, start in zip(text.spans, text.starts, strict=True):
+        found = _covering(tokens, words)
         if found is None:
             return Fault(
-                f"the tokenizer leaves nothing of the {role}'s words",
-                received=shorten(word.of(text.text)),
-                allowed="an entity of which at least one character becomes a token",
+                "the tokenizer leaves nothing of the marked words",
+                received=shorten(words.of(text.text)),
+                allowed="words of which at least one character becomes a token",
                 next_step="correct the row, or leave it out",
-                kind="entity without tokens",
+                kind="words without tokens",
             )
-    assert subject is not None and object_ is not None
-    return _Places(
-        subject,
-        object_,
-        min(subject.start, bisect_right(tokens.ends, text.subject_start)),
-        min(object_.start, bisect_right(tokens.ends, text.object_start)),
-    )
+        spans.append(found)
+        starts.append(min(found.start, bisect_right(tokens.ends, start)))
+    return _Places(tuple(spans), tuple(starts))
 
 
 def _covering(tokens: TextTokens, span: Span) -> Span | None:
@@ -318,7 +303,7 @@ def _covering(tokens: TextTokens, span: Span) -> Span | None:
 
 
 def _window(tokens: TextTokens, places: _Places, room: int) -> Span | None:
-    """The tokens to keep: all, or both entities with their markers and as much around them."""
+    """The tokens to keep: all, or every span with its markers and as much around them."""
     if len(tokens.token_ids) <= room:
         return Span(0, len(tokens.token_ids))
     needed = _needed(tokens, places)
@@ -331,22 +316,22 @@ def _window(tokens: TextTokens, places: _Places, room: int) -> Span | None:
 
 
 def _needed(tokens: TextTokens, places: _Places) -> Span:
-    """From the first entity's opening marker to the last one's closing marker."""
+    """From the first span's opening marker to the last one's closing marker."""
     markers = [i for i, inserted in enumerate(tokens.inserted) if inserted]
-    firsts = [places.subject_start, places.object_start, *markers[:1]]
-    ends = [places.subject.end, places.object.end, *(i + 1 for i in markers[-1:])]
-    return Span(min(firsts), max(ends))
+    firsts = [*places.starts, *markers[:1]]
+    ends = [*(span.end for span in places.spans), *(i + 1 for i in markers[-1:])]
+    return Span(min(firsts, default=0), max(ends, default=0))
 
 
 def _too_long(tokens: TextTokens, places: _Places, around: int, max_length: int) -> Fault:
     needed = _needed(tokens, places)
     length = needed.end - needed.start + around
     return Fault(
-        "the two entities and what lies between them are longer than a row may be",
+        "the marked words and what lies between them are longer than a row may be",
         received=f"{length} tokens",
         allowed=f"{max_length} tokens (tokens.max_length)",
         next_step=f"--set tokens.max_length={length} or more, as far as the encoder has positions",
-        kind="entities too far apart",
+        kind="words too far apart",
     )
 
 
@@ -356,4 +341,4 @@ def _named(fault: Fault, id: str) -> Fault:
 
 def pieces_of(text: MarkedText) -> Pieces:
     """Returns the segment that holds the sentence, with the pieces inserted into it."""
-    return Pieces(text.text, text.inserted, (text.subject, text.object))
+    return Pieces(text.text, text.inserted, text.spans)

@@ -95,7 +95,7 @@ class TokenText:
             a letter each has the letter and a number, such as `뷁₂`.
         piece: What the tokenizer calls it, such as `##은`.
         part: `sentence`, `marker`, `other` or `special`; see `TokenSource`.
-        spaced: Whether a space stands before it.
+        spaced: Whether a space precedes it.
         unknown: Whether it is the unknown token, so that the model does not see its text.
     """
 
@@ -177,7 +177,7 @@ def _parts(
 
 
 def _is_spaced(previous: TokenSource, source: TokenSource, segment: str) -> bool:
-    """Says whether a space stands between two tokens."""
+    """Says whether there is a space between two tokens."""
     if "special" in (previous.part, source.part) or (previous.part == "other") != (
         source.part == "other"
     ):

@@ -1,10 +1,10 @@
 """Texts as tokens: each with its characters, and no token that reaches over a marker's border.
 
-A sentence is tokenized as it stands without markers, and the markers' tokens are put in at the
+A sentence is tokenized as it is without markers, and the markers' tokens are put in at the
 cuts. Only a word with a cut inside one of its tokens is tokenized anew, in fragments: the first
 as the beginning of a word, the others as its continuation (`##` in WordPiece, no `▁` in
 SentencePiece, no leading space in byte-level BPE). So a particle keeps its token, whatever
-stands between it and the entity. Text that looks like a special token stays text.
+comes between it and the word before. Text that looks like a special token stays text.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Pieces(NamedTuple):
     Args:
         text: The text.
         inserted: The pieces that are not the sentence's, in order.
-        entities: The entities; an inserted piece that holds one stands in place of a word.
+        spans: The marked words; an inserted piece that holds one is a mask in place of a word.
     """
 
     text: str
     inserted: tuple[Span, ...] = ()
-    entities: tuple[Span, ...] = ()
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(slots=True)
 class TextTokens:
-    """The tokens of a text, without special tokens, and where each stands in it.
+    """The tokens of a text, without special tokens, and where each is in it.
 
     Args:
         token_ids: The tokens.
@@ -84,7 +84,7 @@ def text_tokens(
 
 
 class _Insertion(NamedTuple):
-    """A piece, and the span of the sentence in whose place it stands; mostly an empty one."""
+    """A piece, and the span of the sentence in whose place it is; mostly an empty one."""
 
     piece: str
     place: Span
@@ -144,21 +144,21 @@ def _parted(text: Pieces) -> tuple[str, list[_Insertion]]:
         parts.append(text.text[taken : piece.start])
         at += piece.start - taken
         taken, start = piece.end, at
-        if _holds_an_entity(piece, text.entities):
+        if _is_mask(piece, text.spans):
             parts.append(STAND_IN)
             at += len(STAND_IN)
         insertions.append(_Insertion(piece.of(text.text), Span(start, at)))
     return "".join([*parts, text.text[taken:]]), insertions
 
 
-def _holds_an_entity(piece: Span, entities: Sequence[Span]) -> bool:
-    return any(piece.start <= start < end <= piece.end for start, end in entities)
+def _is_mask(piece: Span, spans: Sequence[Span]) -> bool:
+    return any(piece.start <= start < end <= piece.end for start, end in spans)
 
 
 def _piece_ids(
     pieces: Sequence[str], backend: Tokenizer, tokenizer: PreTrainedTokenizerFast
 ) -> dict[str, list[int]]:
-    """A marker's tokens: its own where it has one, else those of words, wherever it stands."""
+    """A marker's tokens: its own where it has one, else those of words, wherever it is."""
     words = _cut_tokens([(f" {piece.strip()}", []) for piece in pieces], backend, tokenizer)
     ids = {}
     for piece, tokens in zip(pieces, words, strict=True):

@@ -1,4 +1,4 @@
-"""The relation model: an encoder, the hidden states at the two entities, and a small head."""
+"""A classifier: a backbone, its states at a row's spans, and a small head."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from relx.data.token_rows import TokenRow
-from relx.models.encoder.architectures.backbone import EncoderBackbone
-from relx.recipe import Pooling
-from relx.spans import Span
+from relx.data.pooling import Pooling
+from relx.models.loaded import Backbone
+
+# The head's layers. Its weights on disk have their names: with others, no run of before loads.
+DENSE, LOGITS = "relation_dense", "relation_logits"
 
 
 @keras.saving.register_keras_serializable("relx")
-class EntityPooling(keras.layers.Layer):
+class SpanPooling(keras.layers.Layer):
     """Averages the hidden states over spans of tokens; a span of one token is its hidden state.
 
     Written as a product with a matrix of zeros and ones, so that the gradient is a product too: no
@@ -32,10 +33,11 @@ class EntityPooling(keras.layers.Layer):
         Returns:
             (batch, spans × hidden), the spans side by side.
         """
-        places = ops.arange(ops.shape(hidden)[1], dtype="int32")[None, None, :]
+        places = ops.arange(ops.shape(hidden)[1], dtype="int32")[None, None, :]  # (1, 1, length)
+        # (batch, spans, length)
         inside = ops.logical_and(places >= spans[:, :, :1], places < spans[:, :, 1:])
         sums = ops.matmul(ops.cast(inside, hidden.dtype), hidden)  # (batch, spans, hidden)
-        sizes = ops.cast(spans[:, :, 1:] - spans[:, :, :1], hidden.dtype)
+        sizes = ops.cast(spans[:, :, 1:] - spans[:, :, :1], hidden.dtype)  # (batch, spans, 1)
         return ops.reshape(sums / sizes, (-1, spans.shape[1] * hidden.shape[-1]))
 
     def compute_output_shape(self, hidden_shape: Any, spans_shape: Any) -> Any:
@@ -43,85 +45,48 @@ class EntityPooling(keras.layers.Layer):
         return (hidden_shape[0], spans_shape[1] * hidden_shape[2])
 
 
-def pooled_spans(row: TokenRow, pooling: Pooling) -> list[Span]:
-    """Names the token spans of a row that a pooling reads.
-
-    `entity_starts` is the state of each entity's opening marker (Soares et al. 2019, arXiv
-    1906.03158); `cls_entity_starts` puts the first token before them.
-
-    Args:
-        row: A tokenised example.
-        pooling: The recipe's `train.pooling`.
-
-    Returns:
-        One to three spans.
-    """
-    first = Span(0, 1)
-    starts = [Span(at, at + 1) for at in (row.subject_start, row.object_start)]
-    kinds = {
-        "entity_starts": starts,
-        "cls_entity_starts": [first, *starts],
-        "cls": [first],
-        "entity_means": [row.subject, row.object],
-    }
-    return kinds[pooling]
-
-
-def spans_of(pooling: Pooling) -> int:
-    """Returns how many spans a pooling reads."""
-    return {"entity_starts": 2, "cls_entity_starts": 3, "cls": 1, "entity_means": 2}[pooling]
-
-
-def reads_single_tokens(pooling: Pooling) -> bool:
-    """Says whether every span of a pooling is one token, whatever the row."""
-    return pooling != "entity_means"
-
-
-def relation_model(
-    encoder: EncoderBackbone,
-    *,
-    classes: int,
-    spans: int,
-    single: bool = False,
-    dropout: float,
-    seed: int,
+def span_classifier(
+    backbone: Backbone, *, classes: int, pooling: Pooling, dropout: float, seed: int
 ) -> keras.Model:
-    """Builds the relation model on an encoder.
+    """Builds a classifier on a backbone.
 
-    The head is dropout, a dense layer with tanh, dropout, and the logits in float32.
+    The head is dropout, a dense layer with tanh, dropout, and the logits in float32. Where every
+    place is one token, the backbone's last layer is computed there alone.
 
     Args:
-        encoder: The encoder; its weights are shared, not copied.
+        backbone: The backbone; its weights are shared, not copied.
         classes: The number of labels.
-        spans: The number of pooled spans.
-        single: Whether every span is one token: the encoder's last layer is computed there alone.
+        pooling: The places whose states are read.
         dropout: The head's dropout rate.
         seed: The seed of the head's weights and dropout.
 
     Returns:
-        A model from the encoder's inputs and `spans` (batch, spans, 2) to logits (batch, classes).
+        A model from the backbone's inputs and `spans` (batch, places, 2) to logits
+        (batch, classes).
     """
-    places = keras.Input((spans, 2), dtype="int32", name="spans")
+    count = pooling.count
+    places = keras.Input((count, 2), dtype="int32", name="spans")
     seeds = [int(s) for s in np.random.default_rng(seed).integers(0, 2**31, 4)]
-    if single:
-        states = encoder.states_at(places[:, :, 0])
-        pooled = keras.layers.Reshape((spans * encoder.hidden_dim,), name="side_by_side")(states)
+    if pooling.single:
+        states = backbone.states_at(places[:, :, 0])  # (batch, places, hidden)
+        side_by_side = keras.layers.Reshape((count * backbone.hidden_dim,), name="side_by_side")
+        pooled = side_by_side(states)  # (batch, places × hidden)
     else:
-        pooled = EntityPooling(name="entity_pooling")(encoder.output, places)
+        pooled = SpanPooling(name="span_pooling")(backbone.output, places)
     x = keras.layers.Dropout(dropout, seed=seeds[0], name="pooled_dropout")(pooled)
-    x = _dense(encoder.hidden_dim, "relation_dense", seeds[1], activation="tanh")(x)
-    x = keras.layers.Dropout(dropout, seed=seeds[2], name="relation_dropout")(x)
-    logits = _dense(classes, "relation_logits", seeds[3], dtype="float32")(x)
-    return keras.Model({**encoder.input, "spans": places}, logits, name="relation_model")
+    x = _dense(backbone.hidden_dim, DENSE, seeds[1], activation="tanh")(x)  # (batch, hidden)
+    x = keras.layers.Dropout(dropout, seed=seeds[2], name="head_dropout")(x)
+    logits = _dense(classes, LOGITS, seeds[3], dtype="float32")(x)  # (batch, classes)
+    return keras.Model({**backbone.input, "spans": places}, logits, name="span_classifier")
 
 
 def _dense(units: int, name: str, seed: int, **options: Any) -> keras.layers.Dense:
-    start = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)
-    return keras.layers.Dense(units, kernel_initializer=start, name=name, **options)
+    initializer = keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)
+    return keras.layers.Dense(units, kernel_initializer=initializer, name=name, **options)
 
 
 def head_weights(model: keras.Model) -> dict[str, np.ndarray]:
-    """Returns the head's weights by name, such as `relation_dense/kernel`."""
+    """Returns the head's weights by the names that they have on disk."""
     return {variable.path: ops.convert_to_numpy(variable) for variable in _head_variables(model)}
 
 
@@ -129,7 +94,7 @@ def assign_head(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
     """Sets the head's weights.
 
     Args:
-        model: A relation model.
+        model: A classifier.
         weights: What `head_weights` returned for a model of the same sizes.
     """
     for variable in _head_variables(model):
@@ -137,5 +102,5 @@ def assign_head(model: keras.Model, weights: dict[str, np.ndarray]) -> None:
 
 
 def _head_variables(model: keras.Model) -> list[Any]:
-    layers = [model.get_layer(name) for name in ("relation_dense", "relation_logits")]
+    layers = [model.get_layer(name) for name in (DENSE, LOGITS)]
     return [variable for layer in layers for variable in layer.variables]

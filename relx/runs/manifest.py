@@ -7,7 +7,7 @@ import itertools
 import json
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from relx.files import read_json, write_json
 from relx.recipe import Recipe
 
 MANIFEST = "manifest.json"
+FORMAT = 2  # of what a manifest says: 1 had digests of what Python prints of its objects
 PACKAGES = (
     *("relx", "keras", "keras-hub", "tensorflow", "jax", "jaxlib", "torch", "openvino", "numpy"),
     *("tokenizers", "transformers"),
@@ -43,6 +44,7 @@ class Manifest(BaseModel):
     """Everything that traces a stage's result to what produced it.
 
     Args:
+        format: Which way its digests were made, see `FORMAT`.
         stage: `tapt` or `train/fold-K`.
         status: `running` from the first start to the end, also while nothing runs.
         inputs: What decides the result: sections of the recipe, digests of the data.
@@ -61,6 +63,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    format: int = 1
     stage: str
     status: Literal["running", "finished"] = "running"
     inputs: dict[str, Any]
@@ -89,36 +92,6 @@ def git_state() -> Git | None:
         return None
     changed = _git_says("status", "--porcelain", "--untracked-files=no")
     return Git(commit=commit, dirty=bool(changed))
-
-
-def pinned_revision(stage_folder: Path, revision: str | None) -> str | None:
-    """Returns the hub commit that an earlier sitting began with: a branch may have moved since.
-
-    Args:
-        stage_folder: The stage's folder.
-        revision: The revision that the recipe asks for.
-
-    Returns:
-        The commit; where nothing was loaded yet, the recipe's revision.
-    """
-    return read_manifest(stage_folder).encoder.get("revision") or revision
-
-
-def record_encoder(
-    stage_folder: Path, source: str, revision: str | None, notes: Sequence[str]
-) -> None:
-    """Puts the encoder that a stage starts from into its manifest.
-
-    Args:
-        stage_folder: The stage's folder.
-        source: What was named.
-        revision: The hub commit that was loaded, if it came from the hub.
-        notes: What is worth knowing about how it was loaded.
-    """
-    encoder = {"source": source, "revision": revision, "notes": list(notes)}
-    write_manifest(
-        stage_folder, read_manifest(stage_folder).model_copy(update={"encoder": encoder})
-    )
 
 
 def read_manifest(stage_folder: Path) -> Manifest:
@@ -163,6 +136,7 @@ def new_manifest(
         The manifest.
     """
     return Manifest(
+        format=FORMAT,
         stage=stage,
         inputs=as_json(inputs),
         recipe=recipe.tree(),

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relx.faults import InputError
-from relx.runs.find import chosen_runs, stage_folders
+from relx.runs.find import stage_places
 from relx.runs.lock import is_locked
 from relx.runs.manifest import Manifest, read_manifest
+from relx.runs.place import StagePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +17,29 @@ class StageRow:
     """One stage of one run, as `relx runs list` shows it.
 
     Args:
-        name: The run's name.
-        stage: `tapt` or `train/fold-K`.
-        folder: The stage's folder.
+        place: Where it lies.
         state: `finished`, `running` (a process is at it), `stopped`, or `broken`.
         manifest: The manifest, None where it is broken.
     """
 
-    name: str
-    stage: str
-    folder: Path
+    place: StagePlace
     state: str
     manifest: Manifest | None
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.place.run
+
+    @property
+    def stage(self) -> str:
+        """The stage's name, `tapt` or `train/fold-K`."""
+        return self.place.stage
+
+    @property
+    def folder(self) -> Path:
+        """The stage's folder."""
+        return self.place.folder
 
 
 def list_runs(runs_dir: Path, name: str | None = None) -> list[StageRow]:
@@ -43,20 +55,15 @@ def list_runs(runs_dir: Path, name: str | None = None) -> list[StageRow]:
     Raises:
         InputError: There is no runs folder, or no run of this name.
     """
-    return [row for run in chosen_runs(runs_dir, name) for row in _rows(run)]
+    return [_row(place) for place in stage_places(runs_dir, name)]
 
 
-def _rows(run_folder: Path) -> list[StageRow]:
-    rows = []
-    for folder in stage_folders(run_folder):
-        try:
-            manifest = read_manifest(folder)
-        except InputError:
-            manifest = None
-        stage = folder.relative_to(run_folder).as_posix()
-        state = _state(manifest, run_folder)
-        rows.append(StageRow(run_folder.name, stage, folder, state, manifest))
-    return rows
+def _row(place: StagePlace) -> StageRow:
+    try:
+        manifest = read_manifest(place.folder)
+    except InputError:
+        manifest = None
+    return StageRow(place, _state(manifest, place.run_folder), manifest)
 
 
 def _state(manifest: Manifest | None, run_folder: Path) -> str:

@@ -1,15 +1,17 @@
-"""Micro-F1 and AUPRC as the competition counts them, and the figures of every class."""
+"""Exactly one label in a row: how it is chosen, and its scores as the competition counts them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
+    from relx.data.row import Row
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -78,6 +80,65 @@ class Scores:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The decision for exactly one label in a row: softmax, and the most probable label.
+
+    Args:
+        loss: The loss that trains for it.
+    """
+
+    loss: Literal["cross_entropy"] = "cross_entropy"
+
+    def targets(self, rows: Iterable[Row], labels: LabelList) -> npt.NDArray[np.int32]:
+        """Looks up the class of each row.
+
+        Args:
+            rows: Labelled rows.
+            labels: The label list.
+
+        Returns:
+            `(rows,)` int32.
+
+        Raises:
+            InputError: A label is not in the list.
+        """
+        return np.array([labels.index(str(row.gold or "")) for row in rows], np.int32)
+
+    def probabilities(self, logits: Floats) -> npt.NDArray[np.float64]:
+        """Computes the softmax of logits.
+
+        Args:
+            logits: `(rows, labels)`.
+
+        Returns:
+            `(rows, labels)` float64; each row sums to 1.
+        """
+        shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+        exponents = np.exp(shifted)
+        return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
+
+    def choose(self, probabilities: Floats) -> npt.NDArray[np.int64]:
+        """Chooses the most probable label of each row, of equals the first.
+
+        Args:
+            probabilities: `(rows, labels)`.
+
+        Returns:
+            `(rows,)` int64.
+        """
+        return np.asarray(probabilities.argmax(axis=1), np.int64)
+
+    def scores(
+        self, gold: Ints, probabilities: Floats, labels: LabelList, chosen: Ints | None = None
+    ) -> Scores:
+        """Computes every figure; see `scores`."""
+        return scores(gold, probabilities, labels, chosen)
+
+
+ONE_OF = OneOf()
+
+
 def scores(
     gold: Ints,
     probabilities: Floats,
@@ -96,7 +157,7 @@ def scores(
         The figures, in percent.
     """
     if predicted is None:
-        predicted = probabilities.argmax(axis=1)
+        predicted = ONE_OF.choose(probabilities)
     hits, given, support = _counts(gold, predicted, len(labels))
     precision, recall, f1 = _rates(hits, given, support)
     areas = class_auprc(gold, probabilities)

@@ -13,7 +13,7 @@ from relx.progress import Bar
 from relx.recipe import CheckpointSection
 
 
-class Listeners(keras.callbacks.CallbackList):
+class UnfetchedCallbacks(keras.callbacks.CallbackList):
     """Hands a step's figures on as they lie on the device.
 
     Keras's own list fetches them first, and so waits for every step before it sends the next.

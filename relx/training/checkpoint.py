@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import json
-import math
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-
 from relx.faults import Fault, InputError
 from relx.files import whole_file
+from relx.runs.resume import FORMAT, open_checkpoint
+from relx.tensors import tensor_bytes, tensors_header
 
 if TYPE_CHECKING:
     import keras
 
-FORMAT = "2"
-FRESH = "start anew with --fresh, which keeps what is there"
+    Variables = dict[str, keras.Variable]
 
 
 def save_checkpoint(
     path: Path, model: keras.Model, state: Mapping[str, Any], running: bool = True
 ) -> None:
-    """Writes weights, random states, optimizer, the epoch's running loss and the run's state.
+    """Writes what trains, random states, optimizer, the epoch's running loss and the run's state.
 
     The file is a safetensors file, written a variable at a time, so that no second copy of the
-    model is held in memory. What an optimizer sums up within a batch is left out.
+    model is held in memory. What is frozen is left out, and so is what an optimizer sums up within
+    a batch.
 
     Args:
         path: The file, `….safetensors`.
@@ -55,76 +54,77 @@ def load_checkpoint(path: Path, model: keras.Model) -> dict[str, Any]:
     Raises:
         InputError: The file is broken, or of another model or precision; nothing is set then.
     """
-    state = read_state(path)
-    with safe_open(path, framework="np") as file:
-        names = set(file.keys())
-        variables, metrics = _variables(model), _metrics(model)
-        known = variables | {name: v for name, v in metrics.items() if name in names}
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-        if shapes != {name: tuple(variable.shape) for name, variable in known.items()}:
-            what = "this checkpoint is of another model or another precision"
-            step = "use the device.precision that it was made with, or start anew with --fresh"
-            raise InputError(Fault(what, str(path), next_step=step))
-        for name, variable in known.items():
-            variable.assign(file.get_tensor(name))
+    state, tensors = open_checkpoint(path)
+    variables, metrics = _variables(model), _metrics(model)
+    known = variables | {name: v for name, v in metrics.items() if name in tensors}
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    if shapes != {name: tuple(variable.shape) for name, variable in known.items()}:
+        what = "this checkpoint is of another model or another precision"
+        step = "use the device.precision that it was made with, or start anew with --fresh"
+        raise InputError(Fault(what, str(path), next_step=step))
+    for name, variable in known.items():
+        variable.assign(tensors[name].read())
     return state
 
 
-def read_state(path: Path) -> dict[str, Any]:
-    """Reads the state of the run that a checkpoint holds, without its tensors or a framework.
+def frozen_sum(model: keras.Model) -> str:
+    """Sums up what does not train, which no checkpoint holds and which must be the same again.
 
     Args:
-        path: The file.
+        model: The model.
 
     Returns:
-        The state.
-
-    Raises:
-        InputError: The file is broken, or from another version of relx.
+        A CRC-32 of the frozen variables, empty where there are none.
     """
-    try:
-        with safe_open(path, framework="np") as file:
-            notes = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        what = "this checkpoint is broken"
-        raise InputError(Fault(what, str(path), str(error), next_step=FRESH)) from error
-    if notes.get("format") != FORMAT:
-        what = "this checkpoint is from another version of relx"
-        raise InputError(Fault(what, str(path), next_step=FRESH))
-    state: dict[str, Any] = json.loads(notes["state"])
-    return state
+    from keras import ops
+
+    held = {id(variable) for variable in _variables(model).values()}
+    frozen = [variable for variable in model.variables if id(variable) not in held]
+    total = 0
+    for variable in frozen:
+        total = zlib.crc32(tensor_bytes(ops.convert_to_numpy(variable)), total)
+    return f"{total:08x}" if frozen else ""
 
 
-def _variables(model: keras.Model) -> dict[str, Any]:
+def _variables(model: keras.Model) -> Variables:
     """Names every variable by its place: Keras numbers its names anew in each process."""
     passing = {id(variable) for variable in getattr(model.optimizer, "passing", ())}
     lasting = [v for v in model.optimizer.variables if id(v) not in passing]
-    return _named("model", model.variables) | _named("optimizer", lasting)
+    frozen = _frozen(model)
+    weights = _named("model", model.variables)
+    trained = {name: v for name, v in weights.items() if id(v) not in frozen}
+    return trained | _named("optimizer", lasting)
 
 
-def _metrics(model: keras.Model) -> dict[str, Any]:
+def _frozen(model: keras.Model) -> set[int]:
+    """Finds the weights that no step changes, by their identity.
+
+    A weight that does not train is frozen, unless its layer made it so and trains: that is a state,
+    such as a moving mean. Random states are no weights, and are never frozen.
+    """
+    states = {
+        id(variable)
+        for layer in model._flatten_layers()
+        if layer.trainable
+        for variable in layer._non_trainable_variables
+    }
+    return {id(v) for v in model.non_trainable_weights if id(v) not in states}
+
+
+def _metrics(model: keras.Model) -> Variables:
     return _named("metric", model.metrics_variables)
 
 
-def _named(group: str, variables: list[Any]) -> dict[str, Any]:
+def _named(group: str, variables: list[keras.Variable]) -> Variables:
     return {f"{group}.{i}": variable for i, variable in enumerate(variables)}
 
 
-def _write(stream: BinaryIO, variables: Mapping[str, Any], notes: Mapping[str, str]) -> None:
-    """Writes the safetensors format: the header's length, the header, the tensors in its order."""
+def _write(stream: BinaryIO, variables: Variables, notes: Mapping[str, str]) -> None:
+    """Writes the header and then, in its order, the variables."""
     from keras import ops
 
-    header: dict[str, Any] = {"__metadata__": notes}
-    end = 0
-    for name, variable in variables.items():
-        dtype = np.dtype(variable.dtype)
-        start, end = end, end + dtype.itemsize * math.prod(variable.shape)
-        code = f"{dtype.kind.upper()}{8 * dtype.itemsize}"  # F32, I64, U32
-        shape = list(variable.shape)
-        header[name] = {"dtype": code, "shape": shape, "data_offsets": [start, end]}
-    text = json.dumps(header, ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    stream.write(len(text).to_bytes(8, "little") + text)
+    kinds = {name: (str(v.dtype), tuple(v.shape)) for name, v in variables.items()}
+    header, _ = tensors_header(notes, kinds)
+    stream.write(header)
     for variable in variables.values():
-        array = np.ascontiguousarray(ops.convert_to_numpy(variable))
-        stream.write(array.reshape(-1).view(np.uint8).data)
+        stream.write(tensor_bytes(ops.convert_to_numpy(variable)))

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.data.labels import LabelList
-from relx.tasks.relation.rows import Example
+from relx.data.row import Row
+from relx.scoring.one_of import ONE_OF
 from relx.training.log import RunLog, escaped, markdown_table
 
 SHOWN = 12
 CURVES, MISTAKES = "precision-recall", "mistakes"
-# A subject stands in these brackets, an object in those, so that both show where they overlap.
-SUBJECT, OBJECT = "[]", "{}"
+# The brackets of the first span, the second and so on: all can be seen where they overlap.
+BRACKETS = ("[]", "{}", "()", "«»")
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -25,7 +26,8 @@ Floats = npt.NDArray[np.floating[Any]]
 def log_dev_rows(
     log: RunLog,
     epoch: int,
-    examples: Sequence[Example],
+    rows: Sequence[Row],
+    roles: Sequence[str],
     labels: LabelList,
     gold: Ints,
     probabilities: Floats,
@@ -35,7 +37,8 @@ def log_dev_rows(
     Args:
         log: The stage's log.
         epoch: The epoch, from 0.
-        examples: The dev rows.
+        rows: The dev rows.
+        roles: What each of their spans is called.
         labels: The label list.
         gold: The class of each row, `(rows,)`.
         probabilities: `(rows, classes)`.
@@ -46,16 +49,21 @@ def log_dev_rows(
         log.pr_curve(epoch, tag, has_class[:, index], probabilities[:, index])
     positive = np.arange(len(labels)) != labels.negative_index
     log.pr_curve(epoch, f"{CURVES}/micro", has_class[:, positive], probabilities[:, positive])
-    log.text(epoch, MISTAKES, mistakes_text(examples, labels, gold, probabilities))
+    log.text(epoch, MISTAKES, mistakes_text(rows, roles, labels, gold, probabilities))
 
 
 def mistakes_text(
-    examples: Sequence[Example], labels: LabelList, gold: Ints, probabilities: Floats
+    rows: Sequence[Row],
+    roles: Sequence[str],
+    labels: LabelList,
+    gold: Ints,
+    probabilities: Floats,
 ) -> str:
     """Writes the mispredicted rows of the highest probability as a table.
 
     Args:
-        examples: The rows.
+        rows: The rows.
+        roles: What each of their spans is called.
         labels: The label list.
         gold: The class of each row, `(rows,)`.
         probabilities: `(rows, classes)`.
@@ -63,47 +71,47 @@ def mistakes_text(
     Returns:
         Markdown: a sentence, and a table of at most a dozen rows.
     """
-    predicted = probabilities.argmax(axis=1)
+    predicted = ONE_OF.choose(probabilities)
     wrong = np.flatnonzero(predicted != gold)
     if not len(wrong):
-        return f"All {len(examples):,} dev rows are predicted right."
+        return f"All {len(rows):,} dev rows are predicted right."
     surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:SHOWN]
     head = (
-        f"{len(wrong):,} of {len(examples):,} dev rows are mispredicted; the {len(surest)} surest. "
-        f"The subject stands in {_brackets(SUBJECT)}, the object in {_brackets(OBJECT)}."
+        f"{len(wrong):,} of {len(rows):,} dev rows are mispredicted; the {len(surest)} surest. "
+        f"{_legend(roles)}"
     )
-    rows = [
+    lines = [
         (
             escaped(labels.names[gold[row]]),
             escaped(labels.names[predicted[row]]),
             f"{100 * probabilities[row, predicted[row]]:.1f} %",
-            escaped(f"{examples[row].subject.type} → {examples[row].object.type}"),
-            marked_sentence(examples[row]),
-            escaped(examples[row].id),
+            escaped(" → ".join(rows[row].types)),
+            marked_sentence(rows[row]),
+            escaped(rows[row].id),
         )
         for row in surest
     ]
     headings = ("gold", "predicted", "probability", "types", "sentence", "id")
-    return f"{head}\n\n{markdown_table(headings, rows)}"
+    return f"{head}\n\n{markdown_table(headings, lines)}"
 
 
-def marked_sentence(example: Example) -> str:
-    """Returns a sentence as Markdown: both entities bold and in brackets, also where they overlap.
+def marked_sentence(row: Row) -> str:
+    """Returns a sentence as Markdown: its spans bold and in brackets, also where they overlap.
 
     Args:
-        example: The row.
+        row: The row.
 
     Returns:
         One line, everything else escaped.
     """
-    spans = {SUBJECT: example.subject.span, OBJECT: example.object.span}
-    cuts = sorted({0, len(example.sentence), *(cut for span in spans.values() for cut in span)})
+    spans = dict(zip(BRACKETS, row.spans, strict=False))
+    cuts = sorted({0, len(row.sentence), *(cut for span in spans.values() for cut in span)})
     parts = []
     for start, end in itertools.pairwise(cuts):
         around = [signs for signs, span in spans.items() if span.start <= start < span.end]
         opens = "".join(signs[0] for signs in around if spans[signs].start == start)
         closes = "".join(signs[1] for signs in reversed(around) if spans[signs].end == end)
-        piece = _kept_spaces(example.sentence[start:end])
+        piece = _kept_spaces(row.sentence[start:end])
         parts.append(f"**{escaped(opens)}{piece}{escaped(closes)}**" if around else piece)
     return "".join(parts).replace("****", "")
 
@@ -114,5 +122,10 @@ def _kept_spaces(text: str) -> str:
     return f"{before}{escaped(text)}{after}" if text.strip() else before
 
 
-def _brackets(signs: str) -> str:
-    return " ".join(map(escaped, signs))
+def _legend(roles: Sequence[str]) -> str:
+    """Says in which brackets each span is, such as `The target is in [ ].`."""
+    parts = [
+        f"the {role} {'in' if place else 'is in'} {' '.join(map(escaped, signs))}"
+        for place, (role, signs) in enumerate(zip(roles, BRACKETS, strict=False))
+    ]
+    return f"{', '.join(parts)}.".replace("the ", "The ", 1) if parts else ""

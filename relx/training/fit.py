@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -18,12 +17,13 @@ from relx.devices.device import Device
 from relx.devices.memory import BatchWatch, memory_faults
 from relx.faults import Fault, InputError
 from relx.recipe import CheckpointSection, TaptSection, TrainSection
-from relx.runs.stage import CHECKPOINT, drop_other_bests
+from relx.runs.resume import FRESH, read_state
+from relx.runs.stage import Stage
 from relx.stopping import Stop
-from relx.training.callbacks import Advance, Listeners, Pace, Watch
-from relx.training.checkpoint import FRESH, load_checkpoint, read_state, save_checkpoint
+from relx.training.callbacks import Advance, Pace, UnfetchedCallbacks, Watch
+from relx.training.checkpoint import frozen_sum, load_checkpoint, save_checkpoint
 from relx.training.log import RunLog
-from relx.training.losses import CrossEntropy
+from relx.training.losses import LOSSES
 from relx.training.optimizer import make_optimizer
 
 Figures = dict[str, float]
@@ -73,8 +73,9 @@ def compile_for(
     section: TaptSection | TrainSection,
     steps: int,
     label_smoothing: float = 0.0,
+    loss: str = "cross_entropy",
 ) -> None:
-    """Compiles a model for a stage: AdamW and cross-entropy, in XLA where the device says so.
+    """Compiles a model for a stage: AdamW and a loss, in XLA where the device says so.
 
     Args:
         device: What the model was built on.
@@ -82,6 +83,7 @@ def compile_for(
         section: The stage's section of the recipe.
         steps: Steps an epoch.
         label_smoothing: See `CrossEntropy`.
+        loss: The decision's loss, by its name in `LOSSES`.
     """
     with device.scope():
         optimizer = make_optimizer(
@@ -93,8 +95,8 @@ def compile_for(
             steps=steps * section.epochs,
             accumulate=section.accumulate,
         )
-        loss = CrossEntropy(label_smoothing)
-        model.compile(optimizer, loss, jit_compile=device.compiles, auto_scale_loss=False)
+        computed = LOSSES[loss](label_smoothing)
+        model.compile(optimizer, computed, jit_compile=device.compiles, auto_scale_loss=False)
 
 
 def speed(history: list[Figures]) -> Figures:
@@ -108,26 +110,21 @@ class Checkpoints:
     """A fit's checkpoint: when it is due, and what it is written from and read into.
 
     Args:
-        folder: The stage's folder.
-        device: What the model was built on; of several processes the first one writes.
+        stage: The stage.
+        device: What the model was built on.
         feeder: The batches.
         section: How often one is due within an epoch.
-        before_saving: Called before one is written.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        device: Device,
-        feeder: Feeder,
-        section: CheckpointSection,
-        before_saving: Callable[[], None],
+        self, stage: Stage, device: Device, feeder: Feeder, section: CheckpointSection
     ) -> None:
-        self.path = folder / CHECKPOINT
+        self.stage = stage
+        self.path = stage.checkpoint
         self.device = device
         self.feeder = feeder
         self.pace = Pace(section)
-        self.before_saving = before_saving
+        self._frozen: str | None = None
 
     def load(self, model: keras.Model, epochs: int) -> FitState | None:
         """Sets a model to the checkpoint and returns the state of its fit, None without one."""
@@ -136,6 +133,7 @@ class Checkpoints:
             self._require_precision(read_state(self.path)["device"]["precision"])
             saved = load_checkpoint(self.path, model)
             earlier = saved.pop("device")
+            self._require_frozen(saved.pop("frozen"), model)
             state = FitState(**saved)
             _say_where(state, epochs)
             self._say_differences(earlier, state)
@@ -146,15 +144,31 @@ class Checkpoints:
     def save(self, model: keras.Model, state: FitState) -> None:
         """Writes the checkpoint in the place of the one before."""
         self.pace.saved()
-        if self.device.chief:
-            self.before_saving()
+        if self.stage.chief:
+            self.stage.count()
             # Within an epoch a single process cannot read the loss that several run up together.
             running = self.device.machine.process.count == 1
-            save_checkpoint(self.path, model, asdict(state) | {"device": self._place()}, running)
+            where = {"device": self._place(), "frozen": self._frozen_sum(model)}
+            save_checkpoint(self.path, model, asdict(state) | where, running)
+
+    def _frozen_sum(self, model: keras.Model) -> str:
+        """Sums up what does not train, once: it is read from the device for that."""
+        if self._frozen is None:
+            self._frozen = frozen_sum(model)
+        return self._frozen
+
+    def _require_frozen(self, earlier: str, model: keras.Model) -> None:
+        now = self._frozen_sum(model)
+        if earlier != now:
+            what = "the weights that are not trained are not those that this run began with"
+            received = f"CRC-32 {earlier or 'of none'} then, {now or 'of none'} now"
+            step = f"give encoder.from the files of before; or {FRESH}"
+            raise InputError(Fault(what, str(self.path), received, next_step=step))
 
     def _place(self) -> dict[str, Any]:
         device = {name: getattr(self.device, name) for name in ("backend", "precision", "replicas")}
-        return device | {"rungs": self.feeder.rungs and list(self.feeder.rungs)}
+        lengths = self.feeder.rungs
+        return device | {"bucket_lengths": None if lengths is None else list(lengths)}
 
     def _require_precision(self, earlier: str) -> None:
         now = self.device.precision
@@ -173,7 +187,7 @@ class Checkpoints:
                 f"the checkpoint was made elsewhere ({other}): the run goes on, but not bit for "
                 "bit as it would have there"
             )
-        if state.step and earlier["rungs"] != now["rungs"]:
+        if state.step and earlier["bucket_lengths"] != now["bucket_lengths"]:
             progress.warn(
                 "batches are put together in another way here: in this epoch some sentences are "
                 "read twice, and others not at all"
@@ -193,12 +207,11 @@ def fit(
     device: Device,
     *,
     epochs: int,
-    folder: Path,
+    stage: Stage,
     title: str,
     after_epoch: Callable[[FitState], Figures],
     before_first: Callable[[], Figures] = dict,
     checkpoint: CheckpointSection = USUAL,
-    before_saving: Callable[[], None] = lambda: None,
     describe: Callable[[RunLog, int], None] = lambda log, epoch: None,
 ) -> FitState:
     """Trains for the epochs that are left, and can be stopped at any moment.
@@ -208,20 +221,19 @@ def fit(
     Ctrl-C or SIGTERM lets the step end, writes a checkpoint and ends the command.
 
     Args:
-        model: A compiled model; it is set to the folder's checkpoint if there is one.
+        model: A compiled model; it is set to the stage's checkpoint if there is one.
         feeder: The batches.
         device: What the model was built on.
         epochs: The number of epochs in all.
-        folder: Where the checkpoint and the logs are.
-        title: The stage, `tapt` or `train`, as the progress bar and messages name it.
+        stage: Where the checkpoint and the logs are, and whether this process writes them.
+        title: `tapt` or `train`, as the progress bar and messages name it.
         after_epoch: Called after each epoch's steps with the state, which it may change; it returns
             figures for the log. It runs before the checkpoint is written, so that what it leaves on
             disk is never behind the checkpoint.
         before_first: Called before the first step; its figures are kept in `FitState.before`.
         checkpoint: How often one is written within an epoch; after an epoch it always is.
-        before_saving: Called before a checkpoint is written.
-        describe: Called on the first process with the log and the epoch, after the epoch's figures
-            are noted; it may note texts and curves.
+        describe: Called on the process that writes, with the log and the epoch, after the epoch's
+            figures are noted; it may note texts and curves.
 
     Returns:
         The state after the last epoch.
@@ -229,9 +241,9 @@ def fit(
     Raises:
         InputError: The loss is not a number any more, or the memory does not suffice.
     """
-    checkpoints = Checkpoints(folder, device, feeder, checkpoint, before_saving)
+    checkpoints = Checkpoints(stage, device, feeder, checkpoint)
     state = checkpoints.load(model, epochs) or FitState(before=before_first())
-    with Stop(leaves=device.chief) as stop, _log(folder, state, device) as log:
+    with Stop(leaves=stage.chief) as stop, _log(stage, state) as log:
         while state.epoch < epochs and not state.stopped:
             figures = _one_epoch(model, feeder, device, state, (title, epochs), checkpoints, stop)
             figures |= after_epoch(state)
@@ -240,19 +252,18 @@ def fit(
                 describe(log, state.epoch)
             state.end_epoch(figures)
             checkpoints.save(model, state)
-            if device.chief:
-                drop_other_bests(folder, state.best)
+            stage.drop_other_bests(state.best)
             stop.leave_if_asked()
     return state
 
 
 @contextlib.contextmanager
-def _log(folder: Path, state: FitState, device: Device) -> Iterator[RunLog | None]:
-    """Opens the log: on the first process alone."""
-    if not device.chief:
+def _log(stage: Stage, state: FitState) -> Iterator[RunLog | None]:
+    """Opens the log, on the process that writes."""
+    if not stage.chief:
         yield None
         return
-    with RunLog(folder, from_epoch=state.epoch) as log:
+    with RunLog(stage.folder, from_epoch=state.epoch) as log:
         yield log
 
 
@@ -311,14 +322,14 @@ def _train(
         progress.bar(words, len(plan) - state.step, "steps") as bar,
         memory_faults(device, title, batches),
     ):
-        listeners = [batches, Advance(bar, feeder.parts), watch]
+        callbacks = [batches, Advance(bar, feeder.parts), watch]
         model.fit(
             device.dataset(feeder, state.epoch, state.step),
             initial_epoch=state.epoch,
             epochs=state.epoch + 1,
             shuffle=False,
             verbose=0,
-            callbacks=Listeners(listeners, add_history=True, model=model),
+            callbacks=UnfetchedCallbacks(callbacks, add_history=True, model=model),
         )
 
 

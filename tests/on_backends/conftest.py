@@ -1,6 +1,8 @@
 """A toy task for the tests that run on each backend; the environment names the backend."""
 
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,10 @@ BACKEND = os.environ["RELX_TEST_BACKEND"]
 # before any test imports Keras; KERAS_BACKEND names another one, which does not count
 open_device(DeviceSection(backend=BACKEND, precision="float32"), 0)
 
+sys.path.append(str(Path(__file__).parents[1]))
+
 import keras  # noqa: E402
+from made_stages import toy_stage  # noqa: E402
 
 ROWS, CLASSES, WORDS = 22, 3, 40
 RNG = np.random.default_rng(0)
@@ -74,10 +79,11 @@ def toy_feeder(accumulate=1):
 
 
 class Trainer:
-    """A tiny relation model and its batches, compiled as stage 2 compiles them."""
+    """A tiny classifier and its batches, compiled as stage 2 compiles them."""
 
     def __init__(self, device, dropout=0.0, epochs=2, accumulate=1):
-        from relx.models.classifier import relation_model
+        from relx.data.pooling import Pooling
+        from relx.models.classifier import span_classifier
         from relx.models.encoder.build import build_encoder
         from relx.models.encoder.families.bert import BertConfig
         from relx.training.fit import compile_for
@@ -95,8 +101,9 @@ class Trainer:
         self.device, self.epochs = device, epochs
         self.feeder = toy_feeder(accumulate)
         with device.scope():
-            encoder = build_encoder(configuration)
-            self.model = relation_model(encoder, classes=CLASSES, spans=2, dropout=dropout, seed=0)
+            encoder, pooling = build_encoder(configuration), Pooling(2, "mean")
+            sizes = {"classes": CLASSES, "pooling": pooling, "dropout": dropout}
+            self.model = span_classifier(encoder, **sizes, seed=0)
         # numbers of numpy's: each backend draws others from the same seed
         for i, variable in enumerate(self.model.trainable_variables):
             noise = np.random.default_rng(i).normal(0, 0.1, variable.shape)
@@ -106,19 +113,20 @@ class Trainer:
         )
         compile_for(device, self.model, section, self.feeder.steps, label_smoothing=0.1)
 
-    def fit(self, folder, after_epoch=lambda state: {}):
+    def fit(self, runs_dir, after_epoch=lambda state: {}, **rest):
         from relx.training.fit import fit
 
-        folder.mkdir(exist_ok=True)
-        return fit(
-            self.model,
-            self.feeder,
-            self.device,
-            epochs=self.epochs,
-            folder=folder,
-            title="toy",
-            after_epoch=after_epoch,
-        )
+        with toy_stage(runs_dir) as stage:
+            return fit(
+                self.model,
+                self.feeder,
+                self.device,
+                epochs=self.epochs,
+                stage=stage,
+                title="toy",
+                after_epoch=after_epoch,
+                **rest,
+            )
 
     def weights(self):
         return [np.array(value) for value in self.model.get_weights()]

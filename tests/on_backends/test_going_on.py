@@ -18,19 +18,7 @@ class Interrupted(BaseException):
 
 
 def fit(trained, folder, **rest):
-    from relx.training import fit as fits
-
-    folder.mkdir(exist_ok=True)
-    return fits.fit(
-        trained.model,
-        trained.feeder,
-        trained.device,
-        epochs=trained.epochs,
-        folder=folder,
-        title="train",
-        after_epoch=lambda state: {},
-        **rest,
-    )
+    return trained.fit(folder, **rest)
 
 
 def interrupted(trained, folder, monkeypatch, saves):

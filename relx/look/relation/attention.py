@@ -13,7 +13,8 @@ from relx.attention import Map, SentenceAttention, layer_means, overall_mean, ro
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.look.page import write_page
 from relx.look.relation.attention_plots import View, attention_plots
-from relx.predict import MODEL_FOLDER, Run
+from relx.models.saved import MODEL_FOLDER
+from relx.predict import Run
 from relx.progress import say
 from relx.tasks.relation.rows import Example, read_examples
 

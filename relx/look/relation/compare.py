@@ -160,7 +160,7 @@ def _cautions(sides: Sequence[ScoredRows]) -> str:
     chose, trained = [], []
     for side in sides:
         data = read_manifest(side.folder).recipe["data"] if side.folder else None
-        if data and side.gold_file == str(data["dev"] or f"a fold of {data['train']}"):
+        if data and side.own_dev:
             chose.append(side.name)
         elif data and Path(side.gold_file).resolve() == Path(data["train"]).resolve():
             trained.append(side.name)

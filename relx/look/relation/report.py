@@ -158,7 +158,7 @@ def _lead(figures: Figures) -> str:
 def _caution(rows: ScoredRows, manifest: Manifest) -> str:
     """Says what these rows cannot show of the run that predicted them."""
     data = manifest.recipe["data"]
-    if rows.gold_file == str(data["dev"] or f"a fold of {data['train']}"):
+    if rows.own_dev:
         return "The run chose its epoch by these rows, so new rows may score a little lower."
     if Path(rows.gold_file).resolve() == Path(data["train"]).resolve():
         return "The run was trained on these rows: how it does on new rows they cannot show."

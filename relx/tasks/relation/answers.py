@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from relx.data.formats.cells import NoText
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import whole_file
+from relx.scoring.one_of import ONE_OF
+from relx.scoring.predictions import Submission
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
@@ -24,27 +25,6 @@ COLUMNS = ("id", "pred_label", "probs")
 SUM_TOLERANCE = 1e-3
 # Characters that JSON needs for anything but numbers and lists, NaN and Infinity included.
 _NO_NUMBERS = '"{tfnNI'
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A submission as it was read.
-
-    Args:
-        ids: The rows' ids, in the file's order.
-        predicted: The class that pred_label names, `(rows,)`.
-        probabilities: `(rows, classes)` float64, the classes in label order.
-    """
-
-    ids: tuple[str, ...]
-    predicted: npt.NDArray[np.int64]
-    probabilities: npt.NDArray[np.float64]
-
-    @property
-    def overruled(self) -> int:
-        """In how many rows pred_label is not a most probable class."""
-        chosen = self.probabilities[np.arange(len(self.ids)), self.predicted]
-        return int((chosen < self.probabilities.max(axis=1)).sum())
 
 
 def write_submission(
@@ -65,15 +45,15 @@ def write_submission(
         labels: The label list.
 
     Raises:
-        InputError: An id stands twice, or a row is no probability distribution.
+        InputError: An id appears twice, or a row is not a probability distribution.
     """
     if twice := _first_repeat(ids):
         first, again = twice
-        what = f"the id {ids[first]} stands in row {first + 1} and in row {again + 1}"
+        what = f"the id {ids[first]} is in row {first + 1} and again in row {again + 1}"
         step = "give each row an id of its own"
         raise InputError(Fault(what, str(path), ids[first], "each id once", step, "duplicate id"))
     rows = normalized(probabilities, ids)
-    predicted = [labels.names[index] for index in rows.argmax(axis=1)]
+    predicted = [labels.names[index] for index in ONE_OF.choose(rows)]
     with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -112,7 +92,7 @@ def read_submission(path: Path, labels: LabelList) -> Submission:
     """Reads a submission, from here or from elsewhere.
 
     Other columns are left alone, and a pred_label that is not the most probable class is taken
-    as it stands.
+    as it is.
 
     Args:
         path: A file with the columns id, pred_label and probs, in any format that data come in.
@@ -181,14 +161,14 @@ def _cell_fault(table: Table, row: Row) -> Fault | None:
 def _id_faults(
     ids: Sequence[str], rows: Sequence[Row], places: Sequence[str]
 ) -> Iterator[tuple[int, Fault]]:
-    """Yields a fault, with its row, for each id that is empty or stood before."""
+    """Yields a fault, with its row, for each id that is empty or repeats an earlier one."""
     line_of: dict[str, int] = {}
     for row, id_ in enumerate(ids):
         where = f"{places[row]}, column id"
         if not id_:
             yield row, Fault("the row has no id", where, allowed="an id", kind="no id")
         elif id_ in line_of:
-            what = f"the id {id_} stood in line {line_of[id_]} already"
+            what = f"the id {id_} is already in line {line_of[id_]}"
             yield row, Fault(what, where, id_, "each id once", kind="duplicate id")
         line_of.setdefault(id_, rows[row].line)
 
@@ -220,7 +200,7 @@ def _read_together(texts: Sequence[str], classes: int) -> npt.NDArray[np.float64
 def _read_one_by_one(
     texts: Sequence[str], places: Sequence[str], classes: int
 ) -> tuple[npt.NDArray[np.float64], list[tuple[int, Fault]]]:
-    """Reads each row by itself; one that cannot be read becomes a fault and a stand-in row."""
+    """Reads each row by itself; one that cannot be read becomes a fault and an even row."""
     probabilities = np.full((len(texts), classes), 1 / classes)
     faults = []
     for row, text in enumerate(texts):
@@ -241,9 +221,9 @@ def _read_list(text: str, classes: int) -> list[float] | str:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
-        return "this is no list of numbers"
+        return "this is not a list of numbers"
     if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
-        return "this is no list of numbers"
+        return "this is not a list of numbers"
     if len(values) != classes:
         return f"this list has {len(values)} numbers, the label list {classes} labels"
     try:
@@ -255,7 +235,7 @@ def _read_list(text: str, classes: int) -> list[float] | str:
 def _probability_faults(
     probabilities: npt.NDArray[np.float64], places: Sequence[str]
 ) -> Iterator[tuple[int, Fault]]:
-    """Yields a fault, with its row, for each row that is no probability distribution."""
+    """Yields a fault, with its row, for each row that is not a probability distribution."""
     allowed = "numbers from 0 to 1 whose sum is 1"
     step = "apply softmax to logits, once, before writing them"
     for row in np.flatnonzero(_no_distributions(probabilities)).tolist():
@@ -273,7 +253,7 @@ def _no_distributions(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 
 def _value_fault(row: npt.NDArray[np.float64]) -> tuple[str, str]:
-    """Says what is wrong with a row that is no probability distribution, and the value."""
+    """Says what is wrong with a row that is not a probability distribution, and the value."""
     if not np.isfinite(row).all():
         return "these probabilities hold nan or infinity", str(row[~np.isfinite(row)][0])
     if (row < 0).any():
@@ -282,7 +262,7 @@ def _value_fault(row: npt.NDArray[np.float64]) -> tuple[str, str]:
 
 
 def _first_repeat(ids: Iterable[str]) -> tuple[int, int] | None:
-    """Finds the places of the first id that stands twice."""
+    """Finds the places of the first id that appears twice."""
     place_of: dict[str, int] = {}
     for place, id_ in enumerate(ids):
         if id_ in place_of:

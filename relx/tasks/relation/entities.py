@@ -19,7 +19,7 @@ class Entity:
 
     Args:
         word: The text of the mention; equal to `span.of(sentence)`.
-        span: Where it stands, in characters.
+        span: Where it is, in characters.
         type: Its type as the data names it, such as `PER`.
     """
 
@@ -58,7 +58,7 @@ def span_hint(word: str, span: Span, sentence: str, ends: str) -> str:
     if places:
         last = len(word) - (ends == "inclusive")
         listed = ", or ".join(f"start_idx {at}, end_idx {at + last}" for at in places[:3])
-        return f"the word stands at {listed}"
+        return f"the word is at {listed}"
     if unicodedata.normalize("NFC", word) in unicodedata.normalize("NFC", sentence):
         return "word and sentence compose their characters differently: normalise both to NFC"
-    return "the word stands nowhere in the sentence"
+    return "the word is nowhere in the sentence"

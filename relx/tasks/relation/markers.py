@@ -45,7 +45,7 @@ def mark(example: Example, markers: MarkersSection, separator: str) -> MarkedTex
     With `order: appearance` the entity that begins first (of two that begin together, the
     longer) gets the first marker set, whichever role it has; styles whose markers name the role
     stay as they are. Entities may touch, nest, overlap or be the same span: of two markers at
-    one place the inner entity's stands nearer to the words, and of equal spans the object is
+    one place the inner entity's is nearer to the words, and of equal spans the object is
     the inner one.
 
     Args:
@@ -176,10 +176,8 @@ def _in_front(example: Example, separator: str) -> MarkedText:
     start = len(subject.word) + 1
     return MarkedText(
         text=example.sentence,
-        subject=subject.span,
-        object=object_.span,
-        subject_start=subject.span.start,
-        object_start=object_.span.start,
+        spans=example.spans,
+        starts=(subject.span.start, object_.span.start),
         other=other,
         other_first=True,
         separators=(Span(start, start + len(separator)),),
@@ -197,7 +195,7 @@ class _Marker(NamedTuple):
 
 def _surrounded(example: Example, pairs: Sequence[Pair]) -> MarkedText:
     """Puts a pair of markers around each entity, in the order subject, object."""
-    spans = (example.subject.span, example.object.span)
+    spans = example.spans
     markers = []
     for role, (span, pair) in enumerate(zip(spans, pairs, strict=True)):
         markers.append(_Marker(span.start, pair.opening, role, closes=False))
@@ -217,10 +215,8 @@ def _surrounded(example: Example, pairs: Sequence[Pair]) -> MarkedText:
             openings[marker.role], starts[marker.role] = piece
     return MarkedText(
         text=text + example.sentence[taken:],
-        subject=Span(starts[0], ends[0]),
-        object=Span(starts[1], ends[1]),
-        subject_start=openings[0],
-        object_start=openings[1],
+        spans=tuple(Span(start, end) for start, end in zip(starts, ends, strict=True)),
+        starts=tuple(openings),
         inserted=tuple(inserted),
     )
 
@@ -234,7 +230,7 @@ def _nesting(marker: _Marker, span: Span) -> tuple[int, bool, int, int]:
 
 def _masked(example: Example, places: Sequence[Place]) -> MarkedText:
     """Puts masks in place of the words; where the words overlap, both masks, side by side."""
-    spans = (example.subject.span, example.object.span)
+    spans = example.spans
     order = sorted((0, 1), key=lambda role: (spans[role].start, -spans[role].end))
     masks, inserted = [Span(0, 0), Span(0, 0)], list[Span]()
     text, taken = "", 0
@@ -246,13 +242,10 @@ def _masked(example: Example, places: Sequence[Place]) -> MarkedText:
         text += piece
         masks[role] = Span(inserted[-1].start + overlaps, inserted[-1].end)
         taken = max(taken, spans[role].end)
-    subject, object_ = masks
     return MarkedText(
         text=text + example.sentence[taken:],
-        subject=subject,
-        object=object_,
-        subject_start=subject.start,
-        object_start=object_.start,
+        spans=tuple(masks),
+        starts=tuple(mask.start for mask in masks),
         inserted=tuple(inserted),
     )
 

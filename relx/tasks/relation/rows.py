@@ -1,4 +1,4 @@
-"""The rows of a task: a sentence, its two entities, and the relation between them."""
+"""The rows of relation extraction: a sentence, two entities, and the relation between them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from relx.data.bad_rows import BadRow, write_bad_rows
+from relx.data.bad_rows import BadRow
 from relx.data.formats.cells import NoText
 from relx.data.labels import UNLABELLED, LabelList
+from relx.data.reading import Reading, require_good
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
-from relx.progress import warn
 from relx.recipe import DataSection
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity, read_literal, span_hint
@@ -31,7 +31,7 @@ _WANTED = {
 _HEADER = "the columns id (or guid), sentence, subject_entity, object_entity, label, source"
 _ENTITY = "{'word': '…', 'start_idx': 0, 'end_idx': 3, 'type': 'PER'}"
 _EMPTY_SENTENCE = "the sentence is empty"
-# JSON can write one half of a pair that stands for one character; no tokenizer takes it.
+# JSON can write one half of a surrogate pair; no tokenizer takes it.
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 # The form in which pandas writes an entity; reading it without Python's parser saves seconds on
 # KLUE's rows. Quotes and backslashes in a text are left to the parser.
@@ -62,31 +62,25 @@ class Example:
     label: str | None
     source: str = ""
 
-
-@dataclass(slots=True)
-class Reading:
-    """What was found in a data file.
-
-    Args:
-        path: The file.
-        examples: The rows without a fault, in the file's order.
-        lines: The line on which each example begins, counted from 1.
-        bad_rows: The rows with a fault, in the file's order.
-        rows: How many rows the file has.
-        name: What stands before a line in messages: the file, and its sheet if it has any.
-    """
-
-    path: Path
-    examples: list[Example] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    bad_rows: list[BadRow] = field(default_factory=list)
-    rows: int = 0
-    name: str = ""
+    @property
+    def spans(self) -> tuple[Span, Span]:
+        """The subject's span and the object's."""
+        return self.subject.span, self.object.span
 
     @property
-    def faults(self) -> list[Fault]:
-        """Every fault of every row, in the file's order."""
-        return [fault for bad in self.bad_rows for fault in bad.faults]
+    def types(self) -> tuple[str, str]:
+        """The subject's type and the object's."""
+        return self.subject.type, self.object.type
+
+    @property
+    def gold(self) -> str | None:
+        """The relation."""
+        return self.label
+
+    @property
+    def key(self) -> tuple[str, Entity, Entity]:
+        """What two rows have in common that ask for the relation of the same entities."""
+        return self.sentence, self.subject, self.object
 
 
 def read_examples(
@@ -103,7 +97,7 @@ def read_examples(
         data: How it is written: `ends`, `encoding`, `sheet`; and `skip_bad_rows`, a CSV file that
             receives the rows with faults, which are then left out: of `bad.csv` and a data file
             `train.csv` it is `bad-train.csv`.
-        labels: The labels that may stand there; None leaves the label column unread.
+        labels: The labels that may be there; None leaves the label column unread.
         require_labels: Whether a row without a label is a fault.
 
     Returns:
@@ -113,26 +107,18 @@ def read_examples(
         InputError: Everything wrong with the file, at once.
     """
     reading = scan_examples(path, data, labels, require_labels=require_labels)
-    if reading.faults and (data.skip_bad_rows is None or not reading.examples):
-        raise InputError(*reading.faults)
-    if data.skip_bad_rows is not None and reading.bad_rows:
-        skipped = Path(data.skip_bad_rows)
-        skipped = skipped.with_stem(f"{skipped.stem}-{path.stem}")
-        write_bad_rows(skipped, reading.bad_rows)
-        count = f"{len(reading.bad_rows)} of {reading.rows} rows"
-        warn(f"{count} of {path} are left out and written to {skipped}")
-    return reading.examples
+    return require_good(reading, data.skip_bad_rows)
 
 
 def scan_examples(
     path: Path, data: DataSection, labels: LabelList | None, *, require_labels: bool = False
-) -> Reading:
+) -> Reading[Example]:
     """Reads a data file and collects the faults of its rows instead of raising them.
 
     Args:
         path: The competition's CSV, KLUE's JSON, JSON Lines, Parquet or Excel.
         data: How it is written: `ends`, `encoding` and `sheet`.
-        labels: The labels that may stand there; None leaves the label column unread.
+        labels: The labels that may be there; None leaves the label column unread.
         require_labels: Whether a row without a label is a fault.
 
     Returns:
@@ -146,7 +132,7 @@ def scan_examples(
     faults = list(_column_faults(table, wanted))
     if faults:
         raise InputError(*faults)
-    reading = Reading(path, rows=len(table.rows), name=table.name)
+    reading = Reading[Example](path, rows=len(table.rows), name=table.name)
     reader = _RowReader(path, table.name, data, labels, require_labels)
     with warnings.catch_warnings():
         # A backslash in an entity's text makes Python warn of its own syntax.
@@ -178,7 +164,7 @@ def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterato
             f"the column {name} is missing", path, received, _HEADER, step, "missing column"
         )
     for name in [name for name, count in Counter(columns).items() if name and count > 1]:
-        yield Fault(f"the column {name} stands twice", path, kind="column stands twice")
+        yield Fault(f"the column {name} appears twice", path, kind="repeated column")
 
 
 @dataclass(slots=True)
@@ -192,12 +178,16 @@ class _RowReader:
     require_labels: bool
     _lines: dict[str, int] = field(default_factory=dict)
     _faults: list[Fault] = field(default_factory=list)
+    _label_faults: int = 0
     _where: str = ""
 
-    def read(self, row: Row, reading: Reading) -> None:
+    def read(self, row: Row, reading: Reading[Example]) -> None:
         """Adds the row to the reading, as an example or as a bad row."""
         self._faults = [] if row.fault is None else [row.fault]
+        self._label_faults = 0
         example = self._example(row) if row.fault is None else None
+        if example is not None and len(self._faults) == self._label_faults:
+            reading.readable.append(example)
         if example is None or self._faults:
             reading.bad_rows.append(BadRow(self.path, row, tuple(self._faults)))
         else:
@@ -210,7 +200,9 @@ class _RowReader:
         sentence = self._sentence(cells.get("sentence"))
         subject = self._entity("subject_entity", cells.get("subject_entity"), sentence)
         object_ = self._entity("object_entity", cells.get("object_entity"), sentence)
+        count = len(self._faults)
         label = None if self.labels is None else self._label(cells.get("label"), self.labels)
+        self._label_faults = len(self._faults) - count
         if sentence is None or subject is None or object_ is None:
             return None
         source = sys.intern(str(cells.get("source") or ""))
@@ -231,13 +223,13 @@ class _RowReader:
         elif not name:
             self._fault("id", "the id is empty", shorten(value), "a text or number", "", "empty id")
         elif name in self._lines:
-            received = f"{shorten(name)}, which already stands on line {self._lines[name]}"
-            self._fault("id", "the id stands twice", received, "each id once", "", "duplicate id")
+            received = f"{shorten(name)}, which is already on line {self._lines[name]}"
+            self._fault("id", "the id appears twice", received, "each id once", "", "duplicate id")
         self._lines.setdefault(name, row.line)
         return name
 
     def _half_character(self, column: str, received: str) -> None:
-        what, kind = "half a character stands in this text", "broken character"
+        what, kind = "this text contains half a character (a lone surrogate)", "broken character"
         self._fault(column, what, received, "whole characters", "", kind)
 
     def _sentence(self, value: Any) -> str | None:
@@ -246,11 +238,14 @@ class _RowReader:
             if half is None:
                 return value
             received = f"{half[0]!r} at character {half.start()}"
-            what, kind = "half a character stands in the sentence", "broken character"
+            what, kind = (
+                "the sentence contains half a character (a lone surrogate)",
+                "broken character",
+            )
             self._fault("sentence", what, received, "whole characters", "", kind)
             return None
         what = (
-            "the sentence is no text" if value and not isinstance(value, str) else _EMPTY_SENTENCE
+            "the sentence is not text" if value and not isinstance(value, str) else _EMPTY_SENTENCE
         )
         self._fault("sentence", what, shorten(value), "a sentence", "", "empty sentence")
         return None
@@ -271,7 +266,7 @@ class _RowReader:
         return None
 
     def _entity(self, column: str, value: Any, sentence: str | None) -> Entity | None:
-        """Reads an entity; None when it has a fault or no sentence to stand in."""
+        """Reads an entity; None when it has a fault or no sentence to be in."""
         plain = _PLAIN_ENTITY.fullmatch(value) if sentence and isinstance(value, str) else None
         if plain and sentence:
             word, first, final, type_ = plain.groups()
@@ -315,7 +310,7 @@ class _RowReader:
         value = entity[key]
         if isinstance(value, str) and value:
             return value
-        what, kind = f"the entity's {key} is no text", "entity text"
+        what, kind = f"the entity's {key} is not text", "entity text"
         self._fault(column, what, shorten(value), "a text that is not empty", "", kind)
         return ""
 
@@ -352,7 +347,7 @@ class _RowReader:
         else:
             what, kind = "the text at the span differs from the word", "span text differs from word"
         stands = (
-            f", where {shorten(span.of(sentence))} stands" if kind.startswith("span text") else ""
+            f", which holds {shorten(span.of(sentence))}" if kind.startswith("span text") else ""
         )
         received = f"start_idx {span.start}, end_idx {last} ({ends}){stands}; word {shorten(word)}"
         allowed = f"a span of the word within the sentence's {length} characters"

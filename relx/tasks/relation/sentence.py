@@ -17,7 +17,7 @@ def example_of(sentence: str, subject: Mention, object_: Mention) -> Example:
 
     Args:
         sentence: The sentence.
-        subject: Word, type, and the index of its first character; None where the word stands once.
+        subject: Word, type, and the index of its first character; None where it is there once.
         object_: The same of the object.
 
     Returns:
@@ -42,15 +42,13 @@ def _find(sentence: str, word: str, type_: str, index: int | None, role: str) ->
     places = [i for i in range(len(sentence)) if word and sentence.startswith(word, i)]
     listed = ", ".join(map(str, places))
     if not places:
-        what = f"the {role} does not stand in the sentence"
+        what = f"the {role} is not in the sentence"
         return Fault(what, f"--{role}", shorten(word), "a part of the sentence, letter for letter")
     if index is None and len(places) > 1:
-        what = f"the {role} stands in the sentence {len(places)} times"
+        what = f"the {role} is in the sentence {len(places)} times"
         step = f"say which with --{role}-index, such as {places[0]}"
         return Fault(what, f"--{role}", shorten(word), f"an index: {listed}", step)
     if index is not None and index not in places:
-        return Fault(
-            f"the {role} does not stand at this index", f"--{role}-index", str(index), listed
-        )
+        return Fault(f"the {role} is not at this index", f"--{role}-index", str(index), listed)
     start = places[0] if index is None else index
     return Entity(word, Span(start, start + len(word)), type_)

@@ -1,0 +1,273 @@
+"""The rows of a recipe, read and checked once a command, and their tokens."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
+
+from relx import progress
+from relx.data.labels import LabelList
+from relx.data.marked import MarkedText
+from relx.data.reading import Reading, require_good
+from relx.data.row import ROWS_FORMAT, R, Row, rows_digest, types_of
+from relx.data.splits import split
+from relx.data.token_cache import CHUNK, Content, cached, token_key
+from relx.data.token_rows import TokenRows, tokenize
+from relx.faults import Fault, InputError
+from relx.recipe import Recipe
+from relx.tasks.task import Task, task_of
+
+if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
+    from transformers import PreTrainedTokenizerFast
+
+Facts = dict[str, Any]
+# Of the token rows; to be raised whenever other ones are made of the same texts.
+TOKENS_FORMAT = "token rows 1"
+
+
+@dataclass(frozen=True)
+class Dataset(Generic[R]):
+    """The rows of a recipe: those to train on, those to choose the epoch by, and all sentences.
+
+    Args:
+        recipe: The recipe.
+        task: Its task.
+        labels: The labels in order.
+        train: The rows to train on.
+        dev: The rows to choose the epoch by; never trained on.
+        unlabelled: The rows of `train`, `dev` and `test` files, whatever their labels.
+        types: The types of the spans of all rows, those of the test included.
+        sentences: The sentences of the training and test files, for a fresh vocabulary.
+        files: What the manifest says of the rows of `train`, `dev` and `test`.
+    """
+
+    recipe: Recipe
+    task: Task[R]
+    labels: LabelList
+    train: list[R]
+    dev: list[R]
+    unlabelled: dict[str, list[R]]
+    types: tuple[str, ...]
+    sentences: tuple[str, ...]
+    files: dict[str, Facts]
+
+    @property
+    def dev_file(self) -> str:
+        """The file that the dev rows are from."""
+        return self.recipe.data.dev or self.recipe.data.train
+
+    @property
+    def marker_tokens(self) -> tuple[str, ...]:
+        """The marker texts that must be tokens of their own."""
+        return self.task.marker_tokens(self.types)
+
+    def facts(self) -> Facts:
+        """Returns what the manifest says of the data."""
+        return {**self.files, "types": list(self.types)}
+
+
+def read_dataset(recipe: Recipe) -> Dataset[Any]:
+    """Reads the files of a recipe, and sets the dev rows apart.
+
+    The test file's labels are left unread.
+
+    Args:
+        recipe: The recipe.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        InputError: The faults of the files.
+    """
+    data, task = recipe.data, task_of(recipe)
+    labels = task.read_labels()
+    of_train = task.scan(Path(data.train), labels, labelled=True)
+    rows = require_good(of_train, data.skip_bad_rows)
+    unlabelled = {"train": of_train.readable}
+    if data.dev:
+        of_dev = task.scan(Path(data.dev), labels, labelled=True)
+        train, dev = rows, require_good(of_dev, data.skip_bad_rows)
+        unlabelled["dev"] = of_dev.readable
+        _look_for_trained_rows(train, dev, data.dev)
+    else:
+        train, dev = _split(rows, recipe)
+    test = _good(task.scan(Path(data.test), None), recipe) if data.test else []
+    files = {"train": file_facts(data.train, train), "dev": _dev_facts(dev, recipe)}
+    if data.test:
+        files["test"] = file_facts(data.test, test)
+        unlabelled["test"] = test
+    return Dataset(
+        recipe=recipe,
+        task=task,
+        labels=labels,
+        train=train,
+        dev=dev,
+        unlabelled=unlabelled,
+        types=types_of([*rows, *dev, *test]),
+        sentences=tuple(dict.fromkeys(row.sentence for row in [*rows, *test])),
+        files=files,
+    )
+
+
+def read_dev_rows(
+    recipe: Recipe, task: Task[R], labels: LabelList, then: Facts
+) -> tuple[list[R], bool]:
+    """Reads the labelled rows that a run chose its epoch by, and never trained on.
+
+    Args:
+        recipe: The run's recipe.
+        task: Its task.
+        labels: Its label list.
+        then: What its manifest says of the rows.
+
+    Returns:
+        The rows of `data.dev`, else of the run's fold of `data.train`; and whether they are known
+        to be the same: a run of before noted them in another format, of which only the number of
+        rows can be compared.
+
+    Raises:
+        InputError: They cannot be read, or are not the ones they were.
+    """
+    file = recipe.data.dev or recipe.data.train
+    rows = _good(task.scan(Path(file), labels, labelled=True), recipe)
+    if recipe.data.dev is None:
+        _, rows = _split(rows, recipe)
+    now = _dev_facts(rows, recipe)
+    known = then.get("format") == ROWS_FORMAT
+    names = ("rows", "digest") if known else ("rows",)
+    if any(then.get(name) != now[name] for name in names):
+        what = "the rows that this run chose its epoch by have changed since"
+        received = f"{_named(then)} then, {_named(now)} now"
+        step = "name labelled rows with --gold"
+        raise InputError(Fault(what, now["file"], received, next_step=step))
+    return rows, known
+
+
+def _named(facts: Facts) -> str:
+    return f"{facts.get('rows')} rows, SHA-256 {str(facts.get('digest'))[:12]}"
+
+
+def read_unlabelled(recipe: Recipe, *, dev: bool) -> dict[str, list[Any]]:
+    """Reads the rows of a recipe's files; their labels are not looked at.
+
+    Args:
+        recipe: The recipe.
+        dev: Whether the dev file is read too.
+
+    Returns:
+        The rows of `train`, `test` and perhaps `dev`, as far as the recipe names them.
+
+    Raises:
+        InputError: The faults of all files at once.
+    """
+    data, task = recipe.data, task_of(recipe)
+    files = {"train": data.train, "test": data.test, "dev": data.dev if dev else None}
+    rows, faults = dict[str, list[Any]](), list[Fault]()
+    for role, file in files.items():
+        try:
+            if file is not None:
+                rows[role] = _good(task.scan(Path(file), None), recipe)
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(*faults)
+    return rows
+
+
+def file_facts(file: str, rows: Sequence[Row], fold: int | None = None) -> Facts:
+    """Returns what a manifest says of rows.
+
+    Args:
+        file: Their file.
+        rows: The rows.
+        fold: Which fold of the file they are; None for all of it, or for all other folds.
+
+    Returns:
+        The facts, as JSON takes them.
+    """
+    facts = {"file": file, "rows": len(rows), "digest": rows_digest(rows), "format": ROWS_FORMAT}
+    return facts if fold is None else facts | {"fold": fold}
+
+
+def _dev_facts(dev: Sequence[Row], recipe: Recipe) -> Facts:
+    if recipe.data.dev:
+        return file_facts(recipe.data.dev, dev)
+    return file_facts(recipe.data.train, dev, recipe.train.fold)
+
+
+def _good(reading: Reading[R], recipe: Recipe) -> list[R]:
+    return require_good(reading, recipe.data.skip_bad_rows)
+
+
+def _split(rows: Sequence[R], recipe: Recipe) -> tuple[list[R], list[R]]:
+    """Parts rows into those to train on and the fold to choose the epoch by."""
+    parts = split(rows, recipe.data.folds, recipe.train.fold, recipe.seed)
+    train, dev = ([rows[i] for i in part] for part in parts)
+    return train, dev
+
+
+def _look_for_trained_rows(train: Sequence[Row], dev: Sequence[Row], file: str) -> None:
+    """Warns of dev rows that are trained on; a dev file of nothing else is a fault."""
+    keys = {row.key for row in train}
+    shared = sum(row.key in keys for row in dev)
+    if shared == len(dev):
+        what = "every dev row is trained on too, and its scores would mean nothing"
+        step = "name other rows, or set data.dev to null, which takes a fold of train"
+        raise InputError(Fault(what, "data.dev", file, next_step=step))
+    if shared:
+        progress.warn(f"{shared} of {len(dev)} rows of {file} are trained on too")
+
+
+def token_rows(
+    rows: Sequence[R],
+    task: Task[R],
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
+    file: str = "",
+    cache: Path | None = None,
+) -> TokenRows:
+    """Marks and tokenises rows, or takes their tokens from an earlier run.
+
+    Args:
+        rows: The rows.
+        task: Their task, which marks them.
+        tokenizer: The encoder's tokenizer, with the marker tokens.
+        max_length: The window in tokens.
+        file: Where the rows come from, for messages.
+        cache: Where tokens are kept, as `token_folder` says; None keeps none.
+
+    Returns:
+        As many rows, in order.
+
+    Raises:
+        InputError: The spans of some rows cannot be found or do not fit.
+    """
+    place = f" of {file}" if file else ""
+
+    def texts() -> Iterator[MarkedText]:
+        return (task.marked(row, tokenizer.sep_token) for row in rows)
+
+    def key() -> str:
+        return token_key(tokenizer, TOKENS_FORMAT, [str(max_length)], _contents(texts))
+
+    def make() -> TokenRows:
+        return tokenize(texts(), tokenizer, max_length, (f"{row.id}{place}" for row in rows))
+
+    return cached(cache, key, TokenRows, make)
+
+
+def _contents(texts: Callable[[], Iterable[MarkedText]]) -> Iterator[Content]:
+    """Everything that tokens are made of, some thousand texts at a time."""
+    left = iter(texts())
+    while chunk := list(itertools.islice(left, CHUNK)):
+        numbers: list[int] = []
+        for text in chunk:
+            spans = (*text.spans, *text.inserted, *text.separators)
+            numbers += [len(text.spans), len(text.inserted), len(text.separators)]
+            numbers += [*text.starts, *itertools.chain.from_iterable(spans)]
+            numbers += [text.other is not None, text.other_first]
+        yield [part for text in chunk for part in (text.text, text.other or "")], numbers

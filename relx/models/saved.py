@@ -1,0 +1,131 @@
+"""A trained classifier in a run's folder: what its files are called, and how they are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relx.data.labels import LabelList
+from relx.data.pooling import Pooling
+from relx.faults import Fault, InputError
+from relx.files import read_json
+
+if TYPE_CHECKING:  # importing Keras takes seconds
+    import keras
+
+    from relx.models.loaded import Loaded
+
+MODEL_FOLDER = "model"
+HEAD_FILE = "relation_head.safetensors"
+LABELS_FILE = "labels.json"
+DEV_FILE = "dev.npz"
+
+
+def write_model(
+    folder: Path, model: keras.Model, loaded: Loaded, labels: LabelList, card: str
+) -> None:
+    """Writes a classifier: a Hugging Face folder with the head and the labels beside it.
+
+    Args:
+        folder: A folder that exists.
+        model: The classifier.
+        loaded: What it was built on.
+        labels: The label list.
+        card: The model card, the content of README.md.
+    """
+    from safetensors.numpy import save_file
+
+    from relx.models.classifier import head_weights
+
+    loaded.write(folder, card)
+    save_file(head_weights(model), folder / HEAD_FILE)
+    write_labels(folder, labels)
+
+
+def write_labels(folder: Path, labels: LabelList) -> None:
+    """Writes the label list of a classifier into its folder."""
+    tree = {"names": list(labels.names), "negative": labels.negative}
+    text = json.dumps(tree, ensure_ascii=False, indent=2)
+    (folder / LABELS_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_label_list(folder: Path) -> LabelList:
+    """Reads the label list of a classifier.
+
+    Args:
+        folder: The classifier's folder.
+
+    Returns:
+        The labels in order.
+
+    Raises:
+        InputError: The file is gone or broken.
+    """
+    path = folder / LABELS_FILE
+    if not path.exists():
+        step = "relx train --fresh with the run's recipe.yaml makes it again"
+        raise InputError(Fault("the model of this run is gone", str(folder), next_step=step))
+    content = read_json(path)
+    try:
+        return LabelList(tuple(content["names"]), content["negative"])
+    except (KeyError, TypeError) as error:
+        raise InputError(Fault("this is not a run's list of labels", str(path))) from error
+
+
+def model_files(folder: Path) -> list[Path]:
+    """Lists the files that decide what a classifier computes, and for which labels.
+
+    Args:
+        folder: The classifier's folder.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: One of them is gone.
+    """
+    files = [folder / name for name in ("config.json", "model.safetensors", HEAD_FILE, LABELS_FILE)]
+    if gone := next((file for file in files if not file.is_file()), None):
+        raise InputError(Fault("a part of this run's model is gone", str(gone)))
+    return files
+
+
+def load_model(
+    folder: Path, labels: LabelList, pooling: Pooling, dropout: float, seed: int
+) -> keras.Model:
+    """Builds a classifier with the weights of a run.
+
+    Args:
+        folder: The classifier's folder.
+        labels: Its label list.
+        pooling: Which tokens it reads.
+        dropout: Its head's dropout rate.
+        seed: The run's seed.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        InputError: A file is gone, or is not of these labels, this pooling and this encoder.
+    """
+    from safetensors.numpy import load_file
+
+    from relx.models.classifier import DENSE, LOGITS, assign_head, span_classifier
+    from relx.models.encoder.load import load_encoder
+
+    file = folder / HEAD_FILE
+    if not file.exists():
+        raise InputError(Fault("the head of this run's model is gone", str(file)))
+    weights = load_file(file)
+    backbone = load_encoder(str(folder), seed=seed).backbone
+    shape = (pooling.count * backbone.hidden_dim, len(labels))
+    found = (weights[f"{DENSE}/kernel"].shape[0], weights[f"{LOGITS}/bias"].shape[0])
+    if found != shape:
+        what = "the model's head is not that of this run's labels, pooling and encoder"
+        raise InputError(Fault(what, str(file), str(found), str(shape)))
+    model = span_classifier(
+        backbone, classes=len(labels), pooling=pooling, dropout=dropout, seed=seed
+    )
+    assign_head(model, weights)
+    return model

@@ -1,0 +1,117 @@
+"""What was predicted for rows: kept by relx in a file of its own, or read from an answer file."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from relx.faults import Fault, InputError
+from relx.files import whole_file
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """The probabilities of some rows.
+
+    Args:
+        ids: The rows' ids, in order.
+        gold: What is right, as `targets` of the decision gives it: `(rows,)` or `(rows, labels)`;
+            None where nobody knows.
+        probabilities: `(rows, labels)` float64.
+        labels: The labels' names, in the order of the probabilities.
+    """
+
+    ids: tuple[str, ...]
+    gold: npt.NDArray[Any] | None
+    probabilities: npt.NDArray[np.float64]
+    labels: tuple[str, ...]
+
+    def save(self, path: Path) -> None:
+        """Writes a `.npz` file, whole or not at all; equal predictions give equal bytes.
+
+        Args:
+            path: The file.
+
+        Raises:
+            InputError: The disk is full, or the place cannot be written.
+        """
+        arrays: dict[str, Any] = {
+            "format": np.array(FORMAT),
+            "ids": _as_bytes(self.ids),
+            "labels": _as_bytes(self.labels),
+            "probabilities": np.asarray(self.probabilities, np.float64),
+        }
+        if self.gold is not None:
+            arrays["gold"] = self.gold
+        with whole_file(path) as beside, beside.open("wb") as stream:
+            np.savez(stream, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Predictions:
+        """Reads what `save` wrote; no pickle is ever read.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The predictions.
+
+        Raises:
+            InputError: The file is not one of this format, or not whole.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                if int(file["format"]) != FORMAT:
+                    raise ValueError(f"format {int(file['format'])}")
+                gold = file.get("gold")
+                ids, labels = _as_texts(file["ids"]), _as_texts(file["labels"])
+                found = cls(ids, gold, file["probabilities"], labels)
+        except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+            allowed = f"predictions in format {FORMAT}"
+            what = "these predictions cannot be read"
+            raise InputError(Fault(what, str(path), str(error), allowed)) from error
+        shape = (len(found.ids), len(found.labels))
+        if found.probabilities.shape != shape or (gold is not None and len(gold) != shape[0]):
+            what = "these predictions do not fit together"
+            received = f"{shape[0]} ids, {shape[1]} labels, {found.probabilities.shape}"
+            raise InputError(Fault(what, str(path), received))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An answer file as it was read.
+
+    Args:
+        ids: The rows' ids, in the file's order.
+        predicted: The label that the file gives each row, `(rows,)`.
+        probabilities: `(rows, labels)` float64, the labels in their order.
+    """
+
+    ids: tuple[str, ...]
+    predicted: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float64]
+
+    @property
+    def overruled(self) -> int:
+        """In how many rows the label is not a most probable one."""
+        chosen = self.probabilities[np.arange(len(self.ids)), self.predicted]
+        return int((chosen < self.probabilities.max(axis=1)).sum())
+
+
+def _as_bytes(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Texts as the bytes of JSON: an array of texts would lose what ends in a zero character."""
+    return np.frombuffer(json.dumps(list(texts)).encode("ascii"), np.uint8)
+
+
+def _as_texts(array: npt.NDArray[np.uint8]) -> tuple[str, ...]:
+    return tuple(json.loads(array.tobytes()))

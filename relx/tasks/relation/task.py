@@ -1,0 +1,94 @@
+"""Relation extraction, as the rest of relx asks a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from relx.data.labels import LabelList, read_labels
+from relx.data.marked import MarkedText
+from relx.data.pooling import Pooling
+from relx.data.reading import Reading
+from relx.data.row import types_of
+from relx.recipe import DataSection, MarkersSection
+from relx.scoring.one_of import ONE_OF
+from relx.scoring.predictions import Submission
+from relx.tasks.relation.answers import normalized, read_submission, write_submission
+from relx.tasks.relation.markers import mark, marker_tokens, shows_types
+from relx.tasks.relation.rows import Example, scan_examples
+
+POOLINGS = {
+    "entity_starts": Pooling(spans=2, reads="start"),
+    "cls_entity_starts": Pooling(spans=2, reads="start", first=True),
+    "cls": Pooling(spans=2, reads=None, first=True),
+    "entity_means": Pooling(spans=2, reads="mean"),
+}
+
+
+class RelationTask:
+    """The relation between a subject and an object: one of several labels; see `Task`.
+
+    Args:
+        data: How files are read, and the labels.
+        markers: How the entities are shown.
+        pooling: Which tokens a classifier reads, by the name that recipes use.
+    """
+
+    decision = ONE_OF
+    roles = ("subject", "object")
+
+    def __init__(self, data: DataSection, markers: MarkersSection, pooling: str) -> None:
+        self.data, self.markers = data, markers
+        self.pooling = POOLINGS[pooling]
+        self.shows_types = shows_types(markers)
+
+    def read_labels(self) -> LabelList:
+        """Reads the list of relations."""
+        return read_labels(self.data)
+
+    def scan(
+        self, path: Path, labels: LabelList | None, *, labelled: bool = False
+    ) -> Reading[Example]:
+        """Reads a data file; see `scan_examples`."""
+        return scan_examples(path, self.data, labels, require_labels=labelled)
+
+    def marked(self, row: Example, separator: str) -> MarkedText:
+        """Marks the two entities; see `mark`."""
+        return mark(row, self.markers, separator)
+
+    def marker_tokens(self, types: Iterable[str]) -> tuple[str, ...]:
+        """Lists the marker texts that must be tokens of their own; see `marker_tokens`."""
+        return marker_tokens(self.markers, types)
+
+    def unknown(self, rows: Sequence[Example], types: Sequence[str]) -> str | None:
+        """Names the types of entities that the data of a run did not have, if markers show them."""
+        new = [type_ for type_ in types_of(rows) if type_ not in types]
+        if not new or not self.shows_types:
+            return None
+        known = ", ".join(types)
+        what = f"entities of type {', '.join(new)} are in none of the run's files"
+        return f"{what}; it knows {known}"
+
+    def as_written(
+        self, probabilities: npt.NDArray[np.floating[Any]], ids: Sequence[str]
+    ) -> npt.NDArray[np.float64]:
+        """Returns the probabilities as a submission gives them back; see `normalized`."""
+        return normalized(probabilities, ids)
+
+    def write(
+        self,
+        out: Path,
+        rows: Sequence[Example],
+        probabilities: npt.NDArray[np.floating[Any]],
+        labels: LabelList,
+    ) -> None:
+        """Writes a submission; see `write_submission`."""
+        write_submission(out, [row.id for row in rows], probabilities, labels)
+
+    def read(self, path: Path, labels: LabelList) -> Submission:
+        """Reads a submission; see `read_submission`."""
+        return read_submission(path, labels)

@@ -1,0 +1,180 @@
+"""What tells one task from another: how its rows are read, shown, labelled and answered."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from relx.data.marked import MarkedText
+from relx.data.reading import Reading
+from relx.data.row import R
+from relx.faults import Fault, InputError, nearest
+from relx.recipe import DataSection, MarkersSection, Recipe, TrainSection
+from relx.scoring.one_of import OneOf
+from relx.scoring.predictions import Submission
+
+if TYPE_CHECKING:
+    from relx.data.labels import LabelList
+    from relx.data.pooling import Pooling
+
+# A task by its name in a recipe: `module:Class`, imported when it is chosen.
+TASKS = {"relation": "relx.tasks.relation.task:RelationTask"}
+USUAL = "relation"
+_MARKERS, _POOLING = MarkersSection(), TrainSection().pooling
+
+
+class Task(Protocol[R]):
+    """A task, as a recipe's sections describe it.
+
+    It is made as `Class(data, markers, pooling)`, of a recipe's `data`, `markers` and
+    `train.pooling`.
+    """
+
+    @property
+    def decision(self) -> OneOf:
+        """How labels are chosen, trained for and scored."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What each span of a row is called, in order."""
+
+    @property
+    def pooling(self) -> Pooling:
+        """Which tokens of a row a classifier reads."""
+
+    @property
+    def shows_types(self) -> bool:
+        """Whether a marked text depends on the types of its spans."""
+
+    def read_labels(self) -> LabelList:
+        """Reads the list of labels.
+
+        Raises:
+            InputError: It cannot be read, or is not a list of labels.
+        """
+
+    def scan(self, path: Path, labels: LabelList | None, *, labelled: bool = False) -> Reading[R]:
+        """Reads a data file, and collects the faults of its rows instead of raising them.
+
+        Args:
+            path: The file.
+            labels: The labels that may be there; None leaves labels unread.
+            labelled: Whether a row without a label is a fault.
+
+        Raises:
+            InputError: The file as a whole cannot be read, or a column is missing.
+        """
+
+    def marked(self, row: R, separator: str) -> MarkedText:
+        """Shows a row to an encoder.
+
+        Args:
+            row: The row.
+            separator: The tokenizer's separator token.
+
+        Returns:
+            Its sentence with markers; as many spans for every row.
+        """
+
+    def marker_tokens(self, types: Iterable[str]) -> tuple[str, ...]:
+        """Lists the marker texts that must be tokens of their own.
+
+        Args:
+            types: The types of the spans in the data.
+
+        Returns:
+            The tokens, in a fixed order.
+        """
+
+    def unknown(self, rows: Sequence[R], types: Sequence[str]) -> str | None:
+        """Says what is in rows that the data of a run did not have, and that its markers show.
+
+        Args:
+            rows: Rows to predict.
+            types: The types of the spans in the run's data.
+
+        Returns:
+            A sentence, or None.
+        """
+
+    def as_written(
+        self, probabilities: npt.NDArray[np.floating[Any]], ids: Sequence[str]
+    ) -> npt.NDArray[np.float64]:
+        """Returns the probabilities that the answer file gives back, (rows, labels).
+
+        Raises:
+            InputError: Some of them are no probabilities.
+        """
+
+    def write(
+        self,
+        out: Path,
+        rows: Sequence[R],
+        probabilities: npt.NDArray[np.floating[Any]],
+        labels: LabelList,
+    ) -> None:
+        """Writes the competition's answer file, whole or not at all.
+
+        Args:
+            out: The file.
+            rows: The rows, in their order.
+            probabilities: (rows, labels).
+            labels: The label list.
+
+        Raises:
+            InputError: The file cannot be written, or something is no probability.
+        """
+
+    def read(self, path: Path, labels: LabelList) -> Submission:
+        """Reads an answer file.
+
+        Raises:
+            InputError: The file cannot be read; else every fault of every row at once.
+        """
+
+
+def open_task(
+    name: str, data: DataSection, markers: MarkersSection = _MARKERS, pooling: str = _POOLING
+) -> Task[Any]:
+    """Imports a task and makes it.
+
+    Args:
+        name: The task's name.
+        data: How its files are read, and its labels.
+        markers: How a row is shown.
+        pooling: Which tokens of a row a classifier reads, by the name that recipes use.
+
+    Returns:
+        The task.
+
+    Raises:
+        InputError: There is no such task.
+    """
+    if name not in TASKS:
+        guess = nearest(name, TASKS)
+        step = f"did you mean {guess}?" if guess else ""
+        raise InputError(Fault("there is no such task", "task", name, ", ".join(TASKS), step))
+    module, _, kind = TASKS[name].partition(":")
+    task: Task[Any] = getattr(importlib.import_module(module), kind)(data, markers, pooling)
+    return task
+
+
+def task_of(recipe: Recipe, data: DataSection | None = None) -> Task[Any]:
+    """Makes the task of a recipe.
+
+    Args:
+        recipe: The recipe.
+        data: Another data section to read files by.
+
+    Returns:
+        The task.
+
+    Raises:
+        InputError: There is no such task.
+    """
+    return open_task(recipe.task, data or recipe.data, recipe.markers, recipe.train.pooling)
