@@ -226,12 +226,14 @@ def _entity_words(
     vocabulary: Sequence[str],
 ) -> dict[str, Counter[str]]:
     """Counts, by label, the nouns inside the entities, or the entity where it has none."""
-    found: list[set[str]] = [set() for _ in examples]
+    # Words of equal count stay in the order in which they are first counted. A set would give
+    # them an order of its own in every process, and that decides which words a cloud leaves out.
+    found: list[dict[str, None]] = [{} for _ in examples]
     for row, id in zip(rows.tolist(), ids.tolist(), strict=True):
-        found[row].add(vocabulary[id])
+        found[row][vocabulary[id]] = None
     counts: dict[str, Counter[str]] = {}
     for row, nouns in zip(examples, found, strict=True):
-        counts.setdefault(row.label or "", Counter()).update(nouns or {entity(row, role).word})
+        counts.setdefault(row.label or "", Counter()).update([*nouns] or [entity(row, role).word])
     return counts
 
 
