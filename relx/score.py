@@ -117,16 +117,6 @@ def run_rows(run: Run, gold: Path | None, data: DataSection) -> ScoredRows:
     )
 
 
-def score_submission(pred: Path, gold: Path, data: DataSection, labels: LabelList) -> Scores:
-    """Scores a submission; see `submission_rows`."""
-    return submission_rows(pred, gold, data, labels).scores()
-
-
-def score_run(run: Run, gold: Path, data: DataSection) -> Scores:
-    """Scores a run on labelled rows; see `run_rows`."""
-    return run_rows(run, gold, data).scores()
-
-
 def gold_classes(
     examples: Sequence[Example], labels: LabelList, gold: Path
 ) -> npt.NDArray[np.int64]:

@@ -20,12 +20,13 @@ from relx_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from relx.compare import ComparedPredictions, PairedComparison
     from relx.data.labels import LabelList
     from relx.engines.engine import EngineName
     from relx.predict import Run
     from relx.recipe import DataSection
     from relx.score import ScoredRows
-    from relx.scoring.comparison import Comparison, McNemar, Versus
+    from relx.scoring.comparison import McNemar
 
 PAGE = Path("compare.html")
 SUBMISSIONS = (".csv", ".json", ".jsonl")  # what a name ends in that is no run's
@@ -88,7 +89,7 @@ def compare(
     data = _submissions_data(names, labels, negative, ends)
     runs = _runs(names, gold, runs_dir, backend, engine)
     sides = _sides(names, gold, data, runs, ends)
-    from relx.scoring.comparison import compare as compare_sides
+    from relx.compare import compare as compare_sides
 
     for side in sides:
         warn_of_collapse(side.scores())
@@ -149,9 +150,9 @@ def _runs(
     engine: EngineName | None,
 ) -> dict[str, Run]:
     """Finds every run before any predicts, and says all that is wrong with the names at once."""
+    from relx.compare import require_same_dev_rows
     from relx.faults import Fault, InputError
     from relx.runs.find import find_run
-    from relx.scoring.comparison import require_same_dev_rows
 
     folders: dict[str, Path] = {}
     faults: list[Fault] = []
@@ -201,10 +202,10 @@ def _sides(
     """Reads the submissions, then predicts with the runs; each gets the name it was called by."""
     from dataclasses import replace
 
+    from relx.compare import require_same_labels
     from relx.data.labels import read_labels
     from relx.progress import say
     from relx.score import run_rows, submission_rows
-    from relx.scoring.comparison import require_same_labels
 
     own = {name: _with_ends(run.data, ends) for name, run in runs.items()}
     first = next(iter(runs), None)
@@ -239,7 +240,7 @@ def _titles(names: Sequence[str]) -> list[str]:
     return titles
 
 
-def _print(result: Comparison) -> None:
+def _print(result: ComparedPredictions) -> None:
     """Prints the scores and McNemar's test of each comparison."""
     from relx_cli.tables import counted, print_table
 
@@ -255,7 +256,7 @@ def _print(result: Comparison) -> None:
         click.echo(f"of {counted(len(result.reference.gold), 'row')}: {kinds}\n")
 
 
-def _score_rows(result: Comparison, other: Versus) -> Iterator[tuple[str, ...]]:
+def _score_rows(result: ComparedPredictions, other: PairedComparison) -> Iterator[tuple[str, ...]]:
     titles = {"micro_f1": "micro-F1", "auprc": "AUPRC"}
     before, after = result.reference.scores(), other.rows.scores()
     for name, moved in other.scores.items():

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2
 
+from relx.compare import compare, differing_settings, require_same_labels
 from relx.data.labels import LabelList
 from relx.faults import InputError
 from relx.files import read_json, write_json
@@ -20,15 +21,7 @@ from relx.recipe_file import recipe_from_tree
 from relx.runs.manifest import read_manifest
 from relx.runs.stage import begin, finish
 from relx.score import ScoredRows
-from relx.scoring.comparison import (
-    EXACT_BELOW,
-    KINDS,
-    changes,
-    compare,
-    differing_settings,
-    mcnemar,
-    require_same_labels,
-)
+from relx.scoring.comparison import EXACT_BELOW, KINDS, changes, mcnemar
 from relx.spans import Span
 from relx.tasks.relation.answers import write_submission
 from relx.tasks.relation.entities import Entity
@@ -122,15 +115,15 @@ def test_differences_are_those_of_the_scores():
 def test_other_rows_and_other_labels_are_refused():
     side = scored([0, 1], [0, 1])
     renamed = tuple(replace(example, id=f"x{example.id}") for example in side.examples)
-    with pytest.raises(InputError, match="not the same rows"):
+    with pytest.raises(InputError, match="not the rows that a predicted"):
         compare([side, replace(side, name="b", examples=renamed)])
-    with pytest.raises(InputError, match="other gold labels"):
+    with pytest.raises(InputError, match="differ from those that a has"):
         compare([side, scored([1, 0], [0, 1], "b")])
     other = LabelList(("no_relation", "per:title", "org:members"), "no_relation")
-    with pytest.raises(InputError, match="another list of labels") as caught:
+    with pytest.raises(InputError, match="a different label list from a") as caught:
         require_same_labels({"a": LABELS, "b": other})
     (fault,) = caught.value.faults
-    assert "label 1 is per:title" in fault.received and "org:members, as of a" in fault.allowed
+    assert "label 1 is per:title" in fault.received and "org:members, as in a" in fault.allowed
 
 
 def test_the_page_and_its_plots_hold_the_figures(tmp_path):
@@ -317,7 +310,7 @@ def test_without_gold_runs_need_the_same_dev_rows_and_submissions_none(task, cap
     words = ["--runs-dir", str(task / "runs"), "--json", "-q"]
     assert run(["compare", "one", "other", *words]) == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "did not choose their epochs by the same rows" in said and "--gold FILE" in said
+    assert "did not choose their best epoch by the same rows" in said and "--gold FILE" in said
     assert run(["compare", "one", str(task / "two.csv"), *words]) == 2
     assert "--gold" in capsys.readouterr().err
 
@@ -327,7 +320,7 @@ def test_another_list_of_labels_is_refused_before_anything_is_predicted(task, ca
     file = task / "runs/two/train/fold-0" / MODEL_FOLDER / LABELS_FILE
     write_json(file, {"names": ["no_relation", "per:title"], "negative": "no_relation"})
     status, _, said = told(task, capsys, "one", "two")
-    assert status == 2 and "another list of labels" in said
+    assert status == 2 and "a different label list from" in said
 
 
 # The page in a browser

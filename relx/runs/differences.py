@@ -14,7 +14,7 @@ DIGITS = 12  # of a digest, in messages
 
 def input_differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Lists the keys that differ, in the form `train.epochs: 3 → 5`."""
-    before, after = dict(_leaves(earlier)), dict(_leaves(as_json(now)))
+    before, after = dict(leaves(earlier)), dict(leaves(as_json(now)))
     keys = [*before, *(key for key in after if key not in before)]
     absent = object()
     return [
@@ -43,10 +43,11 @@ def _shift(earlier: Mapping[str, Any], now: Mapping[str, Any], key: str) -> str:
     return old if old == new else f"{old} → {new}"
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the leaves of a tree with their dotted keys, such as `train.epochs`."""
     for key, value in tree.items():
         if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

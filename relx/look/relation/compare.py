@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from relx.compare import ABSENT, ComparedPredictions, PairedComparison, Setting
 from relx.look.font import drawable
 from relx.look.page import write_page
 from relx.look.plots import (
@@ -22,7 +23,7 @@ from relx.look.plots import (
     new_figure,
 )
 from relx.look.relation.report import TITLES
-from relx.scoring.comparison import ABSENT, KINDS, Comparison, McNemar, Setting, Versus
+from relx.scoring.comparison import KINDS, McNemar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +40,7 @@ LONGEST = 120  # characters of a list there
 _COLUMNS = ("difference", "low", "high", "p")
 
 
-def write_comparison(result: Comparison, out: Path) -> None:
+def write_comparison(result: ComparedPredictions, out: Path) -> None:
     """Writes the page, and its plots and their numbers beside it.
 
     Args:
@@ -52,13 +53,13 @@ def write_comparison(result: Comparison, out: Path) -> None:
     write_page(out, "compare.html", comparison_plots(result), context(result), result.to_json())
 
 
-def comparison_plots(result: Comparison) -> list[Plot]:
+def comparison_plots(result: ComparedPredictions) -> list[Plot]:
     """Draws the differences of the scores, and of each other side those of the classes' F1."""
     numbered = enumerate(result.others, 1)
     return [scores_plot(result), *(classes_plot(result, other, n) for n, other in numbered)]
 
 
-def scores_plot(result: Comparison) -> Plot:
+def scores_plot(result: ComparedPredictions) -> Plot:
     """Draws by how much each score is higher than the reference's, with its interval."""
     names, sides = list(TITLES), result.others
     figure, axes = new_figure(7.0, 1.3 + 0.22 * len(names) * (len(sides) + 0.6))
@@ -85,7 +86,7 @@ def scores_plot(result: Comparison) -> Plot:
     )
 
 
-def classes_plot(result: Comparison, other: Versus, number: int) -> Plot:
+def classes_plot(result: ComparedPredictions, other: PairedComparison, number: int) -> Plot:
     """Draws each class's difference of F1, the gains on top."""
     found = [(label, figures["f1"]) for label, figures in other.classes.items()]
     found.sort(key=lambda pair: -pair[1].value)
@@ -128,7 +129,7 @@ def _numbers(value: Difference) -> tuple[float, ...]:
     return value.value, value.low, value.high, value.p
 
 
-def context(result: Comparison) -> dict[str, Any]:
+def context(result: ComparedPredictions) -> dict[str, Any]:
     """Returns what the template reads.
 
     Args:
@@ -175,7 +176,7 @@ def _cautions(sides: Sequence[ScoredRows]) -> str:
     return " ".join(told)
 
 
-def _score_rows(result: Comparison) -> list[dict[str, Any]]:
+def _score_rows(result: ComparedPredictions) -> list[dict[str, Any]]:
     """Returns a row a score: its value of each side, and the difference of each other side."""
     scores = [side.scores() for side in result.sides]
     return [
@@ -199,7 +200,7 @@ def _printed(value: Difference) -> dict[str, str]:
     }
 
 
-def _other(result: Comparison, other: Versus, number: int) -> dict[str, Any]:
+def _other(result: ComparedPredictions, other: PairedComparison, number: int) -> dict[str, Any]:
     counts = other.changed()
     changed = sum(counts.values())
     return {
@@ -228,7 +229,7 @@ def verdict(test: McNemar, first: str, second: str) -> str:
     return f"{words} (p = {test.p:.3g}; {how})."
 
 
-def _class_rows(result: Comparison, other: Versus) -> list[dict[str, Any]]:
+def _class_rows(result: ComparedPredictions, other: PairedComparison) -> list[dict[str, Any]]:
     """Returns a row a class, the largest differences of F1 first."""
     before, after = result.reference.scores().classes, other.rows.scores().classes
     order = sorted(other.classes, key=lambda label: -abs(other.classes[label]["f1"].value))
@@ -259,7 +260,7 @@ def _shown(key: str, value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def page_data(result: Comparison) -> dict[str, Any]:
+def page_data(result: ComparedPredictions) -> dict[str, Any]:
     """Returns the rows whose label changed with any side, as the page's script reads them.
 
     Args:
