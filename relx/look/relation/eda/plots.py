@@ -22,11 +22,11 @@ from relx.look.plots import (
     heat_map,
     new_figure,
 )
-from relx.look.relation.eda.corpus import ROLES
 from relx.look.relation.eda.entity_types import TypeTable
 from relx.look.relation.eda.file_facts import character_lengths
 from relx.look.relation.eda.findings import Cloud, Findings
 from relx.look.relation.eda.label_shares import LabelShares
+from relx.look.relation.eda.task_data import ROLES
 from relx.look.relation.eda.words import CLOUD_SIZE, TellingWord
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def percent_text(value: float) -> str:
 
 def length_plots(found: Findings) -> list[Plot]:
     """Draws how long the rows are, in characters and, where there is a tokenizer, in tokens."""
-    characters = {role: character_lengths(rows) for role, rows in found.corpus.files.items()}
+    characters = {role: character_lengths(rows) for role, rows in found.data.files.items()}
     drawn = [_lengths_plot("lengths-characters", "Lengths in characters", characters, None)]
     if not found.tokens.missing:
         window = found.tokens.window

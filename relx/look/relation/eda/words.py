@@ -18,7 +18,7 @@ import numpy.typing as npt
 from relx.data.token_cache import cached
 from relx.files import digest
 from relx.look.font import korean_font, letters_of
-from relx.look.relation.eda.corpus import ROLES, Role, entity
+from relx.look.relation.eda.task_data import ROLES, Role, entity
 from relx.progress import bar, say
 from relx.tasks.relation.rows import Example
 
