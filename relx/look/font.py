@@ -6,7 +6,6 @@ import base64
 import functools
 import importlib.util
 import io
-from collections.abc import Iterable
 from pathlib import Path
 
 from relx.faults import Fault, InputError
@@ -118,12 +117,6 @@ def _subset(path: Path, letters: set[int]) -> bytes:
     stream = io.BytesIO()
     save_font(font, stream, options)
     return stream.getvalue()
-
-
-def undrawable(texts: Iterable[str]) -> set[str]:
-    """Returns the letters that no font here has."""
-    known = _known()
-    return {letter for text in texts for letter in text if ord(letter) not in known}
 
 
 @functools.cache
