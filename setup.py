@@ -91,7 +91,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=PACKAGES,
-    package_data={"recipes": ["*.yaml"], "relx.look": ["static/*", "templates/*"]},
+    package_data={"recipes": ["*.yaml"], "": ["static/*", "templates/*"]},
     install_requires=RUN_TIME,
     extras_require={**EXTRAS, "test": TEST},
     entry_points={"console_scripts": ["relx = relx_cli.main:main"]},

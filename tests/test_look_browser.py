@@ -76,7 +76,7 @@ def write(folder, rows, pictures=False):
     if pictures:
         write_report(figures, page)
     else:
-        html = render("report.html", {**context(figures), "pictures": {}})
+        html = render("relation/report.html", {**context(figures), "pictures": {}})
         page.write_text(html, encoding="utf-8")
     return page
 

@@ -30,7 +30,7 @@ def write_comparison(result: ComparedPredictions, out: Path) -> None:
         InputError: It cannot be written there.
     """
     context = comparison_context(result) | {"data": page_data(result)}
-    write_page(out, "compare.html", comparison_plots(result), context, result.to_json())
+    write_page(out, "relation/compare.html", comparison_plots(result), context, result.to_json())
 
 
 def page_data(result: ComparedPredictions) -> dict[str, Any]:

@@ -32,11 +32,11 @@ def write_report(figures: Figures, out: Path) -> None:
     """
     say("drawing the plots")
     plots = report_plots(figures, [group.labels for group in label_groups(figures.rows.labels)])
-    write_page(out, "report.html", plots, context(figures), report_facts(figures))
+    write_page(out, "relation/report.html", plots, context(figures), report_facts(figures))
 
 
 def context(figures: Figures) -> dict[str, Any]:
-    """Returns what the template `report.html` reads, but for the pictures.
+    """Returns what the template `relation/report.html` reads, but for the pictures.
 
     Args:
         figures: What the report shows.

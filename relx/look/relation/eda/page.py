@@ -65,7 +65,7 @@ def write_eda(recipe: Recipe, pred: Path | None, out: Path, runs_dir: Path) -> d
     clouds = draw_clouds(found.counts, found.types.labels[:MOST_LABELS])
     say("drawing")
     figures = facts(found)
-    write_page(out, "eda.html", plots(found, clouds), context(found, clouds), figures)
+    write_page(out, "relation/eda.html", plots(found, clouds), context(found, clouds), figures)
     return figures
 
 
