@@ -15,9 +15,9 @@ from relx.look.relation.eda.entity_types import MOST_PAIRS, frequent_entities, t
 from relx.look.relation.eda.file_facts import (
     character_lengths,
     describe_file,
+    occurs_earlier,
     quantiles,
     shared_sentences,
-    stands_earlier,
     type_shifts,
 )
 from relx.look.relation.eda.label_shares import LabelShares, headline_label, label_shares
@@ -125,13 +125,13 @@ def test_duplicates_share_sentence_and_entities_and_contradictions_have_two_labe
     assert (facts.sentences, facts.sentences_with_several_pairs) == (1, 1)
 
 
-def test_an_entity_whose_word_stands_earlier_is_counted():
+def test_an_entity_whose_word_occurs_earlier_is_counted():
     sentence = "영희와 철수, 그리고 다른 영희"
     late = Entity("영희", Span(15, 17), "PER")
     assert late.span.of(sentence) == "영희"
     rows = [Example("0", sentence, late, Entity("철수", Span(4, 6), "PER"), None)]
-    assert stands_earlier(rows[0], "subject")
-    assert not stands_earlier(rows[0], "object")
+    assert occurs_earlier(rows[0], "subject")
+    assert not occurs_earlier(rows[0], "object")
     facts = describe_file("test.csv", rows)
     assert (facts.first_match_elsewhere, facts.first_match_elsewhere_percent) == (1, 50.0)
 

@@ -282,7 +282,7 @@ def test_both_stages_learning_is_drawn(run_folder):
     assert (train.name, tapt.name) == ("learning-train", "learning-tapt")
     assert train.columns == ("epoch", "loss", "micro_f1", "auprc")
     assert train.rows == [(1, 2.0, 10.0, 20.0), (2, None, 30.0, 25.0)]
-    assert train.note == "The model is that of epoch 2, the best by micro-F1."
+    assert train.note == "The model is from epoch 2, the best by micro-F1."
     assert len(train.figure.axes) == 2  # no learning rate was noted
     assert tapt.rows == [(0, None, 90000.0), (1, 7.0, 300.0)]
     assert tapt.figure.axes[1].get_yscale() == "log"

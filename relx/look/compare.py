@@ -57,7 +57,7 @@ def scores_plot(result: ComparedPredictions) -> Plot:
         figure.legend(loc="outside upper center", ncols=min(3, len(sides)))
     return Plot(
         name="score-differences",
-        title=f"Scores less those of {result.reference.name}, with 95 % intervals",
+        title=f"Scores minus those of {result.reference.name}, with 95 % intervals",
         figure=figure,
         columns=("name", "score", *_COLUMNS),
         rows=[
@@ -65,7 +65,7 @@ def scores_plot(result: ComparedPredictions) -> Plot:
             for other in sides
             for name in names
         ],
-        note="An interval that leaves out 0 is more than chance explains.",
+        note="Where the interval excludes 0, chance alone does not explain the difference.",
     )
 
 
@@ -80,7 +80,7 @@ def classes_plot(result: ComparedPredictions, other: PairedComparison, number: i
     _finish(axes, len(found), "percentage points of F1")
     return Plot(
         name=f"class-differences-{number}",
-        title=f"F1 of each class: {other.rows.name} less {result.reference.name}",
+        title=f"F1 of each class: {other.rows.name} minus {result.reference.name}",
         figure=figure,
         columns=("label", "score", *_COLUMNS),
         rows=[
@@ -88,7 +88,7 @@ def classes_plot(result: ComparedPredictions, other: PairedComparison, number: i
             for label, figures in other.classes.items()
             for name, value in figures.items()
         ],
-        note=f"Of {len(found)} such intervals, one in twenty leaves out 0 by chance.",
+        note=f"Of {len(found)} such intervals, one in twenty excludes 0 by chance.",
     )
 
 
@@ -157,7 +157,7 @@ def _cautions(sides: Sequence[ScoredRows]) -> str:
             f"{chose} chose the epoch by these rows, and may do a little worse on new ones."
         )
     if trained:
-        told.append(f"{trained} learnt these rows, which shows nothing of new ones.")
+        told.append(f"{trained} was trained on these rows, which tells nothing about new ones.")
     return " ".join(told)
 
 
@@ -175,7 +175,7 @@ def _score_rows(result: ComparedPredictions) -> list[dict[str, Any]]:
 
 
 def _printed(value: Difference) -> dict[str, str]:
-    """Returns a difference as text, and whether chance explains it: `up`, `down` or nothing."""
+    """Returns a difference as text, and its sign where chance does not explain it: `up`, `down`."""
     sign = "up" if value.low > 0 else "down" if value.high < 0 else ""
     return {
         "value": f"{value.value:+.2f}",
@@ -193,7 +193,7 @@ def _other(result: ComparedPredictions, other: PairedComparison, number: int) ->
         "plot": f"class-differences-{number}",
         "mcnemar": other.mcnemar,
         "verdict": verdict(other.mcnemar, result.reference.name, other.rows.name),
-        "changed": f"{changed:,} of {len(other.kinds):,} rows have another label: "
+        "changed": f"{changed:,} of {len(other.kinds):,} rows have a different label: "
         f"{counts['fixed']:,} fixed, {counts['broken']:,} broken, {counts['otherwise']:,} wrong "
         "before and after.",
         "classes": _class_rows(result, other),
@@ -206,11 +206,11 @@ def verdict(test: McNemar, first: str, second: str) -> str:
     if test.statistic is not None:
         how = f"chi-square with continuity correction, {test.statistic:.2f}"
     if test.first == test.second:
-        words = "They have equally many rows right"
+        words = "Both have equally many rows right"
     else:
         better, worse = (first, second) if test.first > test.second else (second, first)
         words = f"{better} has more rows right than {worse}"
-        words += ", which chance may explain" if test.p >= 0.05 else ", more than chance explains"
+        words += ", which may be chance" if test.p >= 0.05 else ", more than chance would explain"
     return f"{words} (p = {test.p:.3g}; {how})."
 
 

@@ -1,4 +1,4 @@
-"""A font with Korean letters, from the system or from `relx[look]`, so that no letter is a box."""
+"""A font with Korean letters, from the system or from `relx[look]`: no letter becomes a box."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAMILIES = (
 )
 PACKAGE = "koreanize_matplotlib"  # only its font file is used; it is not imported
 SAMPLE = "가힣한글"
-MISSING = "?"  # what stands for a letter that no font has
+MISSING = "?"  # in place of a letter that no font has
 
 
 @functools.cache

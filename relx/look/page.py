@@ -152,7 +152,7 @@ def environment() -> Environment:
 
 
 def embedded(value: Any) -> Markup:
-    """Returns JSON that may stand in a `<script type="application/json">` whatever it holds."""
+    """Returns JSON that is safe in a `<script type="application/json">` whatever it holds."""
     from markupsafe import Markup
 
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

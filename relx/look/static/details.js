@@ -62,7 +62,7 @@
       ...(type ? [element("span", { class: "type" }, type)] : []));
   };
 
-  // The type of a span is told with the span.
+  // The type of a span is shown with the span.
   const spanNames = new Set(rows.spans.map(({ name }) => name));
   const others = rows.facets.filter(({ name }) => !spanNames.has(name));
   const factsOf = (row) => {

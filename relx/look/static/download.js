@@ -28,7 +28,7 @@
   document.getElementById("download").addEventListener("click", () => {
     const table = [Object.keys(COLUMNS), ...Array.from(browser.hits, cellsOf)];
     const lines = table.map((cells) => cells.map(quoted).join(","));
-    // The first sign tells spreadsheets that the file is UTF-8.
+    // The byte order mark tells spreadsheets that the file is UTF-8.
     const file = new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/csv" });
     const link = element("a", { href: URL.createObjectURL(file), download: "rows.csv" });
     link.click();

@@ -65,7 +65,7 @@
     { value: "file", title: "As in the file" },
   ];
 
-  // An id may stand twice in a file: each row has a key of its own.
+  // An id may occur twice in a file: each row has a key of its own.
   const rowOf = new Map();
   const keys = rows.id.map((id, row) => {
     let key = String(id);

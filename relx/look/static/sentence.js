@@ -14,7 +14,7 @@
     return [{ start, end, role: name, tag: tagOf(name, row) }];
   });
 
-  // Where what was searched for stands; nowhere if folding moved the letters.
+  // Where the search terms are in a sentence; nowhere if folding moved the letters.
   const found = (sentence, query) => {
     const text = rows.folded(sentence);
     if (text.length !== sentence.length) return [];

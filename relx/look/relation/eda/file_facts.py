@@ -52,10 +52,10 @@ class FileFacts:
         path: The file.
         rows: Its rows.
         sentences: Its different sentences.
-        sentences_with_several_pairs: Those that stand in more than one row.
+        sentences_with_several_pairs: Those that more than one row has.
         duplicate_rows: Rows that repeat an earlier row's sentence and both entities.
         contradictory_keys: Sentences and entities that have two labels.
-        first_match_elsewhere: Entities whose word stands in the sentence before the entity does.
+        first_match_elsewhere: Entities whose word also occurs earlier in the sentence.
         first_match_elsewhere_percent: The same, of all entities.
         characters: Lengths of the rows' sentences.
         subject_types: Rows by the subject's type, the most frequent first.
@@ -95,7 +95,7 @@ def describe_file(path: str, examples: Sequence[Example]) -> FileFacts:
     """
     sentences = Counter(row.sentence for row in examples)
     groups = repeated_rows(examples)
-    elsewhere = sum(stands_earlier(row, role) for row in examples for role in ROLES)
+    elsewhere = sum(occurs_earlier(row, role) for row in examples for role in ROLES)
     return FileFacts(
         path=path,
         rows=len(examples),
@@ -154,7 +154,7 @@ def type_shifts(train: FileFacts, test: FileFacts, points: float) -> list[TypeSh
     return sorted(shifted, key=lambda one: -abs(one.test_percent - one.train_percent))
 
 
-def stands_earlier(row: Example, role: Role) -> bool:
+def occurs_earlier(row: Example, role: Role) -> bool:
     """Says whether a search for an entity's word would find it before the entity itself."""
     mention = entity(row, role)
     return row.sentence.find(mention.word) < mention.span.start
@@ -166,7 +166,7 @@ def character_lengths(examples: Sequence[Example]) -> npt.NDArray[np.int32]:
 
 
 def shared_sentences(one: Sequence[Example], other: Sequence[Example]) -> tuple[int, int]:
-    """Counts the sentences that stand in both files.
+    """Counts the sentences that are in both files.
 
     Args:
         one: The rows of one file.

@@ -58,7 +58,7 @@ class Cloud:
     """A word cloud.
 
     Args:
-        words: Its words, and the rows that each stands in.
+        words: Its words, and in how many rows each occurs.
         png: The picture.
     """
 
@@ -161,6 +161,6 @@ def headline_facts(found: Findings) -> dict[str, Any]:
 
 
 def shared_with_train(data: TaskData) -> dict[str, tuple[int, int]]:
-    """Counts the sentences of dev and test that stand in train too, and their rows there."""
+    """Counts the sentences of dev and test that are also in train, and their rows."""
     others = {role: rows for role, rows in data.files.items() if role != "train"}
     return {role: shared_sentences(data.train, rows) for role, rows in others.items()}

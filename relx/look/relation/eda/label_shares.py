@@ -1,4 +1,4 @@
-"""How often each label stands in each file, and how the predicted shares differ."""
+"""How frequent each label is in each file, and how the predicted shares differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from relx.look.relation.eda.task_data import TaskData
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelShares:
-    """How often each label stands in each file.
+    """How frequent each label is in each file.
 
     Args:
         names: The labels, the most frequent of train first.

@@ -1,4 +1,4 @@
-"""The page about a task's data: what stands in it, and where."""
+"""The page about a task's data: what is in it, and where."""
 
 from __future__ import annotations
 
@@ -155,31 +155,31 @@ def _anchor(found: Findings, label: str) -> str | None:
 
 
 def _notices(found: Findings) -> list[str]:
-    """Says what a reader should know before training, the weightiest first."""
+    """Says what to know before training, the weightiest first."""
     train, notices = found.files["train"], _type_notices(found)
     for role, (sentences, rows) in shared_with_train(found.data).items():
         if sentences:
             notices.append(
-                f"{_counted(sentences, 'sentence')} of train {_stand(sentences)} in {role} too "
+                f"{_counted(sentences, 'sentence')} of train {_are(sentences)} also in {role} "
                 f"({_counted(rows, 'row')}): scores there are a little too good."
             )
     if train.sentences_with_several_pairs:
         notices.append(
             f"{_counted(train.sentences_with_several_pairs, 'sentence')} of train "
-            f"{_stand(train.sentences_with_several_pairs)} in more than one row: a split that "
-            "tears them apart scores too well. relx splits by sentence."
+            f"{_are(train.sentences_with_several_pairs)} in more than one row: a split that "
+            "separates those rows gives scores that are too good. relx splits by sentence."
         )
     if train.duplicate_rows:
         notices.append(
-            f"{_counted(train.duplicate_rows, 'row')} of train repeat an earlier row's sentence "
-            f"and entities; {train.contradictory_keys} of these keys have two labels."
+            f"{_counted(train.duplicate_rows, 'row')} of train repeat the sentence and entities "
+            f"of an earlier row; {train.contradictory_keys} of these pairs have two labels."
         )
     for role, own in found.files.items():
         if own.first_match_elsewhere:
             share = f"{own.first_match_elsewhere_percent:.1f} %"
             notices.append(
-                f"The words of {own.first_match_elsewhere:,} entities of {role} ({share}) stand "
-                "earlier in the sentence than the entity does: a search finds the wrong place."
+                f"The words of {own.first_match_elsewhere:,} entities of {role} ({share}) also "
+                "occur earlier in the sentence: searching for the word finds the wrong place."
             )
     return notices + _token_notices(found)
 
@@ -218,8 +218,8 @@ def _counted(count: int, word: str) -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
-def _stand(count: int) -> str:
-    return "stands" if count == 1 else "stand"
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _sources(found: Findings) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class TaskData:
     Args:
         recipe: The recipe.
         labels: Its label list.
-        files: The rows of `train`, `dev` and `test`, as far as the recipe names them; those of
+        files: The rows of those of `train`, `dev` and `test` that the recipe names; those of
             test have no label.
         predicted: The label that a submission gives each row of test; None without a submission.
     """
