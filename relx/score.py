@@ -141,16 +141,6 @@ def _labelled_rows(gold: Path, task: Task[Any], labels: LabelList, data: DataSec
     return require_good(task.scan(gold, labels), data.skip_bad_rows)
 
 
-def score_submission(pred: Path, gold: Path, data: DataSection, labels: LabelList) -> Scores:
-    """Scores a submission; see `submission_rows`."""
-    return submission_rows(pred, gold, data, labels).scores()
-
-
-def score_run(run: Run, gold: Path, data: DataSection) -> Scores:
-    """Scores a run on labelled rows; see `run_rows`."""
-    return run_rows(run, gold, data).scores()
-
-
 def gold_classes(examples: Sequence[Row], labels: LabelList, gold: Path) -> npt.NDArray[np.int64]:
     """Looks up the class of each gold row.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relx.compare import require_same_dev_rows, require_same_labels
 from relx.data.labels import read_labels
 from relx.faults import Fault, InputError
 from relx.predict import Run
@@ -14,7 +15,6 @@ from relx.progress import say
 from relx.recipe import DataSection
 from relx.runs.find import FoundStage, find_run
 from relx.score import ScoredRows, run_rows, submission_data, submission_rows
-from relx.scoring.comparison import require_same_dev_rows, require_same_labels
 
 if TYPE_CHECKING:
     from relx.engines.engine import EngineName

@@ -1,9 +1,9 @@
-"""What is wrong, and what is doubtful, in the files of a recipe, before any of them is used."""
+"""What is wrong with the files of a recipe, and what is doubtful, before any of them is used."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,25 @@ from typing import Any
 from relx.data.bad_rows import BadRow
 from relx.data.labels import LabelList
 from relx.data.reading import Reading
-from relx.data.row import Row, types_of
+from relx.data.repeats import repeated, shared
+from relx.data.row import Row
 from relx.faults import Fault, InputError
 from relx.progress import say
 from relx.recipe import DataSection, Recipe
 from relx.tasks.task import USUAL, Task, open_task, task_of
+from relx.window import TokenCounts, count_tokens, marked_tokenizer
 
 SHOWN_PLACES = 5
-_NO_WINDOW = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something doubtful that can be used all the same.
+    """Something doubtful that does not keep the files from being used.
 
     Args:
-        kind: A short name by which findings are told apart.
+        kind: A short name that tells findings apart.
         message: What was found, in one sentence.
-        count: How many rows, keys, sentences or labels it concerns.
+        count: How many rows, pairs of entities, sentences or labels it concerns.
         places: The first of them, as `file:line (id ID)`, or the labels.
     """
 
@@ -45,9 +46,9 @@ class FileCount:
     Args:
         role: `train`, `dev`, `test` or `data`.
         path: The file.
-        rows: All rows.
-        bad_rows: Those with a fault.
-        labels: The rows of each label; empty where the label column is not read.
+        rows: How many rows it has.
+        bad_rows: How many of them have a fault.
+        labels: How many rows each label has; empty where the label column is not read.
     """
 
     role: str
@@ -62,12 +63,12 @@ class Report:
     """Everything found.
 
     Args:
-        faults: What keeps the files from being used, in their order.
+        faults: What keeps the files from being used, in the files' order.
         findings: What is doubtful.
         left_out: The checks that could not be made, and why.
         files: What each file that could be read holds.
-        bad_rows: The rows with faults, as they stand in the files.
-        labels: The list of labels, or None where it could not be read.
+        bad_rows: The rows with faults, as the files have them.
+        labels: The label list, or None where it could not be read.
     """
 
     faults: list[Fault] = field(default_factory=list)
@@ -84,7 +85,7 @@ class Report:
 
     @property
     def file_faults(self) -> list[Fault]:
-        """The faults that do not go away when the bad rows are left out."""
+        """The faults that remain when the bad rows are left out."""
         of_rows = {id(fault) for bad in self.bad_rows for fault in bad.faults}
         return [fault for fault in self.faults if id(fault) not in of_rows]
 
@@ -112,17 +113,21 @@ def validate(recipe: Recipe) -> Report:
         Every fault, everything doubtful, and the counts.
     """
     data, task, report = recipe.data, task_of(recipe), Report()
-    report.labels = _labels(task, report)
-    train = _read("train", data.train, task, report, report.labels, require_labels=True)
-    dev = _read("dev", data.dev, task, report, report.labels, require_labels=True)
-    test = _read("test", data.test, task, report, None)
-    _find_in_files([train, dev, test], report)
-    if report.labels and train:
-        report.findings += _labels_without_examples(report.labels, train)
-    report.findings += _shared_sentences(train, "train", test, "test")
-    report.findings += _shared_sentences(train, "train", dev, "dev")
-    report.findings += _shared_sentences(dev, "dev", test, "test")
-    _check_window([train, dev, test], recipe, report)
+    labels = report.labels = _labels(task, report)
+    readings = {
+        "train": _read("train", data.train, task, report, labels, require_labels=True),
+        "dev": _read("dev", data.dev, task, report, labels, require_labels=True),
+        "test": _read("test", data.test, task, report, None),
+    }
+    found = {role: reading for role, reading in readings.items() if reading is not None}
+    for reading in found.values():
+        report.findings += _repeats(reading)
+    if labels and "train" in found:
+        report.findings += _absent_labels(labels, found["train"])
+    for one, other in (("train", "test"), ("train", "dev"), ("dev", "test")):
+        if one in found and other in found:
+            report.findings += _shared_sentences(found, one, other)
+    _check_window(found, recipe, report)
     return report
 
 
@@ -132,21 +137,22 @@ def validate_file(path: Path, data: DataSection, recipe: Recipe | None = None) -
     Args:
         path: The file.
         data: How it is written, and its labels.
-        recipe: The recipe whose window the texts shall fit; None leaves that check out.
+        recipe: The recipe whose window the texts must fit; None leaves that check out.
 
     Returns:
         Every fault, everything doubtful, and the counts.
     """
     report, task = Report(), task_of(recipe, data) if recipe else open_task(USUAL, data)
-    report.labels = _labels(task, report)
-    reading = _read("data", str(path), task, report, report.labels)
-    _find_in_files([reading], report)
-    if report.labels and reading and any(row.gold for row in reading.examples):
-        report.findings += _labels_without_examples(report.labels, reading)
+    labels = report.labels = _labels(task, report)
+    reading = _read("data", str(path), task, report, labels)
+    if reading is not None:
+        report.findings += _repeats(reading)
+        if labels and any(row.gold for row in reading.examples):
+            report.findings += _absent_labels(labels, reading)
     if recipe is None:
         report.left_out.append("texts longer than the window: name a recipe to have them counted")
-    else:
-        _check_window([reading], recipe, report)
+    elif reading is not None:
+        _check_window({"data": reading}, recipe, report)
     return report
 
 
@@ -172,7 +178,7 @@ def _read(
     try:
         reading = task.scan(Path(path), labels, labelled=require_labels)
     except InputError as error:
-        # A training file that `labels: from-train` could not read has said so already.
+        # A training file that `labels: from-train` could not read has been reported already.
         report.faults += [fault for fault in error.faults if fault not in report.faults]
         return None
     report.faults += reading.faults
@@ -184,32 +190,51 @@ def _read(
     return reading
 
 
-def _find_in_files(readings: Iterable[Reading[Any] | None], report: Report) -> None:
-    for reading in filter(None, readings):
-        report.findings += _repeated_rows(reading)
+# --- repeated rows, labels, shared sentences ---------------------------------------------------
 
 
-def _repeated_rows(reading: Reading[Any]) -> Iterator[Finding]:
-    """Looks for rows that say the same thing again, or something else of the same entities."""
-    repeated = _repeats(reading.examples)
-    repeats = [row for rows in repeated for row in rows[1:]]
+def repeated_rows(rows: Sequence[Row]) -> list[list[int]]:
+    """Groups rows that have the sentence and all entities in common.
+
+    Args:
+        rows: The rows of one file.
+
+    Returns:
+        The indices of each group of two or more rows, in the file's order.
+    """
+    return repeated(row.key for row in rows)
+
+
+def contradictions(rows: Sequence[Row]) -> list[list[int]]:
+    """Groups repeated rows that do not all have the same label.
+
+    Args:
+        rows: The rows of one file.
+
+    Returns:
+        The indices of each such group, in the file's order.
+    """
+    return [group for group in repeated_rows(rows) if len({rows[i].gold for i in group}) > 1]
+
+
+def _repeats(reading: Reading[Any]) -> Iterator[Finding]:
+    """Finds rows that repeat an earlier one, and those that contradict it."""
+    rows, path = reading.examples, reading.path
+    repeats = sorted(row for group in repeated_rows(rows) for row in group[1:])
     if repeats:
-        message = (
-            f"{len(repeats)} rows of {reading.path} repeat an earlier row's sentence and entities"
-        )
-        yield Finding("duplicate rows", message, len(repeats), _places(reading, sorted(repeats)))
-    examples = reading.examples
-    torn = [rows for rows in repeated if len({examples[i].gold for i in rows}) > 1]
+        message = f"{len(repeats)} rows of {path} repeat the sentence and entities of earlier rows"
+        yield Finding("duplicate rows", message, len(repeats), _places(reading, repeats))
+    torn = contradictions(rows)
     if torn:
-        message = f"{len(torn)} keys of {reading.path} (sentence and both entities) have two labels"
+        message = f"{len(torn)} pairs of entities in {path} have two labels in the same sentence"
         places = tuple(
-            " and ".join(f"{place} {examples[i].gold}" for i, place in _named(reading, rows))
-            for rows in torn[:SHOWN_PLACES]
+            " and ".join(f"{place} {rows[i].gold}" for i, place in _named(reading, group))
+            for group in torn[:SHOWN_PLACES]
         )
         yield Finding("two labels", message, len(torn), places)
 
 
-def _labels_without_examples(labels: LabelList, reading: Reading[Any]) -> Iterator[Finding]:
+def _absent_labels(labels: LabelList, reading: Reading[Any]) -> Iterator[Finding]:
     found = {row.gold for row in reading.examples}
     absent = tuple(name for name in labels.names if name not in found)
     if absent:
@@ -217,96 +242,63 @@ def _labels_without_examples(labels: LabelList, reading: Reading[Any]) -> Iterat
         yield Finding("labels without examples", message, len(absent), absent)
 
 
-def _shared_sentences(
-    one: Reading[Any] | None, one_role: str, other: Reading[Any] | None, other_role: str
-) -> Iterator[Finding]:
-    if one is None or other is None:
-        return
-    sentences = {row.sentence for row in one.examples}
-    rows = [i for i, row in enumerate(other.examples) if row.sentence in sentences]
-    if rows:
-        count = len({other.examples[i].sentence for i in rows})
+def _shared_sentences(found: Mapping[str, Reading[Any]], one: str, other: str) -> Iterator[Finding]:
+    """Finds the sentences of one file that are in another, by the files' roles."""
+    rows = found[other].examples
+    sentences = [row.sentence for row in rows]
+    repeats = shared((row.sentence for row in found[one].examples), sentences)
+    if repeats:
+        count = len({sentences[i] for i in repeats})
         message = (
-            f"{count} sentences ({len(rows)} rows) of {other.path} also stand in {one.path}: "
-            f"scores on {other_role} are too good where the same entities were learnt"
+            f"{count} sentences ({len(repeats)} rows) of {found[other].path} are also in "
+            f"{found[one].path}: a model that has learnt their entities scores too well on {other}"
         )
-        kind = f"sentences shared by {one_role} and {other_role}"
-        yield Finding(kind, message, count, _places(other, rows))
+        kind = f"sentences shared by {one} and {other}"
+        yield Finding(kind, message, count, _places(found[other], repeats))
 
 
-def _check_window(readings: Sequence[Reading[Any] | None], recipe: Recipe, report: Report) -> None:
+# --- the window ---------------------------------------------------------------------------------
+
+
+def _check_window(found: Mapping[str, Reading[Any]], recipe: Recipe, report: Report) -> None:
     """Counts the texts that `tokens.max_length` cuts; says so where there is no tokenizer."""
-    found = [reading for reading in readings if reading and reading.examples]
-    if not found:
+    files = {role: reading.examples for role, reading in found.items() if reading.examples}
+    if not files:
         return
-    from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, load_tokenizer
-
-    examples = [row for reading in found for row in reading.examples]
     try:
-        tokenizer = load_tokenizer(
-            recipe.encoder.source,
-            lambda: (row.sentence for row in examples),
-            recipe.encoder.revision,
-        )
+        tokenizer = marked_tokenizer(recipe, files)
     except InputError as error:
         reason = error.faults[0].what
-        report.left_out.append(f"texts longer than the window, as there is no tokenizer: {reason}")
+        report.left_out.append(f"texts longer than the window, for want of a tokenizer: {reason}")
         return
-    add_marker_tokens(tokenizer, task_of(recipe).marker_tokens(types_of(examples)))
-    for reading in found:
-        say(f"counting the tokens of {reading.path}")
-        _find_cut_texts(reading, recipe, tokenizer, report)
+    for role, rows in files.items():
+        say(f"counting the tokens of {found[role].path}")
+        counts = count_tokens(rows, recipe, tokenizer)
+        named = _named(found[role], counts.refused)
+        report.faults += [replace(counts.refused[i], where=place) for i, place in named]
+        report.findings += _cut_texts(found[role], counts)
 
 
-def _find_cut_texts(reading: Reading[Any], recipe: Recipe, tokenizer: Any, report: Report) -> None:
-    """Looks for texts longer than the window, and entities too far apart for it."""
-    window = recipe.tokens.max_length
-    every = range(len(reading.examples))
-    lengths, refused = _counted(reading, every, recipe, tokenizer, _NO_WINDOW)
-    report.faults += [replace(refused[i], where=place) for i, place in _named(reading, refused)]
-    long = [i for i, length in lengths.items() if length > window]
-    if not long:
-        return
-    message = (
-        f"{len(long)} texts of {reading.path} are longer than {window} tokens (the longest has "
-        f"{max(lengths.values())}): words far from the entities are cut off"
-    )
-    places = _places(reading, long)
-    report.findings.append(Finding("texts longer than the window", message, len(long), places))
-    _, apart = _counted(reading, long, recipe, tokenizer, window)
+def _cut_texts(reading: Reading[Any], counts: TokenCounts) -> Iterator[Finding]:
+    """Finds texts longer than the window, and entities that are too far apart for it."""
+    long, apart = counts.long, [*counts.apart]
+    if long:
+        message = (
+            f"{len(long)} texts of {reading.path} are longer than {counts.window} tokens (the "
+            f"longest has {max(counts.lengths.values())}): words far from the entities are cut off"
+        )
+        places = _places(reading, long)
+        yield Finding("texts longer than the window", message, len(long), places)
     if apart:
         message = (
             f"in {len(apart)} rows of {reading.path} the entities do not fit into one window of "
-            f"{window} tokens: training and prediction refuse them"
+            f"{counts.window} tokens: training and prediction refuse these rows"
         )
-        places = _places(reading, list(apart))
-        report.findings.append(
-            Finding("entities that the window cuts", message, len(apart), places)
-        )
+        places = _places(reading, apart)
+        yield Finding("entities that the window cuts", message, len(apart), places)
 
 
-def _counted(
-    reading: Reading[Any], rows: Sequence[int], recipe: Recipe, tokenizer: Any, window: int
-) -> tuple[dict[int, int], dict[int, Fault]]:
-    """Counts the tokens of some rows, and gives the faults of those that cannot be tokenized."""
-    from relx.data.token_rows import row_lengths
-
-    task, separator = task_of(recipe), tokenizer.sep_token
-    texts = (task.marked(reading.examples[i], separator) for i in rows)
-    counts = dict(zip(rows, row_lengths(texts, tokenizer, window), strict=True))
-    lengths = {i: count for i, count in counts.items() if not isinstance(count, Fault)}
-    return lengths, {i: count for i, count in counts.items() if isinstance(count, Fault)}
-
-
-def _repeats(examples: Sequence[Row]) -> list[list[int]]:
-    """Groups the examples that have sentence and entities in common with another one."""
-    first: dict[Hashable, int] = {}
-    repeats: dict[int, list[int]] = {}
-    for i, row in enumerate(examples):
-        at = first.setdefault(row.key, i)
-        if at != i:
-            repeats.setdefault(at, [at]).append(i)
-    return [repeats[at] for at in sorted(repeats)]
+# --- where in the files -------------------------------------------------------------------------
 
 
 def _places(reading: Reading[Any], rows: Sequence[int]) -> tuple[str, ...]:
@@ -314,5 +306,6 @@ def _places(reading: Reading[Any], rows: Sequence[int]) -> tuple[str, ...]:
 
 
 def _named(reading: Reading[Any], rows: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """Yields each row with its place, as `file:line (id ID)`."""
     for i in rows:
         yield i, f"{reading.name}:{reading.lines[i]} (id {reading.examples[i].id})"

@@ -19,8 +19,9 @@ from relx_cli.options import (
 )
 
 if TYPE_CHECKING:
+    from relx.compare import ComparedPredictions, PairedComparison
     from relx.engines.engine import EngineName
-    from relx.scoring.comparison import Comparison, McNemar, Versus
+    from relx.scoring.comparison import McNemar
 
 PAGE = Path("compare.html")
 
@@ -79,8 +80,8 @@ def compare(
     page = None if as_json and out is None else out or PAGE
     _require_place(page, names, gold)
     _require_fitting(names, labels, negative, backend, engine)
+    from relx.compare import compare as compare_sides
     from relx.score import warn_of_collapse
-    from relx.scoring.comparison import compare as compare_sides
     from relx.sides import open_runs, read_sides, submissions_data
 
     section = submissions_data(names, labels, negative, ends)
@@ -129,7 +130,7 @@ def _require_fitting(
         raise click.UsageError("--backend and --engine apply to runs; these are submissions.")
 
 
-def _print(result: Comparison) -> None:
+def _print(result: ComparedPredictions) -> None:
     """Prints the scores and McNemar's test of each comparison."""
     from relx_cli.tables import counted, print_table
 
@@ -145,7 +146,7 @@ def _print(result: Comparison) -> None:
         click.echo(f"of {counted(len(result.reference.gold), 'row')}: {kinds}\n")
 
 
-def _score_rows(result: Comparison, other: Versus) -> Iterator[tuple[str, ...]]:
+def _score_rows(result: ComparedPredictions, other: PairedComparison) -> Iterator[tuple[str, ...]]:
     titles = {"micro_f1": "micro-F1", "auprc": "AUPRC"}
     before, after = result.reference.scores(), other.rows.scores()
     for name, moved in other.scores.items():

@@ -46,7 +46,8 @@ def report(gold: Path | None, out: Path, draws: int, **given: Unpack[Predicted])
     require_look("relx report")
     from relx.look.page import require_place
     from relx.look.plots import plots_folder
-    from relx.look.relation.report import figures_of, headline, write_report
+    from relx.look.relation.report import write_report
+    from relx.look.report import figures_of, headline
     from relx.score import warn_of_collapse
     from relx_cli.tables import counted, print_table
 

@@ -8,8 +8,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import auc, confusion_matrix, precision_recall_curve
 
-from relx.scoring.curves import confusion, precision_recall, reliability
-from relx.scoring.one_of import class_auprc
+from relx.scoring.curves import class_auprc, confusion, precision_recall, reliability
 
 
 def ranked_rows(seed, count, steps):

@@ -68,14 +68,15 @@ def many(count, seed=0, labels=LABELS):
 
 def write(folder, rows, pictures=False):
     from relx.look.page import render
-    from relx.look.relation.report import context, figures_of, write_report
+    from relx.look.relation.report import context, write_report
+    from relx.look.report import figures_of
 
     page = folder / "report.html"
     figures = figures_of(rows, draws=20)
     if pictures:
         write_report(figures, page)
     else:
-        html = render("report.html", {**context(figures), "pictures": {}})
+        html = render("relation/report.html", {**context(figures), "pictures": {}})
         page.write_text(html, encoding="utf-8")
     return page
 

@@ -34,7 +34,6 @@ def test_a_font_without_korean_is_passed_over(monkeypatch, afresh):
 
 def test_letters_that_no_font_has_are_replaced_one_for_one():
     assert font.drawable("가a漢\U0001f9ff") == "가a漢?"
-    assert font.undrawable(["가a", "\U0001f9ff漢"]) == {"\U0001f9ff"}
 
 
 def test_the_embedded_font_has_the_letters_of_the_page_and_no_others():

@@ -16,12 +16,14 @@ from made_stages import begin, finish
 import relx.predict
 from relx.data.labels import KLUE, LabelList
 from relx.faults import InputError
+from relx.look.class_curves import class_curves
+from relx.look.class_plots import confusion_plot
 from relx.look.learning import learning_plots
 from relx.look.page import require_place
 from relx.look.plots import svg
-from relx.look.relation.class_curves import class_curves
-from relx.look.relation.report import context, figures_of, page_data, write_report
-from relx.look.relation.scored import confusion_plot, label_groups
+from relx.look.relation.label_groups import label_groups
+from relx.look.relation.report import context, page_data, write_report
+from relx.look.report import figures_of
 from relx.recipe import DataSection, Recipe
 from relx.score import ScoredRows
 from relx.scoring.one_of import scores
@@ -60,6 +62,10 @@ def made(sample, tmp_path_factory):
     result = CliRunner().invoke(report, arguments)
     assert result.exit_code == 0, result.output
     return out.parent, result.stdout
+
+
+def groups_of(rows):
+    return [group.labels for group in label_groups(rows.labels)]
 
 
 def numbers(folder, name):
@@ -191,7 +197,7 @@ def test_the_matrix_has_the_negative_label_first_then_groups_by_frequency():
     gold = np.array([3, 3, 0, 1, 2])
     examples = tuple(replace(row, id=str(i)) for i in range(5))
     rows = ScoredRows("a", "gold", examples, labels, gold, gold, np.eye(4)[gold])
-    (axes,) = confusion_plot(rows).figure.axes
+    (axes,) = confusion_plot(rows, groups_of(rows)).figure.axes
     assert [text.get_text() for text in axes.get_yticklabels()] == [
         "none",
         "org:c",
@@ -204,7 +210,7 @@ def test_long_labels_and_formulas_are_written_as_text():
     labels = LabelList(("가" * 60, "$a_b$ 50%"), None)
     gold = np.array([0, 1])
     rows = replace(two_rows(), labels=labels, gold=gold, predicted=gold, probabilities=np.eye(2))
-    figure = confusion_plot(rows).figure
+    figure = confusion_plot(rows, groups_of(rows)).figure
     figure.draw_without_rendering()
     written = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert written[0] == f"{'가' * 38}…"
@@ -276,7 +282,7 @@ def test_both_stages_learning_is_drawn(run_folder):
     assert (train.name, tapt.name) == ("learning-train", "learning-tapt")
     assert train.columns == ("epoch", "loss", "micro_f1", "auprc")
     assert train.rows == [(1, 2.0, 10.0, 20.0), (2, None, 30.0, 25.0)]
-    assert train.note == "The model is that of epoch 2, the best by micro-F1."
+    assert train.note == "The model is from epoch 2, the best by micro-F1."
     assert len(train.figure.axes) == 2  # no learning rate was noted
     assert tapt.rows == [(0, None, 90000.0), (1, 7.0, 300.0)]
     assert tapt.figure.axes[1].get_yscale() == "log"

@@ -1,8 +1,12 @@
 """Words found by Kiwi, the words that give a label away, and their clouds."""
 
 import io
+import os
+import subprocess
+import sys
 import warnings
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -212,6 +216,40 @@ def test_a_cloud_has_no_letter_that_its_font_lacks_and_no_verb(rows):
     assert "정주영" in found["object"]
     assert "설립" in found["context"]
     assert not any(word.endswith("하다") for word in found["context"])
+
+
+WORDS_IN_ORDER = """
+import re
+from types import SimpleNamespace
+
+from test_look_words import example
+from relx.look.relation.eda import words
+
+# Every word is a noun: Kiwi's dictionary takes seconds to load.
+words._analysed = lambda sentences: (
+    [SimpleNamespace(form=w[0], tag="NNG", start=w.start(), len=len(w[0]))
+     for w in re.finditer(r"\\w+", sentence)] for sentence in sentences
+)
+sentence = "서울 한국 대학교 공과 대학 학생회, 부산 항구 도시 시민 단체"
+entities = ("서울 한국 대학교 공과 대학 학생회", "부산 항구 도시 시민 단체")
+counts = words.count_words([example(0, sentence, *entities, "a")], ("a",))
+print([list(own) for own in words.cloud_words(counts, "a").values()])
+"""
+
+
+def test_words_of_equal_count_are_in_the_same_order_in_every_process():
+    """Python orders a set of strings by hashes, which differ from process to process."""
+    root = Path(__file__).parents[1]
+    orders = set()
+    for seed in ("1", "2"):
+        paths = os.pathsep.join([str(root), str(root / "tests")])
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": paths}
+        command = [sys.executable, "-c", WORDS_IN_ORDER]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root)
+        assert done.returncode == 0, done.stderr
+        orders.add(done.stdout)
+    (order,) = orders
+    assert "서울" in order and "부산" in order
 
 
 def test_a_cloud_is_a_small_transparent_picture_and_always_the_same():

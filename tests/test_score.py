@@ -12,7 +12,7 @@ import relx.predict
 from relx.data.labels import LabelList
 from relx.faults import InputError
 from relx.recipe import DataSection, Recipe
-from relx.score import gold_classes, join_on_id, score_run, score_submission, submission_rows
+from relx.score import gold_classes, join_on_id, run_rows, submission_rows
 from relx.tasks.relation.answers import read_submission, write_submission
 from relx.tasks.relation.rows import read_examples
 from relx_cli.main import run
@@ -77,7 +77,7 @@ class StubRun:
 
 
 def test_rows_are_joined_on_id(gold, pred):
-    found = score_submission(pred, gold, DATA, LABELS)
+    found = submission_rows(pred, gold, DATA, LABELS).scores()
     # Positive: predicted a, c, d, right c and d; gold b, c, d.
     assert found.accuracy == 50
     assert found.micro_f1 == pytest.approx(200 / 3)
@@ -93,8 +93,8 @@ def test_the_order_of_a_submission_does_not_matter(tmp_path):
     order = random.Random(5).sample(range(40), 40)
     write_submission(tmp_path / "straight.csv", ids, rows, LABELS)
     write_submission(tmp_path / "mixed.csv", [ids[i] for i in order], rows[order], LABELS)
-    straight = score_submission(tmp_path / "straight.csv", path, DATA, LABELS)
-    assert straight == score_submission(tmp_path / "mixed.csv", path, DATA, LABELS)
+    straight = submission_rows(tmp_path / "straight.csv", path, DATA, LABELS).scores()
+    assert straight == submission_rows(tmp_path / "mixed.csv", path, DATA, LABELS).scores()
 
 
 def test_rows_carry_what_was_predicted_for_each(gold, pred):
@@ -109,7 +109,7 @@ def test_rows_carry_what_was_predicted_for_each(gold, pred):
 def test_ids_that_do_not_match_are_refused(tmp_path, pred):
     path = write_gold(tmp_path / "other.csv", ["a", "b", "x"], [NAMES[0]] * 3)
     with pytest.raises(InputError) as caught:
-        score_submission(pred, path, DATA, LABELS)
+        submission_rows(pred, path, DATA, LABELS)
     missing, extra = caught.value.faults
     assert missing.what == f"1 ids of {path} are missing here"
     assert missing.where == f"{pred}, column id"
@@ -146,13 +146,13 @@ def test_gold_rows_without_labels_are_refused(gold):
 def test_the_competitions_test_file_is_no_gold_file(tmp_path, pred):
     path = write_gold(tmp_path / "test.csv", ["a", "b", "c", "d"], ["100"] * 4)
     with pytest.raises(InputError, match="4 of 4 rows have no label"):
-        score_submission(pred, path, DATA, LABELS)
+        submission_rows(pred, path, DATA, LABELS)
 
 
 def test_a_label_that_overrules_its_probabilities_counts_and_is_mentioned(gold, pred, capsys):
     text = pred.read_text(encoding="utf-8").replace("b,no_relation", "b,per:spouse")
     pred.write_text(text, encoding="utf-8")
-    found = score_submission(pred, gold, DATA, LABELS)
+    found = submission_rows(pred, gold, DATA, LABELS).scores()
     assert found.accuracy == 75
     assert "in 1 rows pred_label is not the most probable class" in capsys.readouterr().err
 
@@ -162,17 +162,18 @@ def test_a_run_is_scored_as_its_submission_would_be(tmp_path, gold):
     rows = rows.astype(np.float16)
     path = tmp_path / "submission.csv"
     write_submission(path, ["a", "b", "c", "d"], rows, LABELS)
-    assert score_run(StubRun(rows), gold, DATA) == score_submission(path, gold, DATA, LABELS)
+    expected = submission_rows(path, gold, DATA, LABELS).scores()
+    assert run_rows(StubRun(rows), gold, DATA).scores() == expected
 
 
 def test_a_run_that_gives_nan_is_refused(gold):
     with pytest.raises(InputError, match="nan"):
-        score_run(StubRun(np.full((4, 3), np.nan)), gold, DATA)
+        run_rows(StubRun(np.full((4, 3), np.nan)), gold, DATA)
 
 
 def test_rows_that_were_trained_on_are_warned_about(gold, capsys):
     data = DataSection(train=str(gold))
-    score_run(StubRun(np.eye(3)[[0, 1, 2, 1]]), gold, data)
+    run_rows(StubRun(np.eye(3)[[0, 1, 2, 1]]), gold, data)
     assert "the run was trained on" in capsys.readouterr().err
 
 
@@ -192,7 +193,7 @@ def test_command_prints_tables_without_colour_into_a_pipe(gold, pred, label_file
 def test_command_prints_json_alone(gold, pred, label_file):
     arguments = ["--gold", str(gold), "--pred", str(pred), "--labels", label_file, "--json"]
     result = CliRunner().invoke(score, arguments)
-    expected = score_submission(pred, gold, DATA, LABELS).to_json()
+    expected = submission_rows(pred, gold, DATA, LABELS).scores().to_json()
     assert json.loads(result.stdout) == expected
 
 
@@ -202,7 +203,7 @@ def test_command_counts_every_class_where_none_is_negative(gold, pred, label_fil
     assert json.loads(result.stdout)["micro_f1"] == 50
     result = CliRunner().invoke(score, [*arguments, "--negative", "per:spouse"])
     labels = LabelList(NAMES, "per:spouse")
-    expected = score_submission(pred, gold, DATA, labels).micro_f1
+    expected = submission_rows(pred, gold, DATA, labels).scores().micro_f1
     assert json.loads(result.stdout)["micro_f1"] == expected
 
 

@@ -162,7 +162,7 @@ def test_without_a_tokenizer_the_window_is_left_out_and_said(tmp_path, labels):
     report = validate(recipe_from_tree({**tree, "encoder": {"from": str(tmp_path / "none")}}))
     assert not report.faults
     (check,) = report.left_out
-    assert check.startswith("texts longer than the window, as there is no tokenizer: ")
+    assert check.startswith("texts longer than the window, for want of a tokenizer: ")
 
 
 # --- the command

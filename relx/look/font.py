@@ -1,4 +1,4 @@
-"""A font with Korean letters, from the system or from `relx[look]`, so that no letter is a box."""
+"""A font with Korean letters, from the system or from `relx[look]`: no letter becomes a box."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import functools
 import importlib.util
 import io
-from collections.abc import Iterable
 from pathlib import Path
 
 from relx.faults import Fault, InputError
@@ -24,7 +23,7 @@ FAMILIES = (
 )
 PACKAGE = "koreanize_matplotlib"  # only its font file is used; it is not imported
 SAMPLE = "가힣한글"
-MISSING = "?"  # what stands for a letter that no font has
+MISSING = "?"  # in place of a letter that no font has
 
 
 @functools.cache
@@ -118,12 +117,6 @@ def _subset(path: Path, letters: set[int]) -> bytes:
     stream = io.BytesIO()
     save_font(font, stream, options)
     return stream.getvalue()
-
-
-def undrawable(texts: Iterable[str]) -> set[str]:
-    """Returns the letters that no font here has."""
-    known = _known()
-    return {letter for text in texts for letter in text if ord(letter) not in known}
 
 
 @functools.cache

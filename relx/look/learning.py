@@ -1,4 +1,4 @@
-"""How a run learnt: the curves of both of its stages."""
+"""How a run learnt: the learning curves of its stages."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ TAPT = (
     ("pseudo-perplexity of held-out sentences", {"pseudo_perplexity": "pseudo-perplexity"}),
     ("learning rate", {"learning_rate": "learning rate"}),
 )
-WIDE = 20.0  # a largest value so many times the least is drawn on a logarithmic axis
+WIDE = 20.0  # where the largest value is so many times the smallest, the axis is logarithmic
 
 Epochs = Sequence[Mapping[str, Any]]
 
 
 def learning_plots(fold_folder: Path) -> list[Plot]:
-    """Draws the curves of a run's stages, where they left a log.
+    """Draws the learning curves of each stage of a run that left a log.
 
     Args:
         fold_folder: The run's `train/fold-K` folder.
@@ -54,14 +54,14 @@ def learning_plots(fold_folder: Path) -> list[Plot]:
 def _train_plot(epochs: Epochs, manifest: Manifest) -> Plot:
     best = manifest.results.get("best_epoch")
     by = {"micro_f1": "micro-F1", "auprc": "AUPRC"}[manifest.recipe["train"]["best_by"]]
-    note = f"The model is that of epoch {best}, the best by {by}." if best else ""
+    note = f"The model is from epoch {best}, the best by {by}." if best else ""
     return _stage_plot("learning-train", "Fine-tuning, by epoch", TRAIN, epochs, note, best)
 
 
 def _tapt_plot(epochs: Epochs, manifest: Manifest) -> Plot:
     before = manifest.results.get("pseudo_perplexity_before")
     begun = [{"epoch": -1, "pseudo_perplexity": before}] if before else []
-    note = "Epoch 0 is the encoder as it was before." if before else ""
+    note = "Epoch 0 is the encoder before this stage." if before else ""
     title = "Task-adaptive pretraining, by epoch"
     return _stage_plot("learning-tapt", title, TAPT, [*begun, *epochs], note, None)
 
@@ -111,6 +111,6 @@ def _logged(epochs: Epochs, keys: Mapping[str, str]) -> list[str]:
 
 def _columns(epochs: Epochs) -> list[str]:
     """Lists every number that the log has, in its order."""
-    longest = max(epochs, key=len)  # what stands before the first epoch has one number
+    longest = max(epochs, key=len)  # what was measured before the first epoch is one number
     names = dict.fromkeys([*longest, *(key for epoch in epochs for key in epoch)])
     return [name for name in names if name != "epoch"]

@@ -63,7 +63,7 @@ def write_page(
 
     Args:
         path: The page to write.
-        template: The template's name, such as `report.html`.
+        template: The template's name, as for `render`.
         plots: The plots; the template finds each in `pictures` under its name.
         context: What else the template reads.
         facts: Figures for programs, kept in the plots' index.
@@ -124,7 +124,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     """Fills a template.
 
     Args:
-        template: Its name in `relx/look/templates`.
+        template: Its name, such as `report.html`, or `relation/report.html` where it is a task's.
         context: What it reads; a name that is missing is an error.
 
     Returns:
@@ -136,11 +136,11 @@ def render(template: str, context: Mapping[str, Any]) -> str:
 
 @functools.cache
 def environment() -> Environment:
-    """Returns the templates, which find `static(name)` and the filter `embedded`."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    """Returns the templates, which can call `static(name)` and have the filter `embedded`."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     made = Environment(
-        loader=PackageLoader(PACKAGE),
+        loader=FunctionLoader(lambda name: _read("templates", name)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -152,7 +152,7 @@ def environment() -> Environment:
 
 
 def embedded(value: Any) -> Markup:
-    """Returns JSON that may stand in a `<script type="application/json">` whatever it holds."""
+    """Returns JSON that is safe in a `<script type="application/json">` whatever it holds."""
     from markupsafe import Markup
 
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -162,7 +162,13 @@ def embedded(value: Any) -> Markup:
 
 
 def _static(name: str) -> Markup:
-    """Reads a style sheet or script of the project's own, to stand in the page itself."""
+    """Reads a style sheet or a script of relx's own, which becomes a part of the page."""
     from markupsafe import Markup
 
-    return Markup((files(PACKAGE) / "static" / name).read_text(encoding="utf-8"))
+    return Markup(_read("static", name))
+
+
+def _read(kind: str, name: str) -> str:
+    """Reads a file of `templates` or `static`; a name such as `relation/eda.js` is a task's."""
+    folder, _, file = name.rpartition("/")
+    return files(PACKAGE).joinpath(folder, kind, file).read_text(encoding="utf-8")

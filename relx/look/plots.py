@@ -1,4 +1,4 @@
-"""Plots that a page shows in the reader's colours, and that stand beside it as PNG, SVG and CSV."""
+"""Plots that a page shows in the reader's colours, and that are beside it as PNG, SVG and CSV."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Plot:
         title: What it shows, in one line.
         figure: The drawing.
         columns: The headings of the numbers.
-        rows: The numbers, a tuple a line of the CSV.
+        rows: The numbers, one tuple per line of the CSV.
         note: What to know when looking at it; may be empty.
     """
 
@@ -107,7 +107,7 @@ def heat_map(
         rows: The rows' names.
         columns: The columns' names.
         highest: The value of the darkest colour; the largest one unless given.
-        texts: What stands in the cells; nothing unless given.
+        texts: The text in each cell; none unless given.
     """
     top = float(np.nanmax(values, initial=0.0)) if highest is None else highest
     axes.pcolormesh(values, cmap=HEAT, vmin=0, vmax=top or 1.0, rasterized=values.size > 4096)
@@ -120,10 +120,10 @@ def heat_map(
     axes.grid(False)
     for row, cells in enumerate(texts or ()):
         for column, text in enumerate(cells):
-            # Dark cells take light letters; these two colours mean the same in light and dark.
+            # Dark cells need light letters; both colours are the same in light and dark mode.
             color = "#fefefe" if values[row, column] > 0.55 * (top or 1.0) else "#10131a"
             style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6}
-            if text:  # inside its cell, so the layout need not measure it
+            if text:  # inside its cell, so that the layout need not measure it
                 axes.text(column + 0.5, row + 0.5, text, color=color, in_layout=False, **style)
 
 
@@ -233,6 +233,6 @@ def _use_style() -> None:
         "grid.linewidth": 0.8,
         "legend.frameon": False,
         "svg.hashsalt": "relx",
-        "text.parse_math": False,  # a dollar sign in a sentence is no formula
+        "text.parse_math": False,  # a dollar sign in a sentence does not begin a formula
     }
     matplotlib.rcParams.update(settings)

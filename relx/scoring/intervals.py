@@ -1,25 +1,56 @@
-"""How far scores would move on other rows of the same kind: the bootstrap over rows."""
+"""How far scores would move on other rows of the same kind: a bootstrap over rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from relx.scoring.curves import ranking, rates
+
 if TYPE_CHECKING:
-    from relx.score import ScoredRows
+    from relx.data.labels import LabelList
+    from relx.scoring.one_of import ClassScores, Scores
 
 SCORES = ("micro_f1", "auprc", "precision", "recall", "accuracy")
 CLASS_SCORES = ("precision", "recall", "f1", "auprc")
 LEVEL = 95.0  # percent of the draws that an interval holds
-CHUNK = 2**19  # weights held at a time: memory does not grow with the draws, and caches hold them
+CHUNK = 2**19  # weights held at a time: they fit a cache, and memory does not grow with the draws
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer[Any]]
 Weights = npt.NDArray[np.int32]
+
+
+class Scored(Protocol):
+    """What was predicted for some rows, beside their gold labels."""
+
+    @property
+    def labels(self) -> LabelList:
+        """The label list, in the order of the classes."""
+        ...
+
+    @property
+    def gold(self) -> npt.NDArray[np.int64]:
+        """The class of each row, `(rows,)`."""
+        ...
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The class predicted for each row, `(rows,)`."""
+        ...
+
+    @property
+    def probabilities(self) -> Floats:
+        """`(rows, classes)`."""
+        ...
+
+    def scores(self) -> Scores:
+        """The scores of the rows themselves."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +70,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """The intervals of a set of predictions.
+    """The intervals of every score of some predictions.
 
     Args:
         scores: By the names of `SCORES`.
@@ -58,7 +89,7 @@ class Difference:
         value: On the rows themselves, in percentage points.
         low: The lower end of the interval.
         high: The upper end of the interval.
-        p: Two-sided: the smallest level at which the interval leaves out 0.
+        p: Two-sided: the smallest level at which the interval excludes 0.
     """
 
     value: float
@@ -69,27 +100,27 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """What each draw scored: `(draws,)` by score, and `(draws, classes)` by score of a class."""
+    """The scores of each draw: `(draws,)` by score, and `(draws, classes)` by score of a class."""
 
     scores: dict[str, Floats]
     classes: dict[str, Floats]
 
 
-def bootstrap(rows: ScoredRows, draws: int = 1000, seed: int = 0) -> Intervals:
-    """Computes the 95 % intervals of every score by drawing rows with replacement.
+def bootstrap(rows: Scored, draws: int = 1000, seed: int = 0) -> Intervals:
+    """Computes a 95 % interval of every score by drawing rows with replacement.
 
     Percentile intervals (Efron 1979, "Bootstrap methods: another look at the jackknife"; Efron and
     Tibshirani 1993, chapter 13). Each draw takes as many rows as there are and scores them as
-    `scoring.one_of` would; that a row may stand in a draw several times is counted, not copied.
+    `scoring.one_of` would; a row that is drawn several times has a weight, and is not copied.
 
     Args:
         rows: The rows and what was predicted for them.
-        draws: How often rows are drawn.
+        draws: How many times rows are drawn.
         seed: Of the draws; the same seed and number of rows give the same draws.
 
     Returns:
-        The intervals. A class that a draw happens to lack is left out of its AUPRC. Where classes
-        are rare, AUPRC's interval may lie beside its value: repeated rows flatter a curve.
+        The intervals. A draw that happens to lack a class has no AUPRC of that class. Where
+        classes are rare, AUPRC's interval may not contain its value: repeated rows flatter a curve.
     """
     (drawn,) = _resampled([rows], draws, seed)
     values = rows.scores()
@@ -105,27 +136,28 @@ def bootstrap(rows: ScoredRows, draws: int = 1000, seed: int = 0) -> Intervals:
 
 
 def paired_bootstrap(
-    a: ScoredRows, b: ScoredRows, draws: int = 1000, seed: int = 0
+    a: Scored, b: Scored, draws: int = 1000, seed: int = 0
 ) -> tuple[dict[str, Difference], dict[str, dict[str, Difference]]]:
-    """Computes the 95 % intervals of b's scores less a's on the same draws of rows.
+    """Computes 95 % intervals of b's scores minus a's, on the same draws of rows.
 
-    Percentile intervals as of `bootstrap`. The p-value inverts them: twice the smaller share of
+    Percentile intervals, as in `bootstrap`. The p-value inverts them: twice the smaller share of
     draws on one side of 0, the rows themselves counted as one more draw on either side (Efron and
     Tibshirani 1993, chapter 15; Davison and Hinkley 1997, section 4.2).
 
     Args:
         a: Rows and what was predicted for them.
-        b: The same rows, predicted otherwise.
-        draws: How often rows are drawn.
+        b: The same rows in the same order, with other predictions.
+        draws: How many times rows are drawn.
         seed: Of the draws.
 
     Returns:
         The differences by the names of `SCORES`, and by label and the names of `CLASS_SCORES`.
 
     Raises:
-        ValueError: The rows, their gold classes or the labels differ.
+        ValueError: Their gold classes or labels differ.
     """
-    _require_same_rows(a, b)
+    if a.labels != b.labels or not np.array_equal(a.gold, b.gold):
+        raise ValueError("both must have the same label list, and the same gold label for each row")
     drawn_a, drawn_b = _resampled([a, b], draws, seed)
     of_a, of_b = a.scores(), b.scores()
     scores = {
@@ -143,27 +175,22 @@ def paired_bootstrap(
     return scores, classes
 
 
-def _require_same_rows(a: ScoredRows, b: ScoredRows) -> None:
-    if [row.id for row in a.examples] != [row.id for row in b.examples]:
-        raise ValueError("the two must have predicted the same ids in the same order")
-    if a.labels != b.labels or not np.array_equal(a.gold, b.gold):
-        raise ValueError("the two must have the same labels, and the same gold labels of the rows")
-
-
 def _ends(drawn: Floats) -> tuple[float, float]:
-    """Returns the percentiles between which `LEVEL` percent of the draws lie that have a figure."""
+    """Returns the percentiles that enclose `LEVEL` percent of the draws; nan is no draw."""
     outside = (100 - LEVEL) / 2
     low, high = np.nanpercentile(drawn, [outside, 100 - outside])
     return float(low), float(high)
 
 
-def _difference(a: Any, b: Any, name: str, drawn: Floats) -> Difference:
+def _difference(
+    a: Scores | ClassScores, b: Scores | ClassScores, name: str, drawn: Floats
+) -> Difference:
     one_side = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     p = min(1.0, 2 * (one_side + 1) / (int(np.isfinite(drawn).sum()) + 1))
     return Difference(getattr(b, name) - getattr(a, name), *_ends(drawn), p)
 
 
-def _resampled(predictions: Sequence[ScoredRows], draws: int, seed: int) -> list[_Draws]:
+def _resampled(predictions: Sequence[Scored], draws: int, seed: int) -> list[_Draws]:
     """Scores each set of predictions on the same draws of their common rows."""
     scorers = [_Scorer(rows) for rows in predictions]
     chunks: list[list[_Draws]] = [[] for _ in predictions]
@@ -178,11 +205,11 @@ def _joined(chunks: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
 
 
 def _drawn_weights(rows: int, draws: int, seed: int) -> Iterator[Weights]:
-    """Draws rows with replacement, and counts how often each was drawn.
+    """Draws rows with replacement, and counts how many times each was drawn.
 
     Args:
         rows: How many rows there are, and how many are drawn each time.
-        draws: How often they are drawn.
+        draws: How many times they are drawn.
         seed: Of the draws.
 
     Yields:
@@ -192,16 +219,16 @@ def _drawn_weights(rows: int, draws: int, seed: int) -> Iterator[Weights]:
     at_once = max(1, CHUNK // rows)
     for start in range(0, draws, at_once):
         columns = min(at_once, draws - start)
-        drawn = rng.integers(rows, size=(columns, rows))
+        drawn = rng.integers(rows, size=(columns, rows))  # (draws, rows)
         cells = drawn * columns + np.arange(columns)[:, None]
-        counts = np.bincount(cells.ravel(), minlength=rows * columns)
+        counts = np.bincount(cells.ravel(), minlength=rows * columns)  # (rows * draws,)
         yield counts.astype(np.int32).reshape(rows, columns)
 
 
 class _Scorer:
-    """Computes the scores of weighted rows; a weight of 2 is a row that stands there twice."""
+    """Computes the scores of weighted rows: a weight of 2 counts as two equal rows."""
 
-    def __init__(self, rows: ScoredRows) -> None:
+    def __init__(self, rows: Scored) -> None:
         classes = len(rows.labels)
         right = np.flatnonzero(rows.gold == rows.predicted)
         self._hits = _Tally(rows.gold[right], classes, right)
@@ -215,11 +242,11 @@ class _Scorer:
     def score(self, weights: Weights) -> _Draws:
         """Scores weights `(rows, draws)`."""
         tallies = (self._hits, self._given, self._support)
-        hits, given, support = (tally.counts(weights) for tally in tallies)
+        hits, given, support = (tally.counts(weights) for tally in tallies)  # (draws, classes)
         areas = np.stack([curve.areas(weights) for curve in self._curves], axis=1)
-        by_class = dict(zip(CLASS_SCORES, (*_rates(hits, given, support), areas), strict=True))
+        by_class = dict(zip(CLASS_SCORES, (*rates(hits, given, support), areas), strict=True))
         totals = (count[:, self._positive].sum(axis=1) for count in (hits, given, support))
-        precision, recall, f1 = _rates(*totals)
+        precision, recall, f1 = rates(*totals)  # (draws,)
         overall = {"precision": precision, "recall": recall, "micro_f1": f1}
         overall["auprc"] = np.nanmean(areas, axis=1)
         overall["accuracy"] = 100 * hits.sum(axis=1) / self._rows
@@ -232,7 +259,7 @@ class _Tally:
     Args:
         classes_of: The class of each row that is counted, `(counted,)`.
         classes: How many classes there are.
-        rows: Where those rows stand, `(counted,)`; all rows in order unless given.
+        rows: The indices of those rows, `(counted,)`; all rows in order unless given.
     """
 
     def __init__(self, classes_of: Ints, classes: int, rows: Ints | None = None) -> None:
@@ -242,12 +269,12 @@ class _Tally:
 
     def counts(self, weights: Weights) -> Floats:
         """Counts, `(draws, classes)`, from weights `(rows, draws)`."""
-        up_to = _running(weights, self._order)[self._bounds]
+        up_to = _running(weights, self._order)[self._bounds]  # (classes + 1, draws)
         return np.diff(up_to, axis=0).T.astype(np.float64)
 
 
 class _Curve:
-    """One class's precision-recall curve: the places in the ranking where its recall grows.
+    """One class's precision-recall curve: the positions in the ranking at which recall grows.
 
     Args:
         positive: Which rows have the class, `(rows,)`.
@@ -255,21 +282,20 @@ class _Curve:
     """
 
     def __init__(self, positive: npt.NDArray[np.bool_], score: Floats) -> None:
-        order = np.argsort(-score, kind="stable")
-        found = np.append(0, np.cumsum(positive[order]))  # by how many rows are above a threshold
-        ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1) + 1
+        order, ends = ranking(score)
+        found = np.append(0, np.cumsum(positive[order]))  # hits among the first 0, 1, … rows
         starts = np.append(0, ends[:-1])
         grows = found[ends] > found[starts]
         self._starts, self._ends = starts[grows], ends[grows]
         self._found_before, self._found_after = found[self._starts], found[self._ends]
-        # What is ranked below the last row of the class does not change the area.
+        # Rows that are ranked below the last row of the class do not change the area.
         self._order = order[: self._ends[-1]] if grows.any() else order[:0]
         self._positives = self._order[positive[self._order]]
 
     def areas(self, weights: Weights) -> Floats:
         """Computes the areas in percent, `(draws,)`, from weights `(rows, draws)`.
 
-        A draw that happens to lack the class has none, nan: the 50 of `scoring.one_of.auprc` is for
+        A draw that happens to lack the class has none, nan: the 50 of `curves.class_auprc` is for
         gold files without the class, and would pull the draws away from the value.
         """
         given, hits = _running(weights, self._order), _running(weights, self._positives)
@@ -285,14 +311,7 @@ class _Curve:
 
 
 def _running(weights: Weights, order: Ints) -> Weights:
-    """Sums the weights of ever more rows: `(rows in order + 1, draws)`, from no row on."""
+    """Sums the weights of the first 0, 1, … rows of an order: `(rows + 1, draws)`."""
     sums = np.zeros((len(order) + 1, weights.shape[1]), np.int32)
     np.cumsum(weights[order], axis=0, dtype=np.int32, out=sums[1:])
     return sums
-
-
-def _rates(hits: Floats, given: Floats, support: Floats) -> tuple[Floats, Floats, Floats]:
-    """Turns counts into precision, recall and F1 in percent; 0 where nothing was counted."""
-    pairs = ((hits, given), (hits, support), (2 * hits, given + support))
-    precision, recall, f1 = (100 * part / np.maximum(whole, 1) for part, whole in pairs)
-    return precision, recall, f1

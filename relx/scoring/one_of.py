@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from relx.scoring.curves import class_auprc, rates
+
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
     from relx.data.row import Row
@@ -25,7 +27,7 @@ class ClassScores:
         precision: In percent; 0 where the class was never predicted.
         recall: In percent; 0 where no gold row has the class.
         f1: In percent.
-        auprc: In percent; 50 where no gold row has the class (see `auprc`).
+        auprc: In percent; 50 where no gold row has the class (see `class_auprc`).
         support: How many gold rows have the class.
         predicted: How many rows were predicted to have it.
     """
@@ -159,15 +161,15 @@ def scores(
     if predicted is None:
         predicted = ONE_OF.choose(probabilities)
     hits, given, support = _counts(gold, predicted, len(labels))
-    precision, recall, f1 = _rates(hits, given, support)
+    precision, recall, f1 = rates(hits, given, support)
     areas = class_auprc(gold, probabilities)
-    rates = zip(precision.tolist(), recall.tolist(), f1.tolist(), areas.tolist(), strict=True)
+    percentages = zip(precision.tolist(), recall.tolist(), f1.tolist(), areas.tolist(), strict=True)
     counts = zip(support.tolist(), given.tolist(), strict=True)
     classes = {
         name: ClassScores(*percents, *numbers)
-        for name, percents, numbers in zip(labels.names, rates, counts, strict=True)
+        for name, percents, numbers in zip(labels.names, percentages, counts, strict=True)
     }
-    micro = _rates(*_positive_totals(hits, given, support, labels))
+    micro = rates(*_positive_totals(hits, given, support, labels))
     micro_precision, micro_recall, micro_f1_ = (float(rate[0]) for rate in micro)
     return Scores(
         micro_f1=micro_f1_,
@@ -178,70 +180,6 @@ def scores(
         rows=len(gold),
         classes=classes,
     )
-
-
-def micro_f1(gold: Ints, predicted: Ints, labels: LabelList) -> float:
-    """Computes micro-F1 over all classes but the negative one.
-
-    Equal to scikit-learn's `f1_score(gold, predicted, average="micro", labels=...)` over those
-    classes; without a negative class all classes count.
-
-    Args:
-        gold: The class of each row, `(rows,)`.
-        predicted: The class predicted for each row, `(rows,)`.
-        labels: The label list.
-
-    Returns:
-        Micro-F1 in percent; 0 where none of those classes is in gold or predicted.
-    """
-    totals = _positive_totals(*_counts(gold, predicted, len(labels)), labels)
-    return float(_rates(*totals)[2][0])
-
-
-def auprc(gold: Ints, probabilities: Floats) -> float:
-    """Computes the area under the precision-recall curve, averaged over all classes.
-
-    Per class it is scikit-learn's `auc(recall, precision)` of `precision_recall_curve`, with the
-    class's one-hot gold and its probabilities. A class that no gold row has counts 50 %: there
-    scikit-learn sets recall to 1 and precision to 0 at every threshold and draws the straight
-    line to (0, 1). Small gold files with absent classes therefore score nearer to 50.
-
-    Args:
-        gold: The class of each row, `(rows,)`, at least one row.
-        probabilities: `(rows, classes)`.
-
-    Returns:
-        The mean over the classes, in percent.
-    """
-    return float(class_auprc(gold, probabilities).mean())
-
-
-def class_auprc(gold: Ints, probabilities: Floats) -> npt.NDArray[np.float64]:
-    """Computes each class's area under the precision-recall curve, as `auprc` describes.
-
-    Args:
-        gold: The class of each row, `(rows,)`, at least one row.
-        probabilities: `(rows, classes)`.
-
-    Returns:
-        The areas in percent, `(classes,)`.
-    """
-    areas = [_area(gold == index, column) for index, column in enumerate(probabilities.T)]
-    return 100 * np.array(areas, dtype=np.float64)
-
-
-def _area(positive: npt.NDArray[np.bool_], score: Floats) -> float:
-    """Computes one class's area, with a threshold at every distinct score."""
-    if not positive.any():
-        return 0.5
-    order = np.argsort(-score, kind="stable")
-    ranked = score[order]
-    last_of_ties = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    hits = np.cumsum(positive[order])[last_of_ties]
-    # The curve starts above the highest threshold: nothing found, precision 1 by definition.
-    precision = np.concatenate([[1.0], hits / (last_of_ties + 1)])
-    recall = np.concatenate([[0.0], hits / hits[-1]])
-    return float(np.sum(np.diff(recall) * (precision[1:] + precision[:-1]) / 2))
 
 
 def _counts(gold: Ints, predicted: Ints, classes: int) -> tuple[Ints, Ints, Ints]:
@@ -262,10 +200,3 @@ def _positive_totals(
         counts[positive].sum(keepdims=True) for counts in (hits, given, support)
     )
     return hits, given, support
-
-
-def _rates(hits: Ints, given: Ints, support: Ints) -> tuple[Floats, Floats, Floats]:
-    """Turns counts into precision, recall and F1 in percent; 0 where nothing was counted."""
-    pairs = [(hits, given), (hits, support), (2 * hits, given + support)]
-    precision, recall, f1 = (100 * part / np.maximum(whole, 1) for part, whole in pairs)
-    return precision, recall, f1

@@ -119,7 +119,9 @@ def write_attention(out: Path, attention: SentenceAttention, view: View) -> None
         "prediction": _prediction(attention),
         "data": page_data(attention, view, bits),
     }
-    write_page(out, "attention.html", attention_plots(attention, view), context, _facts(attention))
+    write_page(
+        out, "relation/attention.html", attention_plots(attention, view), context, _facts(attention)
+    )
     size = out.stat().st_size
     if size > LARGE_PAGE:
         advice = "a shorter tokens.max_length makes one that opens sooner"

@@ -27,7 +27,7 @@ POOLED = "●"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is looked at first, and drawn besides the rest.
+    """What the page shows first, and what gets a plot of its own.
 
     Args:
         layer: A layer from 1 on; None for the mean of all.
@@ -93,7 +93,7 @@ def _map_plot(
     side = cell * len(tokens) + 1.6
     figure, axes = new_figure(side, side)
     heat_map(axes, numbers, names, names, _darkest(numbers, attention.special[kept]))
-    # Points are 1/72 inch, and letters stand in three quarters of a cell.
+    # Points are 1/72 inch; letters take three quarters of a cell.
     axes.tick_params(labelsize=min(9.0, 0.75 * 72 * cell))
     for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
         for label, token in zip(labels, tokens.tolist(), strict=True):
@@ -124,7 +124,7 @@ def _color(attention: SentenceAttention, token: int) -> str:
 def _cells(
     attention: SentenceAttention, tokens: npt.NDArray[np.intp], numbers: Map
 ) -> list[tuple[Any, ...]]:
-    """The numbers of a map, a cell a line; tokens are counted from 0 over the whole row."""
+    """The numbers of a map, one line per cell; tokens count from 0 over the whole row."""
     named = [(token, attention.tokens[token].text) for token in tokens.tolist()]
     return [
         (*query, *key, f"{weight:.6g}")
@@ -151,7 +151,7 @@ def _layers_plot(attention: SentenceAttention, kept: npt.NDArray[np.bool_]) -> P
         axes.set_aspect("equal")
         axes.collections[0].set_rasterized(True)  # they are many cells together
         axes.set_title(f"layer {index + 1}", fontsize=8)
-    # A column a key: a line a cell would be millions of a long sentence.
+    # One column per key: one line per cell would be millions for a long sentence.
     named = [(token, attention.tokens[token].text) for token in tokens.tolist()]
     columns = ("layer", "query", "query_token", *(f"{token} {text}" for token, text in named))
     rows = [

@@ -77,7 +77,7 @@
     const relisted = SHOWN_BY.some(differs), chosen = differs("row") || differs("missing");
     if (relisted) showList(current, cause);
     else if (chosen) {
-      // After the details of a row are closed, the list stands at that row.
+      // After the details of a row are closed, the list is at that row.
       const place = selection.places[current.row ?? previous.row];
       if (place >= 0) list.select(place);
     }

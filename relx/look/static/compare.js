@@ -44,17 +44,19 @@
     });
   };
 
-  // Cuts at each border, so that a piece is wholly inside or outside each entity.
+  // Cuts at each border, so that a piece is wholly inside or outside each span.
   const marked = (row) => {
     const sentence = rows.sentence[row];
-    const spans = ["subject", "object"].map((role) => [role, ...rows[role][row]]);
+    const spans = window.relxTask.spans
+      .filter(({ name }) => rows[name][row] !== null)
+      .map(({ name }) => [name, ...rows[name][row]]);
     const cuts = [...new Set([0, sentence.length, ...spans.flatMap(([, start, end]) => [start, end])])];
     cuts.sort((a, b) => a - b);
     return cuts.slice(1).map((end, piece) => {
       const text = sentence.slice(cuts[piece], end);
       const over = spans.filter(([, start, stop]) => start < end && stop > cuts[piece]);
       if (!over.length) return text;
-      const tags = over.filter(([, , stop]) => stop === end).map(([role, , , type]) => `${role} ${type}`);
+      const tags = over.filter(([, , stop]) => stop === end).map(([role, , , type = ""]) => `${role} ${type}`.trim());
       return element("mark", { class: over.map(([role]) => role).join(" "), "data-tag": tags.join(" · ") || null }, text);
     });
   };

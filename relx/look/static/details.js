@@ -55,22 +55,26 @@
         element("span", { class: "percent" }, confidence)));
   };
 
-  const entity = (title, role, row) => {
-    const classes = `${role} ${role}-start ${role}-end`;
-    return fact(title, {}, element("mark", { class: classes, dir: "auto" }, rows.word(role, row)),
-      element("span", { class: "type" }, rows.typeOf(role, row)));
+  const spanFact = ({ name, title }, row) => {
+    const classes = `${name} ${name}-start ${name}-end`;
+    const type = name in rows.names ? rows.valueOf(name, row) : "";
+    return fact(title, {}, element("mark", { class: classes, dir: "auto" }, rows.word(name, row)),
+      ...(type ? [element("span", { class: "type" }, type)] : []));
   };
 
+  // The type of a span is shown with the span.
+  const spanNames = new Set(rows.spans.map(({ name }) => name));
+  const others = rows.facets.filter(({ name }) => !spanNames.has(name));
   const factsOf = (row) => {
-    const source = rows.sourceOf(row);
+    const told = others.filter(({ name }) => rows.valueOf(name, row));
     return element("dl", { class: "facts" },
-      entity("Subject", "subject", row), entity("Object", "object", row),
-      ...(source ? [fact("Source", {}, source)] : []));
+      ...rows.spans.map((span) => spanFact(span, row)),
+      ...told.map(({ name, title }) => fact(title, {}, rows.valueOf(name, row))));
   };
 
   // -- rows like it ------------------------------------------------------------------------
 
-  // The same sentence may stand in several rows, with other entities.
+  // Several rows may have the same sentence, with other spans.
   let rowsOf = null;
   const siblings = (row) => {
     if (rowsOf === null) {
@@ -80,9 +84,9 @@
     return rowsOf.get(rows.sentence[row]).filter((other) => other !== row);
   };
   const inWords = (row) => {
-    const entities = `${rows.word("subject", row)} – ${rows.word("object", row)}`;
+    const words = rows.spans.map(({ name }) => rows.word(name, row)).join(" – ");
     const said = rows.isRight(row) ? "right" : `predicted ${label(rows.predicted[row])}`;
-    return `${entities}: ${label(rows.gold[row])}, ${said}`;
+    return `${words}: ${label(rows.gold[row])}, ${said}`;
   };
   const othersOf = (row, open) => {
     const items = siblings(row).slice(0, OTHERS).map((other) => element("li", {},

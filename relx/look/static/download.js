@@ -2,14 +2,18 @@
 (() => {
   "use strict";
   const { element, browser, rows } = window.relxReport;
+  // A span has its words, and where it is a facet too, its type.
+  const columnsOf = ({ name }) => [
+    [name, (row) => rows.word(name, row)],
+    ...(name in rows.names ? [[`${name}_type`, (row) => rows.valueOf(name, row)]] : []),
+  ];
+  const spanNames = new Set(rows.spans.map(({ name }) => name));
+  const others = rows.facets.filter(({ name }) => !spanNames.has(name));
   const COLUMNS = {
     id: (row) => rows.id[row],
     sentence: (row) => rows.sentence[row],
-    subject: (row) => rows.word("subject", row),
-    subject_type: (row) => rows.typeOf("subject", row),
-    object: (row) => rows.word("object", row),
-    object_type: (row) => rows.typeOf("object", row),
-    source: (row) => rows.sourceOf(row),
+    ...Object.fromEntries(rows.spans.flatMap(columnsOf)),
+    ...Object.fromEntries(others.map(({ name }) => [name, (row) => rows.valueOf(name, row)])),
     gold: (row) => rows.labels[rows.gold[row]],
     predicted: (row) => rows.labels[rows.predicted[row]],
     confidence: (row) => rows.confidence[row] / 10000,
@@ -24,7 +28,7 @@
   document.getElementById("download").addEventListener("click", () => {
     const table = [Object.keys(COLUMNS), ...Array.from(browser.hits, cellsOf)];
     const lines = table.map((cells) => cells.map(quoted).join(","));
-    // The first sign tells spreadsheets that the file is UTF-8.
+    // The byte order mark tells spreadsheets that the file is UTF-8.
     const file = new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/csv" });
     const link = element("a", { href: URL.createObjectURL(file), download: "rows.csv" });
     link.click();

@@ -3,7 +3,7 @@
   "use strict";
   const report = (window.relxReport ??= {});
 
-  // An attribute of null or false is left out, and one of true stands without a value.
+  // An attribute of null or false is left out, and one of true has no value.
   report.element = (tag, attributes = {}, ...children) => {
     const made = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {

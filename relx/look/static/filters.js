@@ -5,9 +5,10 @@
   const { element, button, rows, view } = report;
   const get = (id) => document.getElementById(id);
   const box = get("list"), sort = get("filter-sort"), more = get("more");
-  const FACETS = ["gold", "predicted", "subject", "object", "source"];
+  const FACETS = Object.keys(rows.names);
   const TITLES = {
-    gold: "Gold", predicted: "Predicted", subject: "Subject", object: "Object", source: "Source",
+    gold: "Gold", predicted: "Predicted",
+    ...Object.fromEntries(rows.facets.map(({ name, title }) => [name, title])),
     min: "Confidence from", max: "Confidence to", q: "Search",
   };
 

@@ -1,4 +1,4 @@
-// A list of any length of which only what is seen is in the page: its rows are used again.
+// A list of any length: only the rows in view are in the page, and they are used again.
 (() => {
   "use strict";
   const report = window.relxReport;
@@ -6,7 +6,7 @@
   const ROW = 4.85; // rem
   const EXTRA = 5; // rows above and below those that are seen
 
-  // `fill(element, row)` writes a row, `open(place)` is told of a click, `paused()` of rest.
+  // `fill(element, row)` writes a row, `open(place)` is called on a click, `paused()` at rest.
   report.list = (box, { fill, open, paused }) => {
     const sizer = element("div", { class: "sizer", role: "presentation" });
     box.append(sizer);

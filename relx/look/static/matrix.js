@@ -156,7 +156,7 @@
     if (found) focusOn(found);
   });
 
-  // The names of a cell's line and column stand out while it is pointed at.
+  // The names of a cell's row and column are highlighted while it is pointed at.
   let lit = [];
   const light = (event) => {
     lit.forEach((made) => made.classList.remove("lit"));

@@ -3,24 +3,22 @@
   "use strict";
   const report = window.relxReport;
   const data = JSON.parse(document.getElementById("report-data").textContent);
-  const { labels, negative, types, sources, groups, rows } = data;
+  const { spans, facets, confused } = window.relxTask;
+  const { labels, negative, groups, rows } = data;
   const count = rows.id.length;
 
   const gold = Uint16Array.from(rows.gold);
   const predicted = Uint16Array.from(rows.predicted);
-  const source = Uint16Array.from(rows.source);
-  const subject = Uint16Array.from(rows.subject, (span) => span[2]);
-  const object = Uint16Array.from(rows.object, (span) => span[2]);
   // Of the label that was predicted, in hundredths of a percent.
   const confidence = Uint16Array.from(rows.probabilities, (shares, row) => shares[predicted[row]]);
 
   // A row is of several kinds: each kind is a bit.
-  const FALSE_POSITIVE = 1, FALSE_NEGATIVE = 2, WRONG_RELATION = 4, RIGHT = 8;
-  const MISTAKE = FALSE_POSITIVE | FALSE_NEGATIVE | WRONG_RELATION;
+  const FALSE_POSITIVE = 1, FALSE_NEGATIVE = 2, CONFUSED = 4, RIGHT = 8;
+  const MISTAKE = FALSE_POSITIVE | FALSE_NEGATIVE | CONFUSED;
   const needNegative = [
     { value: "false-positives", title: "False positives", bits: FALSE_POSITIVE },
     { value: "false-negatives", title: "False negatives", bits: FALSE_NEGATIVE },
-    { value: "wrong-relation", title: "Wrong relation", bits: WRONG_RELATION },
+    { ...confused, bits: CONFUSED },
   ];
   const kinds = [
     { value: "mistakes", title: "Mistakes", bits: MISTAKE },
@@ -31,25 +29,26 @@
   const kindOf = (is, said) => {
     if (is === said) return RIGHT;
     if (is === negative) return FALSE_POSITIVE;
-    return said === negative ? FALSE_NEGATIVE : WRONG_RELATION;
+    return said === negative ? FALSE_NEGATIVE : CONFUSED;
   };
   const kind = Uint8Array.from(gold, (is, row) => kindOf(is, predicted[row]));
   const verdict = (row) => {
     if (kind[row] === RIGHT) return "Right";
     if (negative === null) return "Mistake";
-    return { 1: "False positive", 2: "False negative", 4: "Wrong relation" }[kind[row]];
+    return { 1: "False positive", 2: "False negative", 4: confused.title }[kind[row]];
   };
 
   // Hangul may come as syllables or as letters that are put together: both are found.
   const folded = (text) => text.normalize("NFC").toLowerCase();
   const texts = rows.sentence.map((sentence, row) => {
-    const parts = [sentence, ...["subject", "object"].map((role) => word(role, row)), rows.id[row]];
+    const parts = [sentence, ...spans.map(({ name }) => word(name, row)), rows.id[row]];
     return folded(parts.join("\n"));
   });
   const terms = (query) => folded(query).split(/\s+/).filter(Boolean);
 
-  function word(role, row) {
-    const [start, end] = rows[role][row];
+  function word(span, row) {
+    if (rows[span][row] === null) return "";
+    const [start, end] = rows[span][row];
     return rows.sentence[row].slice(start, end);
   }
 
@@ -66,7 +65,7 @@
     { value: "file", title: "As in the file" },
   ];
 
-  // An id may stand twice in a file: each row has a key of its own.
+  // An id may occur twice in a file: each row has a key of its own.
   const rowOf = new Map();
   const keys = rows.id.map((id, row) => {
     let key = String(id);
@@ -75,8 +74,9 @@
     return key;
   });
 
-  const columns = { gold, predicted, subject, object, source };
-  const names = { gold: labels, predicted: labels, subject: types, object: types, source: sources };
+  const each = (read) => Object.fromEntries(facets.map((facet) => [facet.name, read(facet)]));
+  const columns = { gold, predicted, ...each(({ column }) => Uint16Array.from(column(data))) };
+  const names = { gold: labels, predicted: labels, ...each(({ values }) => values(data)) };
   const FACETS = Object.keys(columns);
 
   // Counts a row for each choice that would show it, all other filters as they are.
@@ -117,10 +117,10 @@
 
   report.rows = {
     count, labels, negative, groups, names, kinds, sorts, keys, rowOf, gold, predicted, confidence,
-    id: rows.id, sentence: rows.sentence, subject: rows.subject, object: rows.object,
+    id: rows.id, sentence: rows.sentence, spans, facets,
     probabilities: rows.probabilities, folded, terms, word, verdict, select,
-    typeOf: (role, row) => types[columns[role][row]],
-    sourceOf: (row) => sources[source[row]],
+    placeOf: (span, row) => rows[span][row],
+    valueOf: (facet, row) => names[facet][columns[facet][row]],
     isRight: (row) => kind[row] === RIGHT,
   };
 })();

@@ -1,18 +1,20 @@
-// A sentence with its entities marked, which may nest or overlap.
+// A sentence with its spans marked, which may nest or overlap.
 (() => {
   "use strict";
   const report = window.relxReport;
   const { element } = report;
   const { rows } = report;
-  const ROLES = ["subject", "object"];
   const SHORT = 96; // characters that fit the two lines of a row in the list
 
-  const entities = (row) => ROLES.map((role) => {
-    const [start, end] = rows[role][row];
-    return { start, end, role, tag: `${role} ${rows.typeOf(role, row)}` };
+  // A span that is a facet too, by its type, has the type in its tag.
+  const tagOf = (name, row) => (name in rows.names ? `${name} ${rows.valueOf(name, row)}` : name);
+  const spansOf = (row) => rows.spans.flatMap(({ name }) => {
+    if (rows.placeOf(name, row) === null) return [];
+    const [start, end] = rows.placeOf(name, row);
+    return [{ start, end, role: name, tag: tagOf(name, row) }];
   });
 
-  // Where what was searched for stands; nowhere if folding moved the letters.
+  // Where the search terms are in a sentence; nowhere if folding moved the letters.
   const found = (sentence, query) => {
     const text = rows.folded(sentence);
     if (text.length !== sentence.length) return [];
@@ -52,9 +54,10 @@
     return at > 0 && code >= 0xdc00 && code <= 0xdfff ? at - 1 : at;
   };
 
-  // The parts of a long sentence around its entities.
+  // The parts of a long sentence around its spans.
   const windows = (sentence, spans) => {
     if (sentence.length <= SHORT) return [[0, sentence.length]];
+    if (!spans.length) return [[0, between(sentence, SHORT)]];
     const room = SHORT - spans.reduce((sum, { start, end }) => sum + end - start, 0);
     const around = Math.max(8, Math.floor(room / 4));
     const near = spans
@@ -72,13 +75,13 @@
 
   const whole = (row, query) => {
     const sentence = rows.sentence[row];
-    const spans = [...entities(row), ...found(sentence, query)];
+    const spans = [...spansOf(row), ...found(sentence, query)];
     return marked(sentence, spans, 0, sentence.length, true);
   };
 
   const excerpt = (row, query) => {
     const sentence = rows.sentence[row];
-    const named = entities(row);
+    const named = spansOf(row);
     const spans = [...named, ...found(sentence, query)];
     const parts = windows(sentence, named);
     const pieces = parts.flatMap(([from, to], at) => [

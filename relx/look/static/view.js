@@ -3,6 +3,7 @@
   "use strict";
   const report = window.relxReport;
   const { names, kinds, sorts, keys, rowOf } = report.rows;
+  const FACETS = Object.keys(names);
 
   const values = (options) => options.map(({ value }) => value);
   // The first of each is what a page without an address shows.
@@ -13,14 +14,14 @@
     order: ["list", "frequency", "group"],
   };
   const NONE = {
-    gold: null, predicted: null, subject: null, object: null, source: null,
+    ...Object.fromEntries(FACETS.map((name) => [name, null])),
     min: null, max: null, q: "", row: null, missing: null, classes: "",
   };
   const DEFAULT = Object.freeze({
     ...NONE,
     ...Object.fromEntries(Object.entries(CHOICES).map(([name, all]) => [name, all[0]])),
   });
-  const FILTERS = ["gold", "predicted", "subject", "object", "source", "min", "max", "q"];
+  const FILTERS = [...FACETS, "min", "max", "q"];
   const CLEAR = Object.fromEntries(FILTERS.map((name) => [name, NONE[name]]));
 
   const share = (text) => {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from relx.look.relation.eda.corpus import Role, entity
+from relx.look.relation.eda.task_data import Role, entity
 from relx.tasks.relation.rows import Example
 
 MOST_PAIRS = 18  # pairs of types that a table has room for

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from relx.look.relation.eda.corpus import ROLES, Role, entity
+from relx.data.repeats import shared
+from relx.look.relation.eda.task_data import ROLES, Role, entity
 from relx.tasks.relation.rows import Example
+from relx.validate import contradictions, repeated_rows
 
 # Signs that entity markers are made of, or that look like a piece of one.
 MARKER_CHARACTERS = "@#^§⊙*&["
@@ -50,10 +52,10 @@ class FileFacts:
         path: The file.
         rows: Its rows.
         sentences: Its different sentences.
-        sentences_with_several_pairs: Those that stand in more than one row.
+        sentences_with_several_pairs: Those that more than one row has.
         duplicate_rows: Rows that repeat an earlier row's sentence and both entities.
         contradictory_keys: Sentences and entities that have two labels.
-        first_match_elsewhere: Entities whose word stands in the sentence before the entity does.
+        first_match_elsewhere: Entities whose word also occurs earlier in the sentence.
         first_match_elsewhere_percent: The same, of all entities.
         characters: Lengths of the rows' sentences.
         subject_types: Rows by the subject's type, the most frequent first.
@@ -81,7 +83,7 @@ class FileFacts:
         return asdict(self)
 
 
-def file_facts(path: str, examples: Sequence[Example]) -> FileFacts:
+def describe_file(path: str, examples: Sequence[Example]) -> FileFacts:
     """Counts what one file holds.
 
     Args:
@@ -93,7 +95,7 @@ def file_facts(path: str, examples: Sequence[Example]) -> FileFacts:
     """
     sentences = Counter(row.sentence for row in examples)
     groups = repeated_rows(examples)
-    elsewhere = sum(stands_earlier(row, role) for row in examples for role in ROLES)
+    elsewhere = sum(occurs_earlier(row, role) for row in examples for role in ROLES)
     return FileFacts(
         path=path,
         rows=len(examples),
@@ -152,7 +154,7 @@ def type_shifts(train: FileFacts, test: FileFacts, points: float) -> list[TypeSh
     return sorted(shifted, key=lambda one: -abs(one.test_percent - one.train_percent))
 
 
-def stands_earlier(row: Example, role: Role) -> bool:
+def occurs_earlier(row: Example, role: Role) -> bool:
     """Says whether a search for an entity's word would find it before the entity itself."""
     mention = entity(row, role)
     return row.sentence.find(mention.word) < mention.span.start
@@ -163,29 +165,8 @@ def character_lengths(examples: Sequence[Example]) -> npt.NDArray[np.int32]:
     return np.array([len(row.sentence) for row in examples], np.int32)
 
 
-def repeated_rows(examples: Sequence[Example]) -> list[list[int]]:
-    """Groups rows that have the sentence and both entities in common.
-
-    Args:
-        examples: The rows.
-
-    Returns:
-        The places of the rows of each group of two or more, in the file's order.
-    """
-    groups: dict[Hashable, list[int]] = {}
-    for place, row in enumerate(examples):
-        groups.setdefault((row.sentence, row.subject, row.object), []).append(place)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def contradictions(examples: Sequence[Example]) -> list[list[int]]:
-    """Groups rows that say different things of the same sentence and entities; see above."""
-    groups = repeated_rows(examples)
-    return [group for group in groups if len({examples[place].label for place in group}) > 1]
-
-
 def shared_sentences(one: Sequence[Example], other: Sequence[Example]) -> tuple[int, int]:
-    """Counts the sentences that stand in both files.
+    """Counts the sentences that are in both files.
 
     Args:
         one: The rows of one file.
@@ -194,6 +175,5 @@ def shared_sentences(one: Sequence[Example], other: Sequence[Example]) -> tuple[
     Returns:
         The sentences, and the rows of `other` that have them.
     """
-    known = {row.sentence for row in one}
-    shared = [row.sentence for row in other if row.sentence in known]
-    return len(set(shared)), len(shared)
+    rows = shared((row.sentence for row in one), (row.sentence for row in other))
+    return len({other[i].sentence for i in rows}), len(rows)

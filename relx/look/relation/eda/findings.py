@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relx.look.relation.eda.corpus import ROLES, Corpus
 from relx.look.relation.eda.entity_types import TypeTable, frequent_entities, type_table
-from relx.look.relation.eda.file_facts import FileFacts, file_facts, shared_sentences
+from relx.look.relation.eda.file_facts import FileFacts, describe_file, shared_sentences
 from relx.look.relation.eda.label_shares import LabelShares, headline_label, label_shares
+from relx.look.relation.eda.task_data import ROLES, TaskData
 from relx.look.relation.eda.token_lengths import TokenLengths, token_lengths
 from relx.look.relation.eda.words import (
     TellingWord,
@@ -31,7 +31,7 @@ class Findings:
     """Everything that the page is made of.
 
     Args:
-        corpus: The rows.
+        data: The rows.
         shares: The labels' shares.
         headline: The label that a reader looks at first.
         files: The facts of each file.
@@ -42,7 +42,7 @@ class Findings:
         telling: By label, the words that give it away.
     """
 
-    corpus: Corpus
+    data: TaskData
     shares: LabelShares
     headline: str
     files: dict[str, FileFacts]
@@ -58,7 +58,7 @@ class Cloud:
     """A word cloud.
 
     Args:
-        words: Its words, and the rows that each stands in.
+        words: Its words, and in how many rows each occurs.
         png: The picture.
     """
 
@@ -66,27 +66,27 @@ class Cloud:
     png: bytes
 
 
-def examine(corpus: Corpus, cache: Path | None = None) -> Findings:
+def examine(data: TaskData, cache: Path | None = None) -> Findings:
     """Counts everything that the page shows.
 
     Args:
-        corpus: The rows.
+        data: The rows.
         cache: Where the words found are kept; None keeps none.
 
     Returns:
         What was found.
     """
-    shares = label_shares(corpus)
-    types = type_table(corpus.train, shares.names)
-    counts = count_words(corpus.train, types.labels, cache)
+    shares = label_shares(data)
+    types = type_table(data.train, shares.names)
+    counts = count_words(data.train, types.labels, cache)
     return Findings(
-        corpus=corpus,
+        data=data,
         shares=shares,
-        headline=headline_label(shares, corpus.labels.negative),
-        files={role: file_facts(corpus.path(role), rows) for role, rows in corpus.files.items()},
-        tokens=token_lengths(corpus),
+        headline=headline_label(shares, data.labels.negative),
+        files={role: describe_file(data.path(role), rows) for role, rows in data.files.items()},
+        tokens=token_lengths(data),
         types=types,
-        entities={role: frequent_entities(corpus.train, role, KEPT) for role in ROLES},
+        entities={role: frequent_entities(data.train, role, KEPT) for role in ROLES},
         counts=counts,
         telling=telling_words(counts, KEPT),
     )
@@ -123,7 +123,7 @@ def facts(found: Findings) -> dict[str, Any]:
     """
     shares, tokens = found.shares, found.tokens
     return {
-        "recipe": found.corpus.recipe.name,
+        "recipe": found.data.recipe.name,
         "files": {role: own.to_json() for role, own in found.files.items()},
         "tokens": {role: tokens.to_json(role) for role in tokens.lengths},
         "tokens_missing": tokens.missing,
@@ -134,7 +134,7 @@ def facts(found: Findings) -> dict[str, Any]:
         "headline": headline_facts(found),
         "shared_sentences": {
             role: dict(zip(("sentences", "rows"), pair, strict=True))
-            for role, pair in shared_with_train(found.corpus).items()
+            for role, pair in shared_with_train(found.data).items()
         },
         "types": {
             label: dict(zip(map(": ".join, found.types.columns), row, strict=True))
@@ -154,13 +154,13 @@ def headline_facts(found: Findings) -> dict[str, Any]:
     shift = shares.shift()
     return {
         "label": found.headline,
-        "negative": found.headline == found.corpus.labels.negative,
+        "negative": found.headline == found.data.labels.negative,
         "percent": {series: float(shares.percent(series)[place]) for series in shares.counts},
         "shift_points": None if shift is None else float(shift[place]),
     }
 
 
-def shared_with_train(corpus: Corpus) -> dict[str, tuple[int, int]]:
-    """Counts the sentences of dev and test that stand in train too, and their rows there."""
-    others = {role: rows for role, rows in corpus.files.items() if role != "train"}
-    return {role: shared_sentences(corpus.train, rows) for role, rows in others.items()}
+def shared_with_train(data: TaskData) -> dict[str, tuple[int, int]]:
+    """Counts the sentences of dev and test that are also in train, and their rows."""
+    others = {role: rows for role, rows in data.files.items() if role != "train"}
+    return {role: shared_sentences(data.train, rows) for role, rows in others.items()}

@@ -24,7 +24,7 @@ def glance(found: Findings) -> list[tuple[str, list[tuple[str, list[str]]]]]:
                 ),
                 ("rows that repeat a row", [f"{own.duplicate_rows:,}" for own in files]),
                 (
-                    "entities whose word stands earlier too",
+                    "entities whose word also occurs earlier",
                     [f"{own.first_match_elsewhere_percent:.1f} %" for own in files],
                 ),
             ],

@@ -1,4 +1,4 @@
-"""How often each label stands in each file, and how the predicted shares differ."""
+"""How frequent each label is in each file, and how the predicted shares differ."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from relx.look.relation.eda.corpus import Corpus
+from relx.look.relation.eda.task_data import TaskData
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelShares:
-    """How often each label stands in each file.
+    """How frequent each label is in each file.
 
     Args:
         names: The labels, the most frequent of train first.
@@ -35,23 +35,23 @@ class LabelShares:
         return self.percent("predicted") - self.percent("train")
 
 
-def label_shares(corpus: Corpus) -> LabelShares:
+def label_shares(data: TaskData) -> LabelShares:
     """Counts the labels of train and dev, and those predicted for the test.
 
     Args:
-        corpus: The rows.
+        data: The rows.
 
     Returns:
         The counts; labels without a row have their place too.
     """
     found = {
-        role: Counter(row.label or "" for row in corpus.files[role])
+        role: Counter(row.label or "" for row in data.files[role])
         for role in ("train", "dev")
-        if corpus.files.get(role)
+        if data.files.get(role)
     }
-    if corpus.predicted is not None:
-        found["predicted"] = Counter(corpus.predicted)
-    names = sorted(corpus.labels.names, key=lambda name: -found["train"][name])
+    if data.predicted is not None:
+        found["predicted"] = Counter(data.predicted)
+    names = sorted(data.labels.names, key=lambda name: -found["train"][name])
     counts = {
         series: np.array([count[name] for name in names], np.int64)
         for series, count in found.items()

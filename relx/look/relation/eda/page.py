@@ -1,4 +1,4 @@
-"""The page about a task's data: what stands in it, and where."""
+"""The page about a task's data: what is in it, and where."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 
 from relx.data.token_cache import token_folder
 from relx.look.page import write_page
-from relx.look.relation.eda.corpus import read_corpus
 from relx.look.relation.eda.entity_types import TypeTable
-from relx.look.relation.eda.file_facts import contradictions, type_shifts
+from relx.look.relation.eda.file_facts import type_shifts
 from relx.look.relation.eda.findings import (
     TOLD_WORDS,
     Cloud,
@@ -33,10 +32,12 @@ from relx.look.relation.eda.plots import (
     type_heading,
 )
 from relx.look.relation.eda.sources import source_rows
+from relx.look.relation.eda.task_data import read_task_data
 from relx.look.relation.eda.words import TellingWord, data_address
 from relx.progress import say
 from relx.recipe import Recipe
 from relx.tasks.relation.rows import Example
+from relx.validate import contradictions
 
 SHOWN_ENTITIES = 8
 LARGE_SHIFT = 5.0  # percentage points
@@ -60,11 +61,11 @@ def write_eda(recipe: Recipe, pred: Path | None, out: Path, runs_dir: Path) -> d
         InputError: A file cannot be read, or the page cannot be written.
     """
     say(f"reading the files of {recipe.name}")
-    found = examine(read_corpus(recipe, pred), token_folder(runs_dir))
+    found = examine(read_task_data(recipe, pred), token_folder(runs_dir))
     clouds = draw_clouds(found.counts, found.types.labels[:MOST_LABELS])
     say("drawing")
     figures = facts(found)
-    write_page(out, "eda.html", plots(found, clouds), context(found, clouds), figures)
+    write_page(out, "relation/eda.html", plots(found, clouds), context(found, clouds), figures)
     return figures
 
 
@@ -78,20 +79,20 @@ def context(found: Findings, clouds: Mapping[str, Mapping[str, Cloud]]) -> dict[
     Returns:
         Texts and numbers, ready to print.
     """
-    corpus = found.corpus
+    data = found.data
     return {
-        "title": f"Data of {corpus.recipe.name}",
+        "title": f"Data of {data.recipe.name}",
         "lead": _lead(found),
         "headline": _headline(found),
         "shares": _share_rows(found),
         "series": [(series, SERIES[series]) for series in found.shares.counts],
         "notices": _notices(found),
         "glance": glance(found),
-        "roles": list(corpus.files),
+        "roles": list(data.files),
         "sources": _sources(found),
         "types": _type_rows(found.types),
         "tokens": found.tokens,
-        "contradictions": _contradictory_rows(corpus.train),
+        "contradictions": _contradictory_rows(data.train),
         "contradictory_keys": found.files["train"].contradictory_keys,
         "cards": [_card(found, clouds, label) for label in found.types.labels[:MOST_LABELS]],
         "cards_left_out": max(len(found.types.labels) - MOST_LABELS, 0),
@@ -104,7 +105,7 @@ def context(found: Findings, clouds: Mapping[str, Mapping[str, Cloud]]) -> dict[
 
 def _lead(found: Findings) -> str:
     files = [f"{own.rows:,} rows of {role}" for role, own in found.files.items()]
-    labels = len(found.corpus.labels)
+    labels = len(found.data.labels)
     return f"{', '.join(files)}; {labels} labels, {len(found.types.labels)} of them in train."
 
 
@@ -118,7 +119,7 @@ def _headline(found: Findings) -> dict[str, Any]:
         "percent": texts,
         "shift": None if shift is None else signed(shift),
         "large": shift is not None and abs(shift) >= LARGE_SHIFT,
-        "has_test": "test" in found.corpus.files,
+        "has_test": "test" in found.data.files,
     }
 
 
@@ -150,35 +151,35 @@ def _anchor(found: Findings, label: str) -> str | None:
     """Names the card of a label; None where it has none."""
     if label not in found.types.labels[:MOST_LABELS]:
         return None
-    return f"label-{found.corpus.labels.index(label)}"
+    return f"label-{found.data.labels.index(label)}"
 
 
 def _notices(found: Findings) -> list[str]:
-    """Says what a reader should know before training, the weightiest first."""
+    """Says what to know before training, the weightiest first."""
     train, notices = found.files["train"], _type_notices(found)
-    for role, (sentences, rows) in shared_with_train(found.corpus).items():
+    for role, (sentences, rows) in shared_with_train(found.data).items():
         if sentences:
             notices.append(
-                f"{_counted(sentences, 'sentence')} of train {_stand(sentences)} in {role} too "
+                f"{_counted(sentences, 'sentence')} of train {_are(sentences)} also in {role} "
                 f"({_counted(rows, 'row')}): scores there are a little too good."
             )
     if train.sentences_with_several_pairs:
         notices.append(
             f"{_counted(train.sentences_with_several_pairs, 'sentence')} of train "
-            f"{_stand(train.sentences_with_several_pairs)} in more than one row: a split that "
-            "tears them apart scores too well. relx splits by sentence."
+            f"{_are(train.sentences_with_several_pairs)} in more than one row: a split that "
+            "separates those rows gives scores that are too good. relx splits by sentence."
         )
     if train.duplicate_rows:
         notices.append(
-            f"{_counted(train.duplicate_rows, 'row')} of train repeat an earlier row's sentence "
-            f"and entities; {train.contradictory_keys} of these keys have two labels."
+            f"{_counted(train.duplicate_rows, 'row')} of train repeat the sentence and entities "
+            f"of an earlier row; {train.contradictory_keys} of these pairs have two labels."
         )
     for role, own in found.files.items():
         if own.first_match_elsewhere:
             share = f"{own.first_match_elsewhere_percent:.1f} %"
             notices.append(
-                f"The words of {own.first_match_elsewhere:,} entities of {role} ({share}) stand "
-                "earlier in the sentence than the entity does: a search finds the wrong place."
+                f"The words of {own.first_match_elsewhere:,} entities of {role} ({share}) also "
+                "occur earlier in the sentence: searching for the word finds the wrong place."
             )
     return notices + _token_notices(found)
 
@@ -217,13 +218,13 @@ def _counted(count: int, word: str) -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
-def _stand(count: int) -> str:
-    return "stands" if count == 1 else "stand"
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _sources(found: Findings) -> dict[str, Any]:
-    rows = source_rows(found.corpus, found.headline)
-    totals = {role: max(len(own), 1) for role, own in found.corpus.files.items()}
+    rows = source_rows(found.data, found.headline)
+    totals = {role: max(len(own), 1) for role, own in found.data.files.items()}
     return {
         "label": found.headline,
         "left_out": max(len(rows) - SHOWN_ROWS, 0),

@@ -22,11 +22,11 @@ from relx.look.plots import (
     heat_map,
     new_figure,
 )
-from relx.look.relation.eda.corpus import ROLES
 from relx.look.relation.eda.entity_types import TypeTable
 from relx.look.relation.eda.file_facts import character_lengths
 from relx.look.relation.eda.findings import Cloud, Findings
 from relx.look.relation.eda.label_shares import LabelShares
+from relx.look.relation.eda.task_data import ROLES
 from relx.look.relation.eda.words import CLOUD_SIZE, TellingWord
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def share_plot(shares: LabelShares) -> Plot:
         columns.append("shift_points")
         cells.append(shift.round(3).tolist())
     note = (
-        "The figures beside the bars are the shift in percentage points."
+        "The figures beside the bars are the shifts in percentage points."
         if "predicted" in (series)
         else ""
     )
@@ -113,7 +113,7 @@ def types_plot(types: TypeTable) -> Plot:
     """Draws in what share of a label's rows the entities are of which types."""
     percent = types.percent()
     texts = [[percent_text(value) for value in row] for row in percent]
-    # The arrow of some fonts is hardly to be seen.
+    # The arrow is barely visible in some fonts.
     names = [type_heading(group, name).replace("→", ">") for group, name in types.columns]
     width, height = 2.6 + 0.3 * len(names), 1.4 + 0.19 * len(types.labels)
     figure, axes = new_figure(max(width, 4.0), height)
@@ -140,13 +140,13 @@ def type_heading(group: str, name: str) -> str:
 
 
 def percent_text(value: float) -> str:
-    """Writes a percentage in a cell: whole, nothing for 0, `<1` for what is hardly there."""
+    """Writes a percentage in a cell: whole, nothing for 0, `<1` below 1."""
     return "" if not value else "<1" if value < 1 else f"{value:.0f}"
 
 
 def length_plots(found: Findings) -> list[Plot]:
     """Draws how long the rows are, in characters and, where there is a tokenizer, in tokens."""
-    characters = {role: character_lengths(rows) for role, rows in found.corpus.files.items()}
+    characters = {role: character_lengths(rows) for role, rows in found.data.files.items()}
     drawn = [_lengths_plot("lengths-characters", "Lengths in characters", characters, None)]
     if not found.tokens.missing:
         window = found.tokens.window

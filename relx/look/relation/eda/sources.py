@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from relx.look.relation.eda.corpus import Corpus
+from relx.look.relation.eda.task_data import TaskData
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +24,26 @@ class SourceRow:
     headline_percent: dict[str, float]
 
 
-def source_rows(corpus: Corpus, label: str) -> list[SourceRow]:
+def source_rows(data: TaskData, label: str) -> list[SourceRow]:
     """Counts the rows of each source, and how many of them have one label.
 
     Args:
-        corpus: The rows.
+        data: The rows.
         label: The label.
 
     Returns:
         A row a source, the one with most rows first.
     """
-    files = corpus.files
+    files = data.files
     rows = {role: Counter(row.source for row in own) for role, own in files.items()}
     labelled: dict[str, list[tuple[str, str | None]]] = {
         role: [(row.source, row.label) for row in files[role]]
         for role in ("train", "dev")
         if role in files
     }
-    if corpus.predicted is not None:
+    if data.predicted is not None:
         sources = [row.source for row in files["test"]]
-        labelled["predicted"] = list(zip(sources, corpus.predicted, strict=True))
+        labelled["predicted"] = list(zip(sources, data.predicted, strict=True))
     all_of = {series: Counter(source for source, _ in own) for series, own in labelled.items()}
     of_label = {
         series: Counter(source for source, name in own if name == label)

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from relx.faults import Fault, InputError
-from relx.look.relation.eda.corpus import Corpus
+from relx.faults import InputError
 from relx.look.relation.eda.file_facts import quantiles
-from relx.progress import bar, say
-from relx.recipe import Recipe
-from relx.tasks.relation.rows import Example
-
-if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
-    from transformers import PreTrainedTokenizerFast
-
-
-_NO_WINDOW = 1_000_000_000
-_TOLD = 1000  # rows between two words of progress
+from relx.look.relation.eda.task_data import TaskData
+from relx.progress import say
+from relx.window import count_tokens, marked_tokenizer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +22,7 @@ class TokenLengths:
     Args:
         window: The recipe's `tokens.max_length`.
         lengths: By file, `(rows,)` int32; empty where there is no tokenizer.
-        refused: By file, the rows whose entities no window of this length holds.
+        refused: By file, how many rows have entities that no window of this length holds.
         missing: Why there is no tokenizer; empty where there is one.
     """
 
@@ -56,64 +46,24 @@ class TokenLengths:
         }
 
 
-def token_lengths(corpus: Corpus) -> TokenLengths:
-    """Counts the tokens of every row as training and prediction would see them.
+def token_lengths(data: TaskData) -> TokenLengths:
+    """Counts the tokens of every row as training and prediction see them.
 
     Args:
-        corpus: The rows.
+        data: The rows.
 
     Returns:
         The lengths, or why there are none.
     """
-    window = corpus.recipe.tokens.max_length
+    window = data.recipe.tokens.max_length
+    say("loading the tokenizer")
     try:
-        tokenizer = _tokenizer(corpus)
+        tokenizer = marked_tokenizer(data.recipe, data.files)
     except InputError as error:
         return TokenLengths(window, missing=error.faults[0].what)
-    lengths, refused = {}, {}
-    with bar("counting tokens", sum(map(len, corpus.files.values())), "rows") as progress:
-        for role, rows in corpus.files.items():
-            counts = []
-            for chunk in _chunks(_counts(rows, corpus.recipe, tokenizer, _NO_WINDOW)):
-                counts += chunk
-                progress.advance(len(chunk))
-            long = [row for row, count in zip(rows, counts, strict=True) if count > window]
-            cut = list(_counts(long, corpus.recipe, tokenizer, window))
-            lengths[role] = np.array([count for count in counts if count > 0], np.int32)
-            refused[role] = counts.count(0) + cut.count(0)
-    return TokenLengths(window, lengths, refused)
-
-
-def _tokenizer(corpus: Corpus) -> PreTrainedTokenizerFast:
-    """Loads the recipe's tokenizer with its markers; a fresh one learns what training's does."""
-    from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, load_tokenizer
-    from relx.tasks.relation.markers import marker_tokens
-
-    recipe, files = corpus.recipe, corpus.files
-    say("loading the tokenizer")
-    tokenizer = load_tokenizer(
-        recipe.encoder.source,
-        lambda: dict.fromkeys(row.sentence for row in [*corpus.train, *files.get("test", [])]),
-        recipe.encoder.revision,
+    counts = {r: count_tokens(rows, data.recipe, tokenizer) for r, rows in data.files.items()}
+    return TokenLengths(
+        window,
+        {role: np.array([*own.lengths.values()], np.int32) for role, own in counts.items()},
+        {role: len(own.refused) + len(own.apart) for role, own in counts.items()},
     )
-    rows = itertools.chain.from_iterable(files.values())
-    types = {mention.type for row in rows for mention in (row.subject, row.object)}
-    add_marker_tokens(tokenizer, marker_tokens(recipe.markers, types))
-    return tokenizer
-
-
-def _counts(
-    rows: Sequence[Example], recipe: Recipe, tokenizer: PreTrainedTokenizerFast, window: int
-) -> Iterator[int]:
-    """Yields the tokens of each row, 0 where its entities cannot be kept."""
-    from relx.data.token_rows import row_lengths
-    from relx.tasks.relation.markers import mark
-
-    texts = (mark(row, recipe.markers, tokenizer.sep_token) for row in rows)
-    for count in row_lengths(texts, tokenizer, window):
-        yield 0 if isinstance(count, Fault) else count
-
-
-def _chunks(counts: Iterator[int]) -> Iterator[list[int]]:
-    while chunk := list(itertools.islice(counts, _TOLD)):
-        yield chunk

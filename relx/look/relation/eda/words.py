@@ -1,4 +1,4 @@
-"""The words of a corpus: nouns and verbs, those that give a label away, and pictures of them."""
+"""The words of a task's sentences: nouns and verbs, telling words, and word clouds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from relx.data.token_cache import cached
 from relx.files import digest
 from relx.look.font import korean_font, letters_of
-from relx.look.relation.eda.corpus import ROLES, Role, entity
+from relx.look.relation.eda.task_data import ROLES, Role, entity
 from relx.progress import bar, say
 from relx.tasks.relation.rows import Example
 
@@ -33,9 +33,9 @@ PRIOR = 0.01  # the prior's words, as a share of the corpus
 CLOUD_WORDS = 36
 CLOUD_SIZE = (360, 210)  # in CSS pixels; the picture has twice as many
 LONGEST_IN_CLOUD = 16
-# They can be read on white paper as well as on a dark page.
+# Legible on white paper as well as on a dark page.
 CLOUD_COLORS = ("#3f74dd", "#cf6428", "#2a9474", "#9460cc")
-_TOLD = 500  # sentences between two words of progress
+_AT_ONCE = 500  # sentences between two updates of the progress bar
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,9 +97,9 @@ def _find(sentences: Sequence[str]) -> SentenceWords:
                 starts.append(start)
                 ends.append(end)
             offsets.append(len(word_ids))
-            if place % _TOLD == 0:
-                progress.advance(_TOLD)
-        progress.advance(len(sentences) % _TOLD)
+            if place % _AT_ONCE == 0:
+                progress.advance(_AT_ONCE)
+        progress.advance(len(sentences) % _AT_ONCE)
     letters = "".join(f"{form}\n" for form, _ in ids).encode("utf-8")
     return SentenceWords(
         np.frombuffer(letters, np.uint8),
@@ -112,7 +112,7 @@ def _find(sentences: Sequence[str]) -> SentenceWords:
 
 
 def _analysed(sentences: Sequence[str]) -> Iterator[Any]:
-    # Kiwi takes the sentences in threads of its own and gives them back in order.
+    # Kiwi analyses the sentences in threads of its own and returns them in order.
     yield from _kiwi().tokenize(iter(sentences))
 
 
@@ -127,7 +127,7 @@ def _kiwi() -> Any:
 def _content_words(tokens: Iterable[Any]) -> Iterator[tuple[str, bool, int, int]]:
     """Yields form, whether it is a noun, first character and one past the last."""
     for token in tokens:
-        tag = token.tag.partition("-")[0]  # VV-R and VV-I are verbs of two ways to be inflected
+        tag = token.tag.partition("-")[0]  # VV-R and VV-I are regular and irregular verbs
         if tag in NOUNS:
             yield token.form, True, token.start, token.start + token.len
         elif tag in PREDICATES:
@@ -139,7 +139,7 @@ def _content_words(tokens: Iterable[Any]) -> Iterator[tuple[str, bool, int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordCounts:
-    """In how many rows of each label a word stands; a word counts once a row.
+    """In how many rows of each label a word occurs; it counts once per row.
 
     Args:
         labels: The labels.
@@ -211,7 +211,7 @@ def _count(
     classes: npt.NDArray[np.int64],
     shape: tuple[int, int],
 ) -> npt.NDArray[np.int64]:
-    """Counts, by class, the rows in which each word stands."""
+    """Counts, by class, the rows in which each word occurs."""
     size = max(shape[1], 1)
     once = np.unique(rows * size + ids)
     found = classes[once // size] * size + once % size
@@ -226,12 +226,14 @@ def _entity_words(
     vocabulary: Sequence[str],
 ) -> dict[str, Counter[str]]:
     """Counts, by label, the nouns inside the entities, or the entity where it has none."""
-    found: list[set[str]] = [set() for _ in examples]
+    # Words of equal count stay in the order in which they are first counted. A set would give
+    # them an order of its own in every process, and that decides which words a cloud leaves out.
+    found: list[dict[str, None]] = [{} for _ in examples]
     for row, id in zip(rows.tolist(), ids.tolist(), strict=True):
-        found[row].add(vocabulary[id])
+        found[row][vocabulary[id]] = None
     counts: dict[str, Counter[str]] = {}
     for row, nouns in zip(examples, found, strict=True):
-        counts.setdefault(row.label or "", Counter()).update(nouns or {entity(row, role).word})
+        counts.setdefault(row.label or "", Counter()).update([*nouns] or [entity(row, role).word])
     return counts
 
 
@@ -248,8 +250,8 @@ def log_odds(
     sign and nothing else.
 
     Args:
-        own: How often each word stands in the one corpus, `(words,)`.
-        other: How often it stands in the other, `(words,)`.
+        own: How often each word occurs in one corpus, `(words,)`.
+        other: How often it occurs in the other, `(words,)`.
         prior: How often it is expected, `(words,)`, above 0; the larger, the more it takes to
             differ from it.
 
@@ -272,7 +274,7 @@ class TellingWord:
         part: `noun` or `verb`; adjectives are verbs here, as in Korean.
         z: The z-score of its log-odds ratio.
         ratio: The log-odds ratio, label against all other labels.
-        rows: The label's rows in which it stands outside the entities.
+        rows: In how many rows of the label it occurs outside the entities.
         all_rows: All rows in which it does.
     """
 
@@ -288,7 +290,7 @@ def telling_words(counts: WordCounts, most: int) -> dict[str, list[TellingWord]]
     """Finds the words around the entities that are most typical of each label.
 
     Each label is compared with all others. The prior is informative: the whole corpus at a
-    hundredth of its size (`PRIOR`), so that a word which stands once gives nothing away.
+    hundredth of its size (`PRIOR`), so that a word that occurs once tells nothing.
 
     Args:
         counts: The words.
@@ -357,7 +359,7 @@ def cloud(words: Mapping[str, int]) -> bytes:
     """Draws a word cloud; the same words give the same picture.
 
     Args:
-        words: Words and how often each stands; at least one.
+        words: Words and how often each occurs; at least one.
 
     Returns:
         A PNG on a transparent ground.
@@ -383,7 +385,7 @@ def cloud(words: Mapping[str, int]) -> bytes:
         color_func=lambda word, **_: CLOUD_COLORS[places.get(word, 0) % len(CLOUD_COLORS)],
     ).generate_from_frequencies(dict(words))
     stream = io.BytesIO()
-    # A few colours with their soft edges: a quarter of the bytes, and nobody sees it.
+    # A few colours with soft edges: a quarter of the bytes, and no visible difference.
     drawn.to_image().quantize(48).save(stream, "PNG")
     return stream.getvalue()
 

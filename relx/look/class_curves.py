@@ -65,7 +65,7 @@ def class_curves(rows: ScoredRows, scores: Scores) -> list[ClassCurve]:
 
 
 def label_text(label: str, letters: int) -> str:
-    """Returns a label as matplotlib shall write it, cut to some letters."""
+    """Returns a label as matplotlib can draw it, cut to a number of letters."""
     cut = label if len(label) <= letters else f"{label[: letters - 2]}…"
     return drawable(cut)
 
@@ -107,7 +107,7 @@ def curves_plot(curves: Sequence[ClassCurve]) -> Plot:
         figure=figure,
         columns=("label", "threshold", "recall", "precision"),
         rows=_points(curves),
-        note="The point is where the predictions stand; the dashed line is guessing.",
+        note="The point is what the predictions reach; the dashed line is guessing.",
     )
 
 
@@ -131,7 +131,7 @@ def curve_drawings(curves: Sequence[ClassCurve]) -> list[str]:
 
 
 def _sheet(width: float, height: float) -> tuple[Figure, Axes]:
-    """Makes a figure whose one pair of axes counts inches: thirty pairs would take seconds."""
+    """Makes a figure with one pair of axes, in inches: thirty pairs of axes would take seconds."""
     figure = empty_figure(width, height)
     figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))

@@ -12,20 +12,18 @@ from hypothesis import strategies as st
 from relx.data.labels import KLUE, LabelList
 from relx.dataset import token_rows
 from relx.faults import InputError
-from relx.look.relation.eda.corpus import Corpus, read_corpus
 from relx.look.relation.eda.entity_types import MOST_PAIRS, frequent_entities, type_table
 from relx.look.relation.eda.file_facts import (
     character_lengths,
-    contradictions,
-    file_facts,
+    describe_file,
+    occurs_earlier,
     quantiles,
-    repeated_rows,
     shared_sentences,
-    stands_earlier,
     type_shifts,
 )
 from relx.look.relation.eda.label_shares import LabelShares, headline_label, label_shares
 from relx.look.relation.eda.sources import source_rows
+from relx.look.relation.eda.task_data import TaskData, read_task_data
 from relx.look.relation.eda.token_lengths import TokenLengths, token_lengths
 from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, fresh_tokenizer
 from relx.recipe_file import load_recipe
@@ -35,6 +33,7 @@ from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import marker_tokens
 from relx.tasks.relation.rows import Example
 from relx.tasks.task import task_of
+from relx.validate import contradictions, repeated_rows
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "recipes/demo.yaml"
@@ -55,7 +54,7 @@ def row(id, label=None, sentence="철수는 영희와 결혼한 가수이다.", 
 def corpus(train, dev=None, test=None, predicted=None, recipe=None):
     files = {"train": train} | ({} if dev is None else {"dev": dev})
     files |= {} if test is None else {"test": test}
-    return Corpus(recipe or load_recipe(DEMO), LABELS, files, predicted)
+    return TaskData(recipe or load_recipe(DEMO), LABELS, files, predicted)
 
 
 def in_sample(*settings):
@@ -122,25 +121,25 @@ def test_duplicates_share_sentence_and_entities_and_contradictions_have_two_labe
     assert repeated_rows(rows) == [[0, 1, 2]]
     assert contradictions(rows) == [[0, 1, 2]]
     assert contradictions(rows[:2]) == []
-    facts = file_facts("train.csv", rows)
+    facts = describe_file("train.csv", rows)
     assert (facts.duplicate_rows, facts.contradictory_keys) == (2, 1)
     assert (facts.sentences, facts.sentences_with_several_pairs) == (1, 1)
 
 
-def test_an_entity_whose_word_stands_earlier_is_counted():
+def test_an_entity_whose_word_occurs_earlier_is_counted():
     sentence = "영희와 철수, 그리고 다른 영희"
     late = Entity("영희", Span(15, 17), "PER")
     assert late.span.of(sentence) == "영희"
     rows = [Example("0", sentence, late, Entity("철수", Span(4, 6), "PER"), None)]
-    assert stands_earlier(rows[0], "subject")
-    assert not stands_earlier(rows[0], "object")
-    facts = file_facts("test.csv", rows)
+    assert occurs_earlier(rows[0], "subject")
+    assert not occurs_earlier(rows[0], "object")
+    facts = describe_file("test.csv", rows)
     assert (facts.first_match_elsewhere, facts.first_match_elsewhere_percent) == (1, 50.0)
 
 
 def test_marker_characters_are_counted_in_sentences_not_in_rows():
     text = "철수는 영희와 R&D & [A]를 한다."
-    facts = file_facts("train.csv", [row(0, sentence=text), row(1, sentence=text), row(2)])
+    facts = describe_file("train.csv", [row(0, sentence=text), row(1, sentence=text), row(2)])
     assert facts.marker_characters["&"] == facts.marker_characters["["] == 1
     assert facts.marker_characters["@"] == 0
 
@@ -162,13 +161,13 @@ def test_types_of_each_group_sum_to_100_percent_of_a_label():
 
 
 def test_types_that_shift_are_found_the_largest_first():
-    train = file_facts("a", [row(0), row(1, types=("PER", "ORG"))])
-    test = file_facts("b", [row(i, types=("ORG", "ORG")) for i in range(3)])
+    train = describe_file("a", [row(0), row(1, types=("PER", "ORG"))])
+    test = describe_file("b", [row(i, types=("ORG", "ORG")) for i in range(3)])
     found = type_shifts(train, test, 60)
     assert [(one.role, one.type) for one in found] == [("subject", "PER"), ("subject", "ORG")]
     assert (found[0].train_percent, found[0].test_percent) == (100.0, 0.0)
     assert len(type_shifts(train, test, 50)) == 4
-    assert type_shifts(train, file_facts("c", []), 5) == []
+    assert type_shifts(train, describe_file("c", []), 5) == []
 
 
 def test_rare_pairs_of_types_have_no_column():
@@ -200,7 +199,7 @@ def test_sources_tell_the_headline_label_of_each_file_apart():
 
 def test_token_lengths_are_those_that_training_gets():
     recipe = in_sample()
-    found = read_corpus(recipe)
+    found = read_task_data(recipe)
     sentences = dict.fromkeys(r.sentence for r in [*found.train, *found.files["test"]])
     tokenizer = fresh_tokenizer(sentences, recipe.encoder.source.fresh.vocabulary)
     types = {"PER", "ORG", "DAT", "LOC", "POH", "NOH"}
@@ -213,7 +212,7 @@ def test_token_lengths_are_those_that_training_gets():
 
 
 def test_rows_over_the_window_and_rows_that_it_refuses_are_counted():
-    found = token_lengths(read_corpus(in_sample("tokens.max_length=16")))
+    found = token_lengths(read_task_data(in_sample("tokens.max_length=16")))
     over, refused = found.over("train"), found.refused["train"]
     assert over == (found.lengths["train"] > 16).sum()
     assert 0 < refused <= over
@@ -222,7 +221,7 @@ def test_rows_over_the_window_and_rows_that_it_refuses_are_counted():
 
 
 def test_an_encoder_that_is_not_there_leaves_the_characters(tmp_path):
-    found = read_corpus(in_sample(f"encoder.from={tmp_path / 'nowhere'}"))
+    found = read_task_data(in_sample(f"encoder.from={tmp_path / 'nowhere'}"))
     assert token_lengths(found).missing
     assert character_lengths(found.train).max() > 0
     assert TokenLengths(128).lengths == {}
@@ -232,14 +231,14 @@ def test_labels_of_the_test_are_never_read(tmp_path):
     text = (ROOT / "sample/test.csv").read_text(encoding="utf-8")
     path = tmp_path / "test.csv"
     path.write_text(text.replace(",100,", ",no such label,"), encoding="utf-8")
-    found = read_corpus(in_sample(f"data.test={path}"))
+    found = read_task_data(in_sample(f"data.test={path}"))
     assert {example.label for example in found.files["test"]} == {None}
 
 
 def test_a_test_without_rows_is_empty_and_said(tmp_path, capsys):
     path = tmp_path / "test.csv"
     path.write_text("id,sentence,subject_entity,object_entity,label,source\n", encoding="utf-8")
-    found = read_corpus(in_sample(f"data.test={path}"))
+    found = read_task_data(in_sample(f"data.test={path}"))
     assert found.files["test"] == []
     assert "has no rows" in capsys.readouterr().err
 
@@ -248,41 +247,41 @@ def test_a_broken_test_is_refused(tmp_path):
     path = tmp_path / "test.csv"
     path.write_text("id,sentence\n0,철수\n", encoding="utf-8")
     with pytest.raises(InputError, match="missing"):
-        read_corpus(in_sample(f"data.test={path}"))
+        read_task_data(in_sample(f"data.test={path}"))
 
 
 def test_predictions_are_joined_on_id_in_the_order_of_the_test(tmp_path):
     recipe = in_sample()
-    ids = [example.id for example in read_corpus(recipe).files["test"]]
+    ids = [example.id for example in read_task_data(recipe).files["test"]]
     path = tmp_path / "s.csv"
     probabilities = np.eye(len(KLUE))[np.arange(len(ids)) % len(KLUE)]
     order = np.random.default_rng(0).permutation(len(ids))
     write_submission(path, [ids[i] for i in order], probabilities[order], KLUE)
-    found = read_corpus(recipe, path)
+    found = read_task_data(recipe, path)
     assert found.predicted == tuple(KLUE.names[i % len(KLUE)] for i in range(len(ids)))
 
 
 def test_predictions_of_other_rows_are_refused(tmp_path):
     path = predictions(tmp_path / "s.csv", ["somebody", "else"])
     with pytest.raises(InputError, match="missing"):
-        read_corpus(in_sample(), path)
+        read_task_data(in_sample(), path)
 
 
 def test_predictions_need_a_test(tmp_path):
     path = predictions(tmp_path / "s.csv", ["0"])
     with pytest.raises(InputError, match="names no test file"):
-        read_corpus(in_sample("data.test=null"), path)
+        read_task_data(in_sample("data.test=null"), path)
 
 
 @pytest.fixture(scope="module")
 def klue():
     files = [f"data.train={KLUE_RE / 'train.csv'}", f"data.test={KLUE_RE / 'test_data.csv'}"]
-    return read_corpus(load_recipe(DEMO, [*files, "data.dev=null"]))
+    return read_task_data(load_recipe(DEMO, [*files, "data.dev=null"]))
 
 
 @needs_klue
 def test_klue_train_has_the_known_figures(klue):
-    facts = file_facts("train.csv", klue.train)
+    facts = describe_file("train.csv", klue.train)
     shares = label_shares(klue)
     assert (facts.rows, facts.duplicate_rows, facts.contradictory_keys) == (32470, 47, 5)
     assert facts.characters.longest == 455  # the longest of train and test together
@@ -294,7 +293,7 @@ def test_klue_train_has_the_known_figures(klue):
 
 @needs_klue
 def test_klue_test_has_the_known_figures(klue):
-    facts = file_facts("test_data.csv", klue.files["test"])
+    facts = describe_file("test_data.csv", klue.files["test"])
     assert facts.rows == 7765
     # The known quantiles are the test's, by the nearest rank.
     lengths = facts.characters
@@ -302,7 +301,7 @@ def test_klue_test_has_the_known_figures(klue):
     assert round(facts.first_match_elsewhere_percent, 1) == 4.3
     assert facts.marker_characters == dict(zip("@#^§⊙*&[", (0, 0, 0, 0, 0, 3, 39, 15), strict=True))
     assert facts.subject_types["LOC"] == 1
-    (most, *_) = type_shifts(file_facts("train.csv", klue.train), facts, 5)
+    (most, *_) = type_shifts(describe_file("train.csv", klue.train), facts, 5)
     assert (most.role, most.type) == ("object", "POH")
     assert set(facts.subject_types) == {"PER", "ORG", "LOC"}
 
@@ -310,4 +309,4 @@ def test_klue_test_has_the_known_figures(klue):
 def test_columns_of_the_sample_are_read_as_they_stand():
     with (ROOT / "sample/train.csv").open(encoding="utf-8", newline="") as stream:
         lengths = [len(cells["sentence"]) for cells in csv.DictReader(stream)]
-    assert character_lengths(read_corpus(in_sample()).train).tolist() == lengths
+    assert character_lengths(read_task_data(in_sample()).train).tolist() == lengths

@@ -20,13 +20,13 @@ ROLES: tuple[Role, ...] = ("subject", "object")
 
 
 @dataclass(frozen=True, slots=True)
-class Corpus:
+class TaskData:
     """The rows of a recipe's files.
 
     Args:
         recipe: The recipe.
         labels: Its label list.
-        files: The rows of `train`, `dev` and `test`, as far as the recipe names them; those of
+        files: The rows of those of `train`, `dev` and `test` that the recipe names; those of
             test have no label.
         predicted: The label that a submission gives each row of test; None without a submission.
     """
@@ -46,7 +46,7 @@ class Corpus:
         return str(getattr(self.recipe.data, role))
 
 
-def read_corpus(recipe: Recipe, pred: Path | None = None) -> Corpus:
+def read_task_data(recipe: Recipe, pred: Path | None = None) -> TaskData:
     """Reads the files that a recipe names; the test's label column is left unread.
 
     Args:
@@ -66,7 +66,7 @@ def read_corpus(recipe: Recipe, pred: Path | None = None) -> Corpus:
     if data.test is not None:
         files["test"] = _read_if_any(Path(data.test), data, None)
     predicted = None if pred is None else _predicted(pred, files.get("test"), data, labels)
-    return Corpus(recipe, labels, files, predicted)
+    return TaskData(recipe, labels, files, predicted)
 
 
 def _read_if_any(path: Path, data: DataSection, labels: LabelList | None) -> list[Example]:

@@ -1,0 +1,253 @@
+"""Runs and submissions beside each other: what differs, whether by chance, and what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from relx.faults import Fault, InputError
+from relx.progress import bar
+from relx.scoring.comparison import KINDS, McNemar, changes, mcnemar
+from relx.scoring.intervals import Difference, paired_bootstrap
+
+if TYPE_CHECKING:
+    from relx.data.labels import LabelList
+    from relx.runs.manifest import Manifest
+    from relx.score import ScoredRows
+
+ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedComparison:
+    """One set of predictions compared with the reference.
+
+    Args:
+        rows: The rows and what was predicted for them.
+        scores: By how much each of its scores is higher than the reference's.
+        classes: The same for each label and the scores of a class.
+        mcnemar: The test; `first` is the reference.
+        kinds: How the label of each row changed, `(rows,)`: an index into `KINDS`, or -1 where it
+            did not.
+    """
+
+    rows: ScoredRows
+    scores: dict[str, Difference]
+    classes: dict[str, dict[str, Difference]]
+    mcnemar: McNemar
+    kinds: npt.NDArray[np.int8]
+
+    def changed(self) -> dict[str, int]:
+        """Counts the rows of each kind."""
+        return {kind: int((self.kinds == place).sum()) for place, kind in enumerate(KINDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key whose value differs between what runs were made from.
+
+    Args:
+        key: Such as `train.epochs`.
+        values: The value of each run, as in its manifest; `ABSENT` where it has no such key.
+    """
+
+    key: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComparedPredictions:
+    """Everything that `relx compare` shows.
+
+    Args:
+        reference: The predictions that the others are compared with.
+        others: The others.
+        draws: How many draws the intervals are from.
+        runs: The names of the sides that are runs.
+        settings: What these runs differ in.
+    """
+
+    reference: ScoredRows
+    others: tuple[PairedComparison, ...]
+    draws: int
+    runs: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = ()
+
+    @property
+    def sides(self) -> tuple[ScoredRows, ...]:
+        """The reference and the others."""
+        return (self.reference, *(other.rows for other in self.others))
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the figures as `json.dumps` takes them; percentages are not rounded."""
+        return {
+            "gold": self.reference.gold_file,
+            "rows": len(self.reference.gold),
+            "draws": self.draws,
+            "reference": self.reference.name,
+            "scores": {side.name: side.scores().to_json() for side in self.sides},
+            "differences": {
+                other.rows.name: {
+                    "scores": {name: asdict(value) for name, value in other.scores.items()},
+                    "classes": {
+                        label: {name: asdict(value) for name, value in figures.items()}
+                        for label, figures in other.classes.items()
+                    },
+                    "mcnemar": asdict(other.mcnemar),
+                    "changed": other.changed(),
+                }
+                for other in self.others
+            },
+            "recipe": {
+                setting.key: {
+                    name: None if value is ABSENT else value
+                    for name, value in zip(self.runs, setting.values, strict=True)
+                }
+                for setting in self.settings
+            },
+        }
+
+
+def compare(sides: Sequence[ScoredRows], draws: int = 1000) -> ComparedPredictions:
+    """Compares sets of predictions with the first of them.
+
+    Args:
+        sides: Two or more sets of predictions of the same rows and labels, each with its own name.
+        draws: How many draws the intervals are from.
+
+    Returns:
+        The comparison, and the settings that the runs among them differ in.
+
+    Raises:
+        InputError: Their rows or their label lists differ.
+    """
+    _require_comparable(sides)
+    reference, *others = sides
+    compared = []
+    with bar("bootstrap", len(others), "comparisons") as progress:
+        for other in others:
+            compared.append(_compared(reference, other, draws))
+            progress.advance()
+    folders = {side.name: side.folder for side in sides if side.folder is not None}
+    settings = differing_settings([*folders.values()])
+    return ComparedPredictions(reference, tuple(compared), draws, tuple(folders), settings)
+
+
+def _compared(reference: ScoredRows, other: ScoredRows, draws: int) -> PairedComparison:
+    scores, classes = paired_bootstrap(reference, other, draws)
+    before, after = (side.predicted == side.gold for side in (reference, other))
+    kinds = changes(reference.predicted, other.predicted, reference.gold)
+    return PairedComparison(other, scores, classes, mcnemar(before, after), kinds)
+
+
+def require_same_dev_rows(folders: Mapping[str, Path]) -> None:
+    """Checks that runs chose their epochs by the same rows, before anything is predicted.
+
+    Args:
+        folders: Each run's `train/fold-K` folder by its name.
+
+    Raises:
+        InputError: They did not.
+    """
+    from relx.runs.manifest import read_manifest
+
+    facts = {name: read_manifest(path).data.get("dev") or {} for name, path in folders.items()}
+    if len({fact.get("digest") for fact in facts.values()}) > 1:
+        rows = (f"{name}: {fact.get('rows')} of {fact.get('file')}" for name, fact in facts.items())
+        what = "these runs did not choose their best epoch by the same rows"
+        step = "name labelled rows that none of them was trained on: --gold FILE"
+        raise InputError(Fault(what, "--gold", "; ".join(rows), next_step=step))
+
+
+def require_same_labels(lists: Mapping[str, LabelList]) -> None:
+    """Checks that label lists are equal.
+
+    Args:
+        lists: The label lists, each by the name of the run or submission that has it.
+
+    Raises:
+        InputError: One differs from the first; the message says where.
+    """
+    (first, expected), *others = lists.items()
+    for name, labels in others:
+        if labels == expected:
+            continue
+        pairs = zip(expected.names, labels.names, strict=False)
+        place = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
+        received = _counted_labels(labels)
+        allowed = f"{_counted_labels(expected)}, as {first} has"
+        if place is not None:
+            received = f"label {place} is {labels.names[place]}"
+            allowed = f"{expected.names[place]}, as in {first}"
+        what = f"this has a different label list from {first}, and cannot be compared with it"
+        raise InputError(Fault(what, name, received, allowed, kind="other labels"))
+
+
+def _counted_labels(labels: LabelList) -> str:
+    negative = f"{labels.negative} as the negative one" if labels.negative else "no negative one"
+    return f"{len(labels)} labels with {negative}"
+
+
+def _require_comparable(sides: Sequence[ScoredRows]) -> None:
+    require_same_labels({side.name: side.labels for side in sides})
+    first = sides[0]
+    for side in sides[1:]:
+        if [row.id for row in side.examples] != [row.id for row in first.examples]:
+            what = f"these are not the rows that {first.name} predicted"
+            received = f"{len(side.examples)} rows of {side.gold_file}"
+            allowed = f"the {len(first.examples)} rows of {first.gold_file}, in their order"
+            step = "name one file of labelled rows for all: --gold FILE"
+            raise InputError(Fault(what, side.name, received, allowed, step))
+        if not np.array_equal(side.gold, first.gold):
+            what = f"the gold labels of these rows differ from those that {first.name} has"
+            step = "name one file of labelled rows for all: --gold FILE"
+            raise InputError(Fault(what, side.name, next_step=step))
+
+
+def differing_settings(folders: Sequence[Path]) -> tuple[Setting, ...]:
+    """Lists what runs differ in: recipe, seed, rows, encoder, code and versions.
+
+    Args:
+        folders: The runs' `train/fold-K` folders.
+
+    Returns:
+        The keys whose values are not all equal, the recipe's first; the runs' names are left out.
+    """
+    from relx.runs.differences import leaves
+    from relx.runs.manifest import read_manifest
+
+    trees = [dict(leaves(made_from(read_manifest(folder)))) for folder in folders]
+    keys = dict.fromkeys(key for tree in trees for key in tree)
+    settings = (Setting(key, tuple(tree.get(key, ABSENT) for tree in trees)) for key in keys)
+    return tuple(s for s in settings if any(value != s.values[0] for value in s.values))
+
+
+def made_from(manifest: Manifest) -> dict[str, Any]:
+    """Returns what a run was made from, as a tree in which two runs can be compared.
+
+    Args:
+        manifest: The run's manifest.
+
+    Returns:
+        The recipe without its name, then `rows` (those of each file), `start` (the encoder that
+        was loaded), `computed` (the device), `code` and `versions`.
+    """
+    files = {role: facts for role, facts in manifest.data.items() if isinstance(facts, dict)}
+    rows = {f: {key: facts.get(key) for key in ("rows", "digest")} for f, facts in files.items()}
+    tapt = (manifest.inputs.get("encoder") or {}).get("tapt")
+    start = {key: manifest.encoder.get(key) for key in ("source", "revision")}
+    # TAPT's encoder is in a folder of the run itself, so its source tells nothing; a digest does.
+    start |= {"source": "TAPT", "digest": tapt} if tapt else {}
+    return {
+        **{key: value for key, value in manifest.recipe.items() if key != "name"},
+        "rows": rows | {"types": manifest.data.get("types")},
+        "start": start,
+        "computed": manifest.device,
+        "code": manifest.git.model_dump() if manifest.git else None,
+        "versions": manifest.versions,
+    }

@@ -1,0 +1,291 @@
+"""What every report says of a run or a submission, whatever its task: scores, plots, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from relx.look.calibration import Calibration, calibration_of, confidence_plot, reliability_plot
+from relx.look.class_curves import ClassCurve, class_curves, curve_drawings, curves_plot
+from relx.look.class_plots import classes_plot, confusion_plot
+from relx.look.plots import Plot
+from relx.scoring.intervals import SCORES, Interval, Intervals, bootstrap
+
+if TYPE_CHECKING:
+    from relx.runs.manifest import Manifest
+    from relx.score import ScoredRows
+    from relx.scoring.one_of import Scores
+
+TITLES = {
+    "micro_f1": "micro-F1",
+    "auprc": "AUPRC",
+    "precision": "precision",
+    "recall": "recall",
+    "accuracy": "accuracy",
+}
+WHOLE = 10_000  # what a probability of 1 is in a page's data
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures that a report shows of its rows.
+
+    Args:
+        rows: The rows and what was predicted for them.
+        scores: Their scores.
+        intervals: The scores' intervals.
+        draws: How many draws the intervals are from.
+        curves: Each class's precision-recall curve, in label order.
+        calibration: Of the predicted labels' probabilities.
+    """
+
+    rows: ScoredRows
+    scores: Scores
+    intervals: Intervals
+    draws: int
+    curves: list[ClassCurve]
+    calibration: Calibration
+
+
+def figures_of(rows: ScoredRows, draws: int = 1000) -> Figures:
+    """Computes the figures that a report shows.
+
+    Args:
+        rows: The scored rows.
+        draws: How many draws the intervals are from.
+
+    Returns:
+        The figures.
+    """
+    scores = rows.scores()
+    intervals = bootstrap(rows, draws)
+    return Figures(rows, scores, intervals, draws, class_curves(rows, scores), calibration_of(rows))
+
+
+def report_plots(figures: Figures, groups: Sequence[Sequence[int]]) -> list[Plot]:
+    """Draws every plot of a report.
+
+    Args:
+        figures: What the report shows.
+        groups: The indices of labels that belong together; every label is in one group.
+
+    Returns:
+        The plots; those of learning are left out where no run is known.
+    """
+    from relx.look.learning import learning_plots
+
+    folder = figures.rows.folder
+    return [
+        *([] if folder is None else learning_plots(folder)),
+        confusion_plot(figures.rows, groups),
+        classes_plot(figures.scores, figures.intervals.classes),
+        curves_plot(figures.curves),
+        reliability_plot(figures.calibration),
+        confidence_plot(figures.calibration),
+    ]
+
+
+def report_context(figures: Figures, mistakes: str) -> dict[str, Any]:
+    """Returns what the template `report.html` reads, but for the pictures and the rows.
+
+    Args:
+        figures: What the report shows.
+        mistakes: How many mistakes of which kinds there are, in words.
+
+    Returns:
+        The names and values; texts are as they are printed.
+    """
+    from markupsafe import Markup
+
+    scores, rows = figures.scores, figures.rows
+    drawings = curve_drawings(figures.curves)
+    return {
+        "title": f"relx report: {rows.name}",
+        "lead": _lead(figures),
+        "facts": _printed_facts(figures, mistakes),
+        "scores": _score_cards(figures),
+        "classes": _class_rows(figures),
+        "curves": [
+            {
+                "label": curve.label,
+                "svg": Markup(drawing),
+                "auprc": curve.figures.auprc,
+                "support": curve.figures.support,
+            }
+            for curve, drawing in zip(figures.curves, drawings, strict=True)
+        ],
+        "calibration": _printed_calibration(figures.calibration, scores),
+    }
+
+
+def _lead(figures: Figures) -> str:
+    rows = figures.rows
+    count = f"{len(rows.gold):,} row{'s' * (len(rows.gold) != 1)}"
+    manifest = _manifest(rows)
+    said = f"{rows.name} against the labels of {rows.gold_file}: {count}."
+    return said if manifest is None else f"{said} {_caution(rows, manifest)}".rstrip()
+
+
+def _caution(rows: ScoredRows, manifest: Manifest) -> str:
+    """Says what these rows cannot show of the run that predicted them."""
+    match seen_in_training(rows, manifest):
+        case "chosen by":
+            return "The run chose its epoch by these rows, so new rows may score a little lower."
+        case "trained on":
+            return "The run was trained on these rows: how it does on new rows they cannot show."
+        case _:
+            return ""
+
+
+def seen_in_training(
+    rows: ScoredRows, manifest: Manifest
+) -> Literal["chosen by", "trained on", "no"]:
+    """Tells whether the run that predicted rows had seen them in training.
+
+    Args:
+        rows: The rows.
+        manifest: The run's manifest.
+
+    Returns:
+        `chosen by` where the run chose its epoch by these rows, `trained on`, or `no`.
+    """
+    data = manifest.recipe["data"]
+    if rows.own_dev:
+        return "chosen by"
+    trained = Path(rows.gold_file).resolve() == Path(data["train"]).resolve()
+    return "trained on" if trained else "no"
+
+
+def _manifest(rows: ScoredRows) -> Manifest | None:
+    from relx.runs.manifest import read_manifest
+
+    return None if rows.folder is None else read_manifest(rows.folder)
+
+
+def _printed_facts(figures: Figures, mistakes: str) -> list[tuple[str, str]]:
+    rows, scores = figures.rows, figures.scores
+    told = [
+        ("Predicted by", rows.name),
+        ("Gold labels", rows.gold_file),
+        ("Rows", f"{scores.rows:,}"),
+        ("Mistakes", mistakes),
+        ("Labels", f"{len(rows.labels)}, {scores.gold_classes} of them in the gold rows"),
+        ("Negative label", rows.labels.negative or "none"),
+        ("Intervals", f"95 %, {figures.draws:,} bootstrap draws of the rows"),
+    ]
+    manifest = _manifest(rows)
+    return told if manifest is None else [*told, *_run_facts(manifest)]
+
+
+def _run_facts(manifest: Manifest) -> list[tuple[str, str]]:
+    """Returns what a run was made from, as far as it explains its scores."""
+    recipe, results = manifest.recipe, manifest.results
+    source = recipe["encoder"]["from"]
+    begun = " after TAPT" if manifest.inputs.get("encoder", {}).get("tapt") else ""
+    epochs = f"{results.get('best_epoch', '?')} of {results.get('epochs', '?')}"
+    return [
+        ("Encoder", f"{source if isinstance(source, str) else 'fresh'}{begun}"),
+        ("Markers", recipe["markers"]["style"]),
+        ("Pooling", recipe["train"]["pooling"]),
+        ("Best epoch", epochs),
+        ("Seed", str(manifest.seed)),
+        ("Trained", (manifest.finished or manifest.started)[:10]),
+    ]
+
+
+def _score_cards(figures: Figures) -> list[dict[str, str]]:
+    notes = _score_notes(figures)
+    intervals = figures.intervals.scores
+    return [
+        {
+            "name": title,
+            "value": f"{intervals[name].value:.2f}",
+            "low": f"{intervals[name].low:.2f}",
+            "high": f"{intervals[name].high:.2f}",
+            "note": notes[name],
+        }
+        for name, title in TITLES.items()
+    ]
+
+
+def _score_notes(figures: Figures) -> dict[str, str]:
+    labels, scores = figures.rows.labels, figures.scores
+    absent = len(labels) - scores.gold_classes
+    without = f" but {labels.negative}" if labels.negative else ""
+    areas = f"the mean of all {len(labels)} classes"
+    areas += f"; {absent} without gold rows count 50 each" if absent else ""
+    micro = f"over all classes{without}"
+    return dict.fromkeys(SCORES, micro) | {"auprc": areas, "accuracy": "over all classes"}
+
+
+def _class_rows(figures: Figures) -> list[dict[str, Any]]:
+    names = ("precision", "recall", "f1", "auprc", "support", "predicted")
+    rows = []
+    for label, row in figures.scores.classes.items():
+        f1 = figures.intervals.classes[label]["f1"]
+        values = {name: getattr(row, name) for name in names}
+        rows.append({"label": label, **values, "f1_low": f1.low, "f1_high": f1.high})
+    return rows
+
+
+def _printed_calibration(calibration: Calibration, scores: Scores) -> dict[str, str]:
+    confidence = 100 * float(calibration.confidence.mean())
+    gap = confidence - scores.accuracy
+    way = "over" if gap > 0 else "under"
+    return {
+        "Expected calibration error": f"{calibration.by_width.ece:.2f} %",
+        "in bins of equal mass": f"{calibration.by_mass.ece:.2f} %",
+        "Worst bin": f"{calibration.by_width.largest_gap:.2f} %",
+        "Mean confidence": f"{confidence:.2f} %",
+        "Right": f"{scores.accuracy:.2f} %",
+        "On the whole": f"{way}confident by {abs(gap):.2f} points",
+    }
+
+
+def report_facts(figures: Figures) -> dict[str, Any]:
+    """Returns the report's figures for programs.
+
+    Args:
+        figures: What the report shows.
+
+    Returns:
+        What `json.dumps` takes; percentages are not rounded.
+    """
+    rows, intervals, calibration = figures.rows, figures.intervals, figures.calibration
+    return {
+        "name": rows.name,
+        "gold": rows.gold_file,
+        "rows": figures.scores.rows,
+        "mistakes": int((rows.gold != rows.predicted).sum()),
+        "draws": figures.draws,
+        "scores": {name: _limits(interval) for name, interval in intervals.scores.items()},
+        "classes": {
+            label: {name: _limits(interval) for name, interval in by_name.items()}
+            for label, by_name in intervals.classes.items()
+        },
+        "calibration": {
+            "ece": calibration.by_width.ece,
+            "ece_equal_mass": calibration.by_mass.ece,
+            "largest_gap": calibration.by_width.largest_gap,
+            "mean_confidence": 100 * float(calibration.confidence.mean()),
+        },
+    }
+
+
+def _limits(interval: Interval) -> dict[str, float]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def headline(figures: Figures) -> Sequence[tuple[str, str, str]]:
+    """Returns the scores as a table shows them: name, percent, 95 % interval."""
+    intervals = figures.intervals.scores
+    return [
+        (
+            title,
+            f"{intervals[name].value:.2f}",
+            f"{intervals[name].low:.2f} - {intervals[name].high:.2f}",
+        )
+        for name, title in TITLES.items()
+    ]

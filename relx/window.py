@@ -1,0 +1,116 @@
+"""How many tokens rows have, and what the window of `tokens.max_length` does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from relx.data.row import Row, types_of
+from relx.faults import Fault
+from relx.progress import bar
+from relx.tasks.task import task_of
+
+if TYPE_CHECKING:  # transformers takes a second to import, and only a name of it is needed
+    from transformers import PreTrainedTokenizerFast
+
+    from relx.recipe import Recipe
+
+_NO_WINDOW = 1_000_000_000  # tokens; longer than any text
+_AT_ONCE = 1000  # rows between two updates of the progress bar
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """The tokens of some rows, with markers, query and special tokens, before any cut.
+
+    Args:
+        window: The recipe's `tokens.max_length`.
+        lengths: How many tokens each row has, by its index; without those in `refused`.
+        refused: Why no window can hold a row: an entity without a token.
+        apart: Why this window cannot hold a row: its entities are too far from each other.
+    """
+
+    window: int
+    lengths: dict[int, int]
+    refused: dict[int, Fault]
+    apart: dict[int, Fault]
+
+    @property
+    def long(self) -> list[int]:
+        """The indices of the rows that are longer than the window."""
+        return [row for row, length in self.lengths.items() if length > self.window]
+
+
+def marked_tokenizer(recipe: Recipe, files: Mapping[str, Sequence[Row]]) -> PreTrainedTokenizerFast:
+    """Loads a recipe's tokenizer and adds its marker tokens.
+
+    Args:
+        recipe: The recipe.
+        files: The rows of `train`, `dev`, `test` or another file. A fresh tokenizer learns from
+            train and test, as training's does, and from all rows where there is neither.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        InputError: There is none.
+    """
+    from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, load_tokenizer
+
+    rows = [row for own in files.values() for row in own]
+    learnt = [row for role in ("train", "test") for row in files.get(role, ())] or rows
+    tokenizer = load_tokenizer(
+        recipe.encoder.source,
+        lambda: dict.fromkeys(row.sentence for row in learnt),
+        recipe.encoder.revision,
+    )
+    add_marker_tokens(tokenizer, task_of(recipe).marker_tokens(types_of(rows)))
+    return tokenizer
+
+
+def count_tokens(
+    rows: Sequence[Row], recipe: Recipe, tokenizer: PreTrainedTokenizerFast
+) -> TokenCounts:
+    """Counts the tokens of rows as training and prediction see them.
+
+    Args:
+        rows: The rows.
+        recipe: The recipe, with its markers and its window.
+        tokenizer: What `marked_tokenizer` gave.
+
+    Returns:
+        The counts, and the rows that training and prediction would refuse.
+    """
+    window, every = recipe.tokens.max_length, range(len(rows))
+    lengths, refused = _counted(rows, every, recipe, tokenizer, _NO_WINDOW)
+    long = [row for row, length in lengths.items() if length > window]
+    _, apart = _counted(rows, long, recipe, tokenizer, window)
+    return TokenCounts(window, lengths, refused, apart)
+
+
+def _counted(
+    rows: Sequence[Row],
+    chosen: Sequence[int],
+    recipe: Recipe,
+    tokenizer: PreTrainedTokenizerFast,
+    window: int,
+) -> tuple[dict[int, int], dict[int, Fault]]:
+    """Counts the tokens of the chosen rows; says why those cannot be tokenized that cannot."""
+    from relx.data.token_rows import row_lengths
+
+    task, separator = task_of(recipe), tokenizer.sep_token
+    texts = (task.marked(rows[row], separator) for row in chosen)
+    lengths: dict[int, int] = {}
+    refused: dict[int, Fault] = {}
+    with bar("counting tokens", len(chosen), "rows") as progress:
+        counts = zip(chosen, row_lengths(texts, tokenizer, window), strict=True)
+        for done, (row, count) in enumerate(counts, 1):
+            if isinstance(count, Fault):
+                refused[row] = count
+            else:
+                lengths[row] = count
+            if done % _AT_ONCE == 0:
+                progress.advance(_AT_ONCE)
+        progress.advance(len(chosen) % _AT_ONCE)
+    return lengths, refused
