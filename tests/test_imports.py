@@ -20,6 +20,9 @@ NO_FRAMEWORK = [
     "relx.data.token_rows",
     "relx.scoring.one_of",
     "relx.tasks.relation.answers",
+    "relx.tasks.relation.task",
+    "relx.dataset",
+    "relx.models.saved",
     "relx.score",
     "relx.runs.stage",
     "relx.runs.resume",
@@ -37,7 +40,9 @@ NO_FRAMEWORK = [
 ]
 NOTHING_HEAVY = [
     "relx.scoring.one_of",
+    "relx.scoring.predictions",
     "relx.tasks.relation.answers",
+    "relx.tasks.relation.task",
     "relx.score",
     "relx_cli.main",
 ]

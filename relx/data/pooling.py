@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from relx.data.token_rows import TokenRows
+if TYPE_CHECKING:  # it imports tokenizers, which a score needs not wait for
+    from relx.data.token_rows import TokenRows
 
 
 @dataclass(frozen=True, slots=True)
