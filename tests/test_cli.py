@@ -10,8 +10,8 @@ import pytest
 from made_stages import begin, finish
 
 from relx.faults import Fault, InputError
-from relx.recipe_file import load_recipe, recipe_from_tree
-from relx.shipped import chosen_recipe, shipped
+from relx.recipe_file import recipe_from_tree
+from relx.shipped import shipped
 from relx_cli import main
 from relx_cli.main import COMMANDS, relx, run
 
@@ -162,30 +162,6 @@ def test_a_recipe_is_copied_but_never_over_a_file(tmp_path, monkeypatch, capsys)
     assert run(["recipes", "copy", "demo", "my.yaml"]) == 2
     assert "this file exists already" in capsys.readouterr().err
     assert (tmp_path / "my.yaml").read_text() == "mine"
-
-
-def test_a_recipe_is_named_by_path_or_by_the_name_of_a_shipped_one(tmp_path, monkeypatch):
-    demo = load_recipe(shipped()["demo"])
-    assert chosen_recipe("demo", []) == demo
-    assert chosen_recipe(str(ROOT / "recipes" / "demo.yaml"), ["seed=7"]).seed == 7
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "demo").write_text("name: mine\nencoder: {from: a}\n")
-    assert chosen_recipe("demo", []).name == "mine"
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        (None, "relx recipes list"),
-        ("roberta-bse", "did you mean roberta-base"),
-        ("no/such.yaml", "no such recipe file"),
-        ("nosuch.yaml", "no such recipe file"),
-    ],
-)
-def test_a_missing_recipe_is_a_message(name, said, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=said):
-        chosen_recipe(name, [])
 
 
 @pytest.fixture

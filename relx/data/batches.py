@@ -12,8 +12,8 @@ PADDING = 4.0  # percent of an epoch's tokens that may be padding, so that batch
 PADDING_MORE = 1.0  # and how much more than with sorted rows, where those need nearly as much
 NOISE = 0.5  # the most that a row's length is blurred, as a share of it
 BISECTIONS = 7
-LADDER_RUNGS = 6
-LADDER_MULTIPLE = 8
+BUCKETS = 6
+BUCKET_MULTIPLE = 8
 
 Inputs = dict[str, np.ndarray]
 Arrays = tuple[Inputs, np.ndarray, np.ndarray]  # inputs, targets, weights
@@ -72,8 +72,8 @@ class ReadingRows(Protocol):
         """Returns (shape, dtype) by input, for batches of `size` rows of any length."""
 
 
-def ladder(
-    lengths: np.ndarray, batch_size: int = 1, buckets: int = LADDER_RUNGS
+def choose_bucket_lengths(
+    lengths: np.ndarray, batch_size: int = 1, buckets: int = BUCKETS
 ) -> tuple[int, ...]:
     """Chooses the few lengths to pad to that cost the least padding.
 
@@ -90,18 +90,18 @@ def ladder(
         The lengths, ascending, multiples of 8; the last holds the longest row.
     """
     longest = -np.sort(-np.asarray(lengths))[::batch_size]  # of each batch
-    counts = np.bincount(-(-longest // LADDER_MULTIPLE))
+    counts = np.bincount(-(-longest // BUCKET_MULTIPLE))
     # batches_to[k]: batches whose longest row has at most k steps
     batches_to = np.cumsum(counts)
     top = len(counts) - 1
     cost = np.where(np.arange(top + 1) > 0, np.arange(top + 1) * batches_to, 0).astype(float)
     chosen = [[k] for k in range(top + 1)]
     for _ in range(buckets - 1):
-        cost, chosen = _one_rung_more(cost, chosen, batches_to)
-    return tuple(step * LADDER_MULTIPLE for step in chosen[top])
+        cost, chosen = _one_bucket_more(cost, chosen, batches_to)
+    return tuple(step * BUCKET_MULTIPLE for step in chosen[top])
 
 
-def _one_rung_more(
+def _one_bucket_more(
     cost: np.ndarray, chosen: list[list[int]], batches_to: np.ndarray
 ) -> tuple[np.ndarray, list[list[int]]]:
     """Finds the best lengths up to each top one, if there may be one more below it."""
@@ -120,7 +120,7 @@ def training_plan(
     *,
     seed: int,
     epoch: int,
-    rungs: Sequence[int] | None = None,
+    bucket_lengths: Sequence[int] | None = None,
     multiple: int = 1,
 ) -> list[Batch]:
     """Draws an epoch's batches: shuffled, but rows of like length together.
@@ -136,7 +136,7 @@ def training_plan(
         batch_size: Rows per batch; that of the shortest rows is filled up with rows of weight 0.
         seed: The run's seed.
         epoch: The epoch, from 0.
-        rungs: The lengths to pad to, ascending; None pads to the longest row of the batch.
+        bucket_lengths: The lengths to pad to, ascending; None pads to the longest row of the batch.
         multiple: Every batch has a multiple of so many rows (the replicas).
 
     Returns:
@@ -146,12 +146,12 @@ def training_plan(
     lengths = np.asarray(lengths)
     batch_size = min(batch_size, len(lengths))
     shuffled = rng.permutation(len(lengths))
-    if rungs is None:
+    if bucket_lengths is None:
         keys = _blurred(lengths[shuffled], batch_size, rng.uniform(-1, 1, len(lengths)))
     else:
-        keys = np.searchsorted(rungs, lengths[shuffled])
+        keys = np.searchsorted(bucket_lengths, lengths[shuffled])
     rows = shuffled[np.argsort(-keys, kind="stable")]
-    batches = _cut(rows, lengths, batch_size, rungs, multiple)
+    batches = _cut(rows, lengths, batch_size, bucket_lengths, multiple)
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
@@ -183,7 +183,7 @@ def reading_plan(
     lengths: np.ndarray,
     batch_size: int,
     *,
-    rungs: Sequence[int] | None = None,
+    bucket_lengths: Sequence[int] | None = None,
     multiple: int = 1,
 ) -> list[Batch]:
     """Plans a prediction: every row once, the longest first, so that memory fails early if at all.
@@ -191,7 +191,7 @@ def reading_plan(
     Args:
         lengths: The rows' lengths in tokens, (rows,).
         batch_size: Rows per batch.
-        rungs: The lengths to pad to, ascending; None pads to the longest row of the batch.
+        bucket_lengths: The lengths to pad to, ascending; None pads to the longest row of the batch.
         multiple: Every batch has a multiple of so many rows (the replicas).
 
     Returns:
@@ -199,21 +199,21 @@ def reading_plan(
     """
     order = np.argsort(-np.asarray(lengths), kind="stable")
     batch_size = min(batch_size, len(lengths))
-    return _cut(order, np.asarray(lengths), batch_size, rungs, multiple)
+    return _cut(order, np.asarray(lengths), batch_size, bucket_lengths, multiple)
 
 
 def _cut(
     rows: np.ndarray,
     lengths: np.ndarray,
     batch_size: int,
-    rungs: Sequence[int] | None,
+    bucket_lengths: Sequence[int] | None,
     multiple: int,
 ) -> list[Batch]:
     """Cuts rows into batches in their order; the last one is filled up."""
     size = -(-batch_size // multiple) * multiple
     padded_to = _longest(lengths[rows], batch_size)
-    if rungs is not None:
-        padded_to = np.asarray(rungs)[np.searchsorted(rungs, padded_to)]
+    if bucket_lengths is not None:
+        padded_to = np.asarray(bucket_lengths)[np.searchsorted(bucket_lengths, padded_to)]
     batches = []
     for start, length in zip(range(0, len(rows), batch_size), padded_to.tolist(), strict=True):
         real = rows[start : start + batch_size]
@@ -263,7 +263,7 @@ class Feeder:
         seed: The run's seed.
         assemble: Gives the arrays of a batch: inputs by name, targets, and weights that sum to 1.
             It gets the batch and a random generator of its own.
-        rungs: The lengths to pad to, ascending; None pads to the longest row of the batch.
+        bucket_lengths: The lengths to pad to, ascending; None pads to the longest row of the batch.
         multiple: Every part of a batch has a multiple of so many rows (the replicas).
         accumulate: The equal parts of a batch that are computed one after the other.
     """
@@ -272,7 +272,7 @@ class Feeder:
     batch_size: int
     seed: int
     assemble: Callable[[Batch, np.random.Generator], Arrays]
-    rungs: tuple[int, ...] | None = None
+    bucket_lengths: tuple[int, ...] | None = None
     multiple: int = 1
     accumulate: int = 1
     _planned: dict[int, list[Batch]] = field(default_factory=dict, init=False, repr=False)
@@ -296,7 +296,7 @@ class Feeder:
                 self.batch_size,
                 seed=self.seed,
                 epoch=epoch,
-                rungs=self.rungs,
+                bucket_lengths=self.bucket_lengths,
                 multiple=self.multiple * self.accumulate,
             )
             self._planned.clear()
@@ -332,7 +332,7 @@ class Feeder:
             next(_parts(self.assemble(batch, np.random.default_rng(0)), self.accumulate))
             for batch in (
                 Batch(np.zeros(size, np.int64), size, longest + more)
-                for more in (0, longest + LADDER_MULTIPLE)
+                for more in (0, longest + BUCKET_MULTIPLE)
             )
         )
         inputs = {name: _shape(short[0][name], long[0][name]) for name in short[0]}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
-from relx.data.batches import Feeder, Signature, TrainingRows, ladder
+from relx.data.batches import Feeder, Signature, TrainingRows, choose_bucket_lengths
 from relx.devices.backends.backend import Backend, Batches, Stream
 from relx.devices.backends.machine import Choice, Machine
 from relx.faults import Fault, InputError
@@ -94,12 +94,12 @@ class Device:
             batch_size,
             seed,
             arrays.training,
-            self.rungs(arrays.lengths, batch_size),
+            self.bucket_lengths(arrays.lengths, batch_size),
             self.replicas,
             accumulate,
         )
 
-    def rungs(self, lengths: np.ndarray, batch_size: int) -> tuple[int, ...] | None:
+    def bucket_lengths(self, lengths: np.ndarray, batch_size: int) -> tuple[int, ...] | None:
         """Returns the few lengths that rows are padded to, or None: to the longest of each batch.
 
         Args:
@@ -109,7 +109,7 @@ class Device:
         Returns:
             The bucket lengths where every shape is compiled, else None.
         """
-        return ladder(lengths, batch_size) if self.compiles else None
+        return choose_bucket_lengths(lengths, batch_size) if self.compiles else None
 
     def dataset(self, feeder: Feeder, epoch: int, first_step: int = 0) -> Stream:
         """Returns an epoch's batches in the form that `model.fit` takes.

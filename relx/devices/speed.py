@@ -21,7 +21,7 @@ SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Survey:
+class DeviceSpeed:
     """What a machine offers, and how fast it multiplies matrices.
 
     Args:
@@ -61,7 +61,7 @@ class Survey:
         }
 
 
-def survey(backend: str | None = None) -> Survey:
+def measure_device_speed(backend: str | None = None) -> DeviceSpeed:
     """Opens a backend as a recipe that leaves everything to `auto` would, and measures it.
 
     Args:
@@ -83,7 +83,9 @@ def survey(backend: str | None = None) -> Survey:
     size = ACCELERATOR_SIZE if device.machine.accelerated else CPU_SIZE
     progress.say(f"multiplying matrices of {size} x {size} on {device.hardware}")
     versions = {name: _version(name) if name in installed else None for name in BACKENDS}
-    return Survey(versions, device, size, {dtype: matrix_speed(size, dtype) for dtype in DTYPES})
+    return DeviceSpeed(
+        versions, device, size, {dtype: matrix_speed(size, dtype) for dtype in DTYPES}
+    )
 
 
 def matrix_speed(size: int, dtype: str, seconds: float = SECONDS) -> float:

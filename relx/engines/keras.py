@@ -54,8 +54,10 @@ def predict_logits(
     from relx.devices.memory import BatchWatch, memory_faults
     from relx.training.callbacks import Advance
 
-    rungs = device.rungs(arrays.lengths, batch_size)
-    plan = reading_plan(arrays.lengths, batch_size, rungs=rungs, multiple=device.replicas)
+    bucket_lengths = device.bucket_lengths(arrays.lengths, batch_size)
+    plan = reading_plan(
+        arrays.lengths, batch_size, bucket_lengths=bucket_lengths, multiple=device.replicas
+    )
     data = device.stream(
         lambda: arrays.stream(plan), arrays.signature(len(plan[0].rows)), len(plan)
     )

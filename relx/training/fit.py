@@ -167,7 +167,7 @@ class Checkpoints:
 
     def _place(self) -> dict[str, Any]:
         device = {name: getattr(self.device, name) for name in ("backend", "precision", "replicas")}
-        lengths = self.feeder.rungs
+        lengths = self.feeder.bucket_lengths
         return device | {"bucket_lengths": None if lengths is None else list(lengths)}
 
     def _require_precision(self, earlier: str) -> None:
