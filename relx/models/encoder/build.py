@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from relx.models.encoder.architectures.backbone import EncoderBackbone
 from relx.models.encoder.architectures.bert import Encoder
@@ -35,7 +34,7 @@ class Architecture:
     """
 
     encoder: type[EncoderBackbone]
-    weights: Callable[[Any, int, int], list[Weight]]
+    weights: Callable[..., list[Weight]]
 
 
 def _berts(keys: LayerKeys) -> Architecture:

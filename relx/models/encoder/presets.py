@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -14,6 +14,9 @@ from relx.faults import Fault, InputError, nearest, shorten
 from relx.files import read_json
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.families.registry import CONFIGURATIONS
+
+if TYPE_CHECKING:  # importing it takes seconds, and only its names are needed
+    import keras
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ def _configuration(backbone: Any, kind: _Kind) -> EncoderConfig:
     )
 
 
-def _variables(backbone: Any) -> Iterator[Any]:
+def _variables(backbone: keras.Model) -> Iterator[keras.Variable]:
     """Yields a backbone's variables in our order; BERT's pooler is left out."""
     for name in ("embeddings", "token_embedding", "position_embedding", "segment_embedding"):
         if name == "embeddings" or not hasattr(backbone, "embeddings"):

@@ -15,7 +15,7 @@ from relx.models.encoder.architectures.sublayers import PostNormLayer, Sublayers
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.families.registry import configuration_of
 
-Settings = EncoderConfig | Mapping[str, Any]
+_Settings = EncoderConfig | Mapping[str, Any]
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -28,7 +28,7 @@ class EncoderLayer(PostNormLayer):
     """
 
     def __init__(
-        self, configuration: Settings, initializer: str | None = None, **kwargs: Any
+        self, configuration: _Settings, initializer: str | None = None, **kwargs: Any
     ) -> None:
         settings = configuration_of(configuration, EncoderConfig)
         super().__init__(settings, **kwargs)
@@ -149,9 +149,9 @@ class Encoder(EncoderBackbone):
 
     def __init__(
         self,
-        configuration: Settings,
+        configuration: _Settings,
         initializer: str | None = None,
-        dtype: Any = None,
+        dtype: keras.DTypePolicy | str | None = None,
         **kwargs: Any,
     ) -> None:
         settings = configuration_of(configuration, EncoderConfig)

@@ -9,9 +9,9 @@ from keras import ops
 
 from relx.models.encoder.architectures.backbone import EncoderBackbone, token_inputs
 from relx.models.encoder.architectures.deberta_attention import (
+    DebertaSettings,
     DisentangledAttention,
     DistanceEmbedding,
-    Settings,
 )
 from relx.models.encoder.architectures.layers import PACKAGE, Shape, Tensor
 from relx.models.encoder.architectures.sublayers import PostNormLayer, Sublayers
@@ -39,7 +39,7 @@ class DebertaLayer(PostNormLayer):
     """
 
     def __init__(
-        self, configuration: Settings, initializer: str | None = None, **kwargs: Any
+        self, configuration: DebertaSettings, initializer: str | None = None, **kwargs: Any
     ) -> None:
         settings = configuration_of(configuration, DebertaConfig)
         super().__init__(settings, **kwargs)
@@ -103,9 +103,9 @@ class DebertaEncoder(EncoderBackbone):
 
     def __init__(
         self,
-        configuration: Settings,
+        configuration: DebertaSettings,
         initializer: str | None = None,
-        dtype: Any = None,
+        dtype: keras.DTypePolicy | str | None = None,
         **kwargs: Any,
     ) -> None:
         settings = configuration_of(configuration, DebertaConfig)

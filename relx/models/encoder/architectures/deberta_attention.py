@@ -17,7 +17,7 @@ from relx.models.encoder.architectures.sublayers import ConfiguredLayer, Sublaye
 from relx.models.encoder.families.deberta import DebertaConfig
 from relx.models.encoder.families.registry import configuration_of
 
-Settings = DebertaConfig | Mapping[str, Any]
+DebertaSettings = DebertaConfig | Mapping[str, Any]
 
 
 def distance_rows(configuration: DebertaConfig) -> NDArray[np.int32]:
@@ -60,7 +60,7 @@ class DistanceEmbedding(ConfiguredLayer):
     """
 
     def __init__(
-        self, configuration: Settings, initializer: str | None = None, **kwargs: Any
+        self, configuration: DebertaSettings, initializer: str | None = None, **kwargs: Any
     ) -> None:
         settings = configuration_of(configuration, DebertaConfig)
         super().__init__(settings, **kwargs)
@@ -114,7 +114,7 @@ class DisentangledAttention(ConfiguredLayer):
     configuration: DebertaConfig
 
     def __init__(
-        self, configuration: Settings, initializer: str | None = None, **kwargs: Any
+        self, configuration: DebertaSettings, initializer: str | None = None, **kwargs: Any
     ) -> None:
         settings = configuration_of(configuration, DebertaConfig)
         super().__init__(settings, **kwargs)

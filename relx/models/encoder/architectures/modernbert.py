@@ -22,7 +22,7 @@ from relx.models.encoder.architectures.weights import (
 from relx.models.encoder.families.modernbert import ModernBertConfig
 from relx.models.encoder.families.registry import configuration_of
 
-Settings = ModernBertConfig | Mapping[str, Any]
+_Settings = ModernBertConfig | Mapping[str, Any]
 
 
 def rotate_positions(x: Tensor, theta: float) -> Tensor:
@@ -62,7 +62,7 @@ class ModernBertLayer(ConfiguredLayer):
     configuration: ModernBertConfig
 
     def __init__(
-        self, configuration: Settings, index: int, initializer: str | None = None, **kwargs: Any
+        self, configuration: _Settings, index: int, initializer: str | None = None, **kwargs: Any
     ) -> None:
         settings = configuration_of(configuration, ModernBertConfig)
         super().__init__(settings, **kwargs)
@@ -164,9 +164,9 @@ class ModernBertEncoder(EncoderBackbone):
 
     def __init__(
         self,
-        configuration: Settings,
+        configuration: _Settings,
         initializer: str | None = None,
-        dtype: Any = None,
+        dtype: keras.DTypePolicy | str | None = None,
         **kwargs: Any,
     ) -> None:
         settings = configuration_of(configuration, ModernBertConfig)

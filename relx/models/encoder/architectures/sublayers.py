@@ -42,7 +42,7 @@ class Sublayers:
 
     configuration: EncoderConfig
     initializer: str | None
-    dtype: Any
+    dtype: keras.DTypePolicy | str | None
 
     def dense(self, units: int, name: str, use_bias: bool = True) -> keras.layers.Dense:
         """Builds a dense layer."""

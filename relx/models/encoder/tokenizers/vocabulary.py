@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
-from tokenizers import Tokenizer, pre_tokenizers, trainers
+from tokenizers import Tokenizer, normalizers, pre_tokenizers, trainers
 from tokenizers.models import WordPiece
 
 from relx.faults import Fault, InputError
@@ -15,7 +14,10 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def train_vocabulary(
-    sentences: Iterable[str], size: int, normalizer: Any, splitter: Any
+    sentences: Iterable[str],
+    size: int,
+    normalizer: normalizers.Normalizer,
+    splitter: pre_tokenizers.PreTokenizer,
 ) -> list[str]:
     """Trains a WordPiece vocabulary.
 
