@@ -255,7 +255,8 @@ def predicted_rows(
     data = run.data.changed(ends=ends or run.data.ends)
     if pred is None or gold is None:
         return run_rows(run, gold, data)
-    return replace(submission_rows(pred, gold, data, run.labels), folder=run.folder)
+    rows = submission_rows(pred, gold, data, run.labels, run.recipe.task)
+    return replace(rows, folder=run.folder)
 
 
 def submission_data(labels: str | None, negative: str | None, ends: str | None) -> DataSection:

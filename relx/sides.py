@@ -15,6 +15,7 @@ from relx.progress import say
 from relx.recipe import DataSection
 from relx.runs.find import FoundStage, find_run
 from relx.score import ScoredRows, run_rows, submission_data, submission_rows
+from relx.tasks.task import USUAL
 
 if TYPE_CHECKING:
     from relx.engines.engine import EngineName
@@ -128,7 +129,7 @@ def read_sides(
     data = {name: run.data.changed(ends=ends or run.data.ends) for name, run in runs.items()}
     labels = {name: run.labels for name, run in runs.items()}
     first = next(iter(runs), "")
-    section = submissions or data[first]
+    section, task = submissions or data[first], runs[first].recipe.task if runs else USUAL
     of_submissions = read_labels(submissions) if submissions else labels[first]
     require_same_labels({name: labels.get(name, of_submissions) for name in names})
     found: dict[str, ScoredRows] = {}
@@ -138,7 +139,7 @@ def read_sides(
             found[name] = run_rows(runs[name], gold, data[name])
         else:
             assert gold is not None  # `open_runs` refuses a submission without gold rows
-            found[name] = submission_rows(Path(name), gold, section, of_submissions)
+            found[name] = submission_rows(Path(name), gold, section, of_submissions, task)
     titles = zip(names, _numbered(names), strict=True)
     return [replace(found[name], name=title) for name, title in titles]
 
