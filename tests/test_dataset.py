@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from relx.data import labels as of_labels
 from relx.data.row import ROWS_FORMAT, rows_digest, types_of
 from relx.dataset import read_dataset, read_dev_rows, read_unlabelled
 from relx.faults import InputError
 from relx.recipe_file import load_recipe
 from relx.tasks.relation import rows as reading
+from relx.tasks.relation import task as of_relation
 from relx_cli.recipes import shipped
 from tapt.corpus import corpus_digest, corpus_of, read_corpus
 
@@ -41,15 +43,19 @@ def recipe_of(data, *settings):
     return load_recipe(shipped()["demo"], ["name=tiny", *files, *settings])
 
 
-def test_each_file_is_read_once(data, monkeypatch):
+@pytest.mark.parametrize("labels", ["klue", "from-train"])
+def test_each_file_is_read_once(labels, data, monkeypatch):
     read, original = [], reading.read_table
 
     def counted(path, *more):
         read.append(path.name)
         return original(path, *more)
 
-    monkeypatch.setattr(reading, "read_table", counted)
-    dataset = read_dataset(recipe_of(data))
+    for module in (reading, of_relation, of_labels):
+        monkeypatch.setattr(module, "read_table", counted)
+    known = {row["label"] for row in rows_of("train", 40)}
+    write(data / "dev.csv", [row for row in rows_of("dev", 30) if row["label"] in known][:10])
+    dataset = read_dataset(recipe_of(data, f"data.labels={labels}"))
     assert sorted(read) == ["dev.csv", "test.csv", "train.csv"]
     assert (len(dataset.train), len(dataset.dev)) == (40, 10)
 

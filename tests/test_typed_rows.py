@@ -84,7 +84,7 @@ def test_a_fault_names_the_row_the_id_and_the_column(tmp_path, name, write):
     fault = row_fault(tmp_path / name)
     assert fault.kind == "span text differs from word"
     assert fault.where == f"{tmp_path}/{PLACES[name]} (id 7), column subject_entity"
-    assert fault.next_step == "the word stands at start_idx 0, end_idx 1"
+    assert fault.next_step == "the word is at start_idx 0, end_idx 1"
 
 
 @every_format

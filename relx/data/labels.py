@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from relx.data.formats.cells import NoText
-from relx.data.table import read_table, read_text
+from relx.data.table import Table, read_table, read_text
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
 
@@ -172,12 +172,13 @@ KLUE = LabelList(
 )
 
 
-def read_labels(data: DataSection) -> LabelList:
+def read_labels(data: DataSection, train: Table | None = None) -> LabelList:
     """Reads the list of labels that a recipe names.
 
     Args:
         data: The recipe's data section. `labels` is `klue`, `from-train` (the labels of the
             training file, sorted, the negative one first), or a JSON, text or pickle file.
+        train: The training file, where `from-train` need not read it.
 
     Returns:
         The labels.
@@ -186,17 +187,19 @@ def read_labels(data: DataSection) -> LabelList:
         InputError: The file cannot be read, holds no list of labels, or would run code.
     """
     try:
-        return LabelList(_names(data), data.negative)
+        return LabelList(_names(data, train), data.negative)
     except InputError as error:
         named = (replace(fault, where=fault.where or data.labels) for fault in error.faults)
         raise InputError(*named) from error
 
 
-def _names(data: DataSection) -> tuple[str, ...]:
+def _names(data: DataSection, train: Table | None) -> tuple[str, ...]:
     if data.labels == "klue":
         return KLUE.names
     if data.labels == "from-train":
-        return _labels_of_train(data)
+        return _labels_of_train(
+            data, train or read_table(Path(data.train), data.encoding, data.sheet)
+        )
     path = Path(data.labels)
     if path.exists():
         return _labels_of_file(path, data)
@@ -210,14 +213,14 @@ def _names(data: DataSection) -> tuple[str, ...]:
     )
 
 
-def _labels_of_train(data: DataSection) -> tuple[str, ...]:
-    path = Path(data.train)
-    table = read_table(path, data.encoding, data.sheet)
+def _labels_of_train(data: DataSection, table: Table) -> tuple[str, ...]:
     if "label" not in table.columns:
         received = f"the columns {', '.join(table.columns)}"
         step = "data.labels: from-train needs a labelled training file"
         raise InputError(
-            Fault("the column label is missing", str(path), received, "", step, "missing column")
+            Fault(
+                "the column label is missing", str(table.path), received, "", step, "missing column"
+            )
         )
     no_texts = [row for row in table.rows if isinstance(row.cells.get("label"), NoText)]
     if no_texts:

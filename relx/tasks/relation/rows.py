@@ -111,7 +111,12 @@ def read_examples(
 
 
 def scan_examples(
-    path: Path, data: DataSection, labels: LabelList | None, *, require_labels: bool = False
+    path: Path,
+    data: DataSection,
+    labels: LabelList | None,
+    *,
+    require_labels: bool = False,
+    table: Table | None = None,
 ) -> Reading[Example]:
     """Reads a data file and collects the faults of its rows instead of raising them.
 
@@ -120,6 +125,7 @@ def scan_examples(
         data: How it is written: `ends`, `encoding` and `sheet`.
         labels: The labels that may be there; None leaves the label column unread.
         require_labels: Whether a row without a label is a fault.
+        table: The file, where it has been read already; its rows are taken out of it.
 
     Returns:
         The good rows, and the bad ones with their faults.
@@ -127,7 +133,7 @@ def scan_examples(
     Raises:
         InputError: The file as a whole cannot be read, or a column is missing.
     """
-    table = read_table(path, data.encoding, data.sheet)
+    table = table or read_table(path, data.encoding, data.sheet)
     wanted = _WANTED if labels is None or not require_labels else {**_WANTED, "label": ("label",)}
     faults = list(_column_faults(table, wanted))
     if faults:

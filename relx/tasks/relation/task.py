@@ -14,6 +14,7 @@ from relx.data.marked import MarkedText
 from relx.data.pooling import Pooling
 from relx.data.reading import Reading
 from relx.data.row import types_of
+from relx.data.table import Table, read_table
 from relx.recipe import DataSection, MarkersSection
 from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
@@ -45,16 +46,23 @@ class RelationTask:
         self.data, self.markers = data, markers
         self.pooling = POOLINGS[pooling]
         self.shows_types = shows_types(markers)
+        self._train: Table | None = None  # read for its labels, and not yet for its rows
 
     def read_labels(self) -> LabelList:
-        """Reads the list of relations."""
-        return read_labels(self.data)
+        """Reads the list of relations, which may be those of the training file."""
+        if self.data.labels == "from-train":
+            data = self.data
+            self._train = read_table(Path(data.train), data.encoding, data.sheet)
+        return read_labels(self.data, self._train)
 
     def scan(
         self, path: Path, labels: LabelList | None, *, labelled: bool = False
     ) -> Reading[Example]:
         """Reads a data file; see `scan_examples`."""
-        return scan_examples(path, self.data, labels, require_labels=labelled)
+        table = None
+        if path == Path(self.data.train):
+            table, self._train = self._train, None
+        return scan_examples(path, self.data, labels, require_labels=labelled, table=table)
 
     def marked(self, row: Example, separator: str) -> MarkedText:
         """Marks the two entities; see `mark`."""
