@@ -14,8 +14,8 @@ class Fault:
     Args:
         what: The fault in one sentence, without a full stop.
         where: `file:row 12, column label`, or a recipe key such as `train.epochs`.
-        received: What stood there.
-        allowed: What may stand there.
+        received: What was there.
+        allowed: What may be there.
         next_step: What the user can do about it, as a command where there is one.
         kind: A short name by which faults are counted, such as `unknown label`.
     """

@@ -57,6 +57,14 @@ class DataSection(Section):
             raise ValueError("with skip_bad_rows, train, test and dev need different file names")
         return self
 
+    def changed(self, **values: str | None) -> DataSection:
+        """Returns the section with other values, which are checked like those of a file.
+
+        Args:
+            **values: The values by key.
+        """
+        return DataSection.model_validate(self.model_dump() | values)
+
 
 class FreshSizes(Section):
     """The sizes of an encoder that starts from random weights."""

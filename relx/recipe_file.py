@@ -9,9 +9,12 @@ from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import Recipe
+
+LOOK = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
@@ -73,16 +76,16 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which `1e-5` is a number and a key that stands twice is an error."""
+    """YAML in which `1e-5` is a number and a repeated key is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                words = "a key is a word"
+                words = "a key must be a word"
                 raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
             if key_node.value in seen:
-                words = f"the key {key_node.value!r} stands twice"
+                words = f"the key {key_node.value!r} appears twice"
                 raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
@@ -110,18 +113,19 @@ for _class in (_Loader, _Dumper):
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    step = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InputError(
-            Fault("there is no such recipe file", str(path), next_step=step)
+            Fault("there is no such recipe file", str(path), next_step=LOOK)
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         received = " ".join(str(error).split())
         raise InputError(Fault("this file is not YAML", str(path), received=received)) from error
     if not isinstance(tree, dict):
-        fault = Fault("a recipe is a mapping of keys", str(path), shorten(tree), next_step=step)
+        fault = Fault(
+            "a recipe must be a mapping of keys to values", str(path), shorten(tree), next_step=LOOK
+        )
         raise InputError(fault)
     return tree
 
@@ -147,7 +151,7 @@ def _apply_settings(tree: dict[str, Any], settings: Sequence[str]) -> Iterator[F
         branch[names[-1]] = value
 
 
-def _key_of(detail: Any) -> list[str]:
+def _key_of(detail: ErrorDetails) -> list[str]:
     """Returns a finding's place as a user writes it, without the tags of `encoder.from`."""
     place = [str(part) for part in detail["loc"]]
     if place[:2] == ["encoder", "from"] and place[2:3] in (["name"], ["fresh"]):
@@ -155,7 +159,7 @@ def _key_of(detail: Any) -> list[str]:
     return place
 
 
-def _fault_of(detail: Any, origin: str) -> Fault:
+def _fault_of(detail: ErrorDetails, origin: str) -> Fault:
     """Turns one finding of pydantic into a fault with the key that a user wrote."""
     parts = _key_of(detail)
     key = ".".join(parts)

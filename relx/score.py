@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from relx.tasks.relation.rows import Example, read_examples
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
+    from relx.engines.engine import EngineName
     from relx.predict import Run
     from relx.recipe import DataSection
 
@@ -197,3 +198,79 @@ def _some(ids: Iterable[str]) -> str:
     listed = list(ids)
     shown = ", ".join(listed[:IDS_SHOWN])
     return shown if len(listed) <= IDS_SHOWN else f"{shown}, … ({len(listed)} in all)"
+
+
+def predicted_rows(
+    gold: Path | None,
+    *,
+    runs_dir: Path,
+    pred: Path | None = None,
+    run_name: str | None = None,
+    labels: str | None = None,
+    negative: str | None = None,
+    ends: str | None = None,
+    backend: str | None = None,
+    engine: EngineName | None = None,
+) -> ScoredRows:
+    """Reads a submission, or predicts with a run.
+
+    Args:
+        gold: The labelled rows, needed with `pred`; None for those that the run chose its epoch by.
+        runs_dir: The folder of all runs.
+        pred: The submission; None to predict with the run.
+        run_name: The run's name; None for the latest finished one, where there is no submission.
+        labels: Of a submission without a run: `klue` or a label file; None for `klue`.
+        negative: Likewise: the label that micro-F1 leaves out, "" for none; None for no_relation.
+        ends: Whether an entity's end index is its last character: inclusive or exclusive; None
+            leaves it to the run, or takes inclusive.
+        backend: What the run computes with; None leaves it to the run.
+        engine: What predicts; None leaves it to the run.
+
+    Returns:
+        The rows and what was predicted for them; with both a run and a submission those of the
+        submission, and the run's folder.
+
+    Raises:
+        InputError: A file or the run cannot be used.
+    """
+    if pred is not None and gold is not None and run_name is None:
+        from relx.data.labels import read_labels
+
+        section = submission_data(labels, negative, ends)
+        return submission_rows(pred, gold, section, read_labels(section))
+    from relx.predict import open_run
+    from relx.runs.device import device_of
+
+    run = open_run(runs_dir, run_name, device_of(runs_dir, run_name, backend), engine)
+    data = run.data.changed(ends=ends or run.data.ends)
+    if pred is None or gold is None:
+        return run_rows(run, gold, data)
+    return replace(submission_rows(pred, gold, data, run.labels), folder=run.folder)
+
+
+def submission_data(labels: str | None, negative: str | None, ends: str | None) -> DataSection:
+    """Returns how the rows of a submission are read where no run says it.
+
+    Args:
+        labels: `klue` or a label file; None for `klue`.
+        negative: The label that micro-F1 leaves out, "" for none; None for no_relation.
+        ends: inclusive or exclusive; None for inclusive.
+    """
+    from relx.recipe import DataSection
+
+    return DataSection().changed(
+        labels=labels or "klue",
+        negative="no_relation" if negative is None else negative or None,
+        ends=ends or "inclusive",
+    )
+
+
+def warn_of_collapse(found: Scores) -> None:
+    """Warns where every row was given one class although the gold rows have several.
+
+    Args:
+        found: The figures of the rows.
+    """
+    if found.collapsed:
+        (name,) = (name for name, figures in found.classes.items() if figures.predicted)
+        warn(f"every one of the {found.rows} rows was predicted to be {name}: a collapsed model")

@@ -1,4 +1,4 @@
-"""A span of characters: the one way in which relx says where something stands in a text."""
+"""A span of characters: the one way in which relx says where something is in a text."""
 
 from __future__ import annotations
 

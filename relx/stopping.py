@@ -9,7 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-NOTE = b"\nstopping after this step, with a checkpoint; once more stops at once\n"
+NOTE = b"\nstopping after this step, with a checkpoint; a second signal stops at once\n"
 
 
 class Stop:

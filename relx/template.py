@@ -1,4 +1,4 @@
-"""The query: a sentence about the two entities that stands beside the text."""
+"""The query: a sentence about the two entities, read along with the text."""
 
 from __future__ import annotations
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from relx_cli.options import backend_option, device_of, page_option, quiet_option, runs_dir_option
+from relx_cli.options import backend_option, page_option, quiet_option, runs_dir_option
 from relx_cli.sentence import GivenSentence, sentence_options
 
 
-@click.command(short_help="What the model attends to, as a page.")
+@click.command(short_help="Show what the model attends to, as a page.")
 @sentence_options("Look at this sentence.")
 @click.option("--id", "row_id", help="Look at the row with this id.")
 @click.option("--gold", type=click.Path(path_type=Path), help="Labelled rows, to find --id in.")
@@ -41,8 +41,8 @@ def attention(
     """Show what a run's encoder attends to in a sentence.
 
     The sentence is read exactly as the run's model reads it, with markers, query and window. The
-    page shows the mean of all heads, each layer's mean, each head, and attention rollout; beside
-    it lie heat maps as PNG, SVG and CSV. Without --gold or --test, a row is looked for in the rows
+    page shows the mean of all heads, each layer's mean, each head, and attention rollout; next to
+    it are heat maps as PNG, SVG and CSV. Without --gold or --test, a row is looked for among those
     that the run chose its epoch by, then in its test file.
 
     \b
@@ -57,7 +57,7 @@ def attention(
     if given is not None and (gold is not None or test is not None):
         raise click.UsageError("--gold and --test go with --id.")
     if gold is not None and test is not None:
-        raise click.UsageError("a row stands in one file: name --gold or --test.")
+        raise click.UsageError("a row is in one file: name --gold or --test, not both.")
     if head is not None and layer is None:
         raise click.UsageError("--head needs --layer.")
     from relx.look.extra import require_look
@@ -68,6 +68,7 @@ def attention(
     from relx.look.relation.attention import find_row, require_view, write_attention
     from relx.look.relation.attention_plots import View
     from relx.predict import open_run
+    from relx.runs.device import device_of
 
     require_place(out, [gold, test])
     sentence = None if given is None else given.example()

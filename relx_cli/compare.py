@@ -11,24 +11,18 @@ import click
 
 from relx_cli.options import (
     backend_option,
-    device_of,
     draws_option,
+    ends_option,
     engine_option,
     quiet_option,
     runs_dir_option,
-    warn_of_collapse,
 )
 
 if TYPE_CHECKING:
-    from relx.data.labels import LabelList
     from relx.engines.engine import EngineName
-    from relx.predict import Run
-    from relx.recipe import DataSection
-    from relx.score import ScoredRows
     from relx.scoring.comparison import Comparison, McNemar, Versus
 
 PAGE = Path("compare.html")
-SUBMISSIONS = (".csv", ".json", ".jsonl")  # what a name ends in that is no run's
 
 
 @click.command(short_help="Show runs or submissions side by side, as a page.")
@@ -39,16 +33,14 @@ SUBMISSIONS = (".csv", ".json", ".jsonl")  # what a name ends in that is no run'
     help="The labelled rows.  [default: those that all the runs chose their epochs by]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help=f"The page.  [default: {PAGE}]")
-@click.option("--labels", help="Of submissions: klue, or a label file.  [default: the runs', klue]")
+@click.option(
+    "--labels", help="For submissions: klue, or a label file.  [default: the runs', klue]"
+)
 @click.option(
     "--negative",
-    help="Of submissions: the label that micro-F1 leaves out; '' for none.  [default: no_relation]",
+    help="For submissions: the label left out of micro-F1; '' for none.  [default: no_relation]",
 )
-@click.option(
-    "--ends",
-    type=click.Choice(["inclusive", "exclusive"]),
-    help="Whether an entity's end index is its last character.  [default: inclusive, or the run's]",
-)
+@ends_option
 @draws_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; no page unless --out is given.")
 @backend_option
@@ -70,9 +62,10 @@ def compare(
 ) -> None:
     """Compare runs or submissions with the first one named, on the same labelled rows.
 
-    A name that ends in .csv or is a file's is a submission, any other a run. The page shows the
-    scores with 95 % intervals of the differences (paired bootstrap), McNemar's test, the classes
-    that gained and lost, every row whose label changed, and in what the runs' recipes differ.
+    A name that ends in .csv, .json or .jsonl, or that a file has, is a submission; any other is a
+    run. The page shows the scores with 95 % intervals of the differences (paired bootstrap),
+    McNemar's test, the classes that gained and lost, every row whose label changed, and where the
+    runs' recipes differ.
 
     \b
     Examples:
@@ -85,11 +78,14 @@ def compare(
         raise click.UsageError("Name two or more runs or submissions to compare.")
     page = None if as_json and out is None else out or PAGE
     _require_place(page, names, gold)
-    data = _submissions_data(names, labels, negative, ends)
-    runs = _runs(names, gold, runs_dir, backend, engine)
-    sides = _sides(names, gold, data, runs, ends)
+    _require_fitting(names, labels, negative, backend, engine)
+    from relx.score import warn_of_collapse
     from relx.scoring.comparison import compare as compare_sides
+    from relx.sides import open_runs, read_sides, submissions_data
 
+    section = submissions_data(names, labels, negative, ends)
+    runs = open_runs(names, gold, runs_dir, backend, engine)
+    sides = read_sides(names, gold, section, runs, ends)
     for side in sides:
         warn_of_collapse(side.scores())
     result = compare_sides(sides, draws)
@@ -116,127 +112,21 @@ def _require_place(page: Path | None, names: Sequence[str], gold: Path | None) -
         require_place(page, [gold, *files])
 
 
-def _is_submission(name: str) -> bool:
-    return name.lower().endswith(SUBMISSIONS) or Path(name).is_file()
-
-
-def _submissions_data(
-    names: Sequence[str], labels: str | None, negative: str | None, ends: str | None
-) -> DataSection | None:
-    """Returns how submissions are read; None where the first run says it."""
-    submissions = [name for name in names if _is_submission(name)]
-    given = labels is not None or negative is not None
-    if given and not submissions:
-        raise click.UsageError("--labels and --negative go with submissions; a run has its own.")
-    if not given and len(submissions) < len(names):
-        return None
-    from relx.recipe import DataSection
-
-    return DataSection.model_validate(
-        {
-            "labels": labels or "klue",
-            "negative": "no_relation" if negative is None else negative or None,
-            "ends": ends or "inclusive",
-        }
-    )
-
-
-def _runs(
+def _require_fitting(
     names: Sequence[str],
-    gold: Path | None,
-    runs_dir: Path,
+    labels: str | None,
+    negative: str | None,
     backend: str | None,
-    engine: EngineName | None,
-) -> dict[str, Run]:
-    """Finds every run before any predicts, and says all that is wrong with the names at once."""
-    from relx.faults import Fault, InputError
-    from relx.runs.find import find_run
-    from relx.scoring.comparison import require_same_dev_rows
+    engine: str | None,
+) -> None:
+    """Refuses options that would be without effect."""
+    from relx.sides import is_submission
 
-    folders: dict[str, Path] = {}
-    faults: list[Fault] = []
-    for name in dict.fromkeys(names):
-        if not _is_submission(name):
-            try:
-                folders[name] = find_run(runs_dir, name)
-            except InputError as error:
-                faults += error.faults
-        elif gold is None:
-            what = "a submission is compared by the labels of the rows it predicts"
-            faults.append(Fault(what, "--gold", name, next_step="name them: --gold FILE"))
-    if faults:
-        raise InputError(*dict.fromkeys(faults))
-    if not folders and (backend or engine):
-        raise click.UsageError("--backend and --engine compute with runs; these are submissions.")
-    if gold is None:
-        require_same_dev_rows(folders)
-    from relx.predict import Run
-
-    chosen = backend or _common_backend(folders)
-    return {
-        name: Run(folder, device_of(runs_dir, name, chosen), engine)
-        for name, folder in folders.items()
-    }
-
-
-def _common_backend(folders: dict[str, Path]) -> str | None:
-    """Returns the first run's backend where they differ, since a process has but one."""
-    from relx.progress import say
-    from relx.runs.manifest import read_manifest
-
-    trained = [read_manifest(path).recipe["device"]["backend"] for path in folders.values()]
-    if len(set(trained)) < 2:
-        return None
-    say(f"note: these runs are of several backends; all predict with {trained[0]}, or --backend")
-    return str(trained[0])
-
-
-def _sides(
-    names: Sequence[str],
-    gold: Path | None,
-    data: DataSection | None,
-    runs: dict[str, Run],
-    ends: str | None,
-) -> list[ScoredRows]:
-    """Reads the submissions, then predicts with the runs; each gets the name it was called by."""
-    from dataclasses import replace
-
-    from relx.data.labels import read_labels
-    from relx.progress import say
-    from relx.score import run_rows, submission_rows
-    from relx.scoring.comparison import require_same_labels
-
-    own = {name: _with_ends(run.data, ends) for name, run in runs.items()}
-    first = next(iter(runs), None)
-    labels: dict[str, LabelList] = {name: run.labels for name, run in runs.items()}
-    for name in names:
-        if name not in runs:
-            labels[name] = read_labels(data) if data else runs[str(first)].labels
-    require_same_labels({name: labels[name] for name in names})
-    found: dict[str, ScoredRows] = {}
-    for name in sorted(dict.fromkeys(names), key=lambda name: name in runs):
-        if name not in runs:
-            assert gold is not None
-            section = data or own[str(first)]
-            found[name] = submission_rows(Path(name), gold, section, labels[name])
-        else:
-            say(f"predicting with {runs[name].folder}")
-            found[name] = run_rows(runs[name], gold, own[name])
-    titles = _titles(names)
-    return [replace(found[name], name=t) for name, t in zip(names, titles, strict=True)]
-
-
-def _with_ends(data: DataSection, ends: str | None) -> DataSection:
-    return data if ends is None else data.model_copy(update={"ends": ends})
-
-
-def _titles(names: Sequence[str]) -> list[str]:
-    """Numbers a name that stands there again."""
-    titles: list[str] = []
-    for place, name in enumerate(names):
-        before = names[:place].count(name)
-        titles.append(f"{name} ({before + 1})" if before else name)
-    return titles
+    submissions = sum(is_submission(name) for name in names)
+    if not submissions and (labels is not None or negative is not None):
+        raise click.UsageError("--labels and --negative go with submissions; a run has its own.")
+    if submissions == len(names) and (backend or engine):
+        raise click.UsageError("--backend and --engine apply to runs; these are submissions.")
 
 
 def _print(result: Comparison) -> None:

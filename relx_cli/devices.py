@@ -10,7 +10,7 @@ import click
 from relx_cli.options import backend_option, quiet_option
 
 if TYPE_CHECKING:
-    from relx.devices.speed import Survey
+    from relx.devices.speed import DeviceSpeed
 
 GIB = 2**30
 
@@ -28,19 +28,19 @@ Examples:
 def devices(backend: str | None, as_json: bool) -> None:
     """Show the backends and devices, what auto chooses and why, and how fast they multiply.
 
-    One backend is opened, as a recipe without a word on devices would: TensorFlow, or the first
-    that is installed.
+    One backend is opened, as it would be for a recipe without a device section: TensorFlow, or
+    else the first that is installed.
     """
-    from relx.devices.speed import survey
+    from relx.devices.speed import measure_device_speed
 
-    found = survey(backend)
+    found = measure_device_speed(backend)
     if as_json:
         click.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
     else:
         _print_tables(found)
 
 
-def _print_tables(found: Survey) -> None:
+def _print_tables(found: DeviceSpeed) -> None:
     from relx_cli.tables import print_table
 
     opened = found.device.backend

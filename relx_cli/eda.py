@@ -7,15 +7,16 @@ from typing import Any
 
 import click
 
-from relx_cli.options import page_option, recipe_of, recipe_options
+from relx_cli.options import page_option, recipe_options, runs_dir_option
 
 
 @click.command(short_help="Show what is in the data, as a page.")
 @recipe_options
+@runs_dir_option
 @click.option(
     "--pred",
     type=click.Path(path_type=Path),
-    help="A submission of the test; its labels stand beside train's.",
+    help="A submission for the test file; its labels are shown beside train's.",
 )
 @page_option("eda.html")
 def eda(
@@ -27,10 +28,10 @@ def eda(
 ) -> None:
     """Write a page about the files of a recipe: labels, types, words, lengths, doubtful rows.
 
-    The page is one file that needs no network. Every plot stands beside it, in eda_plots of
-    eda.html, as PNG, SVG and CSV, with all figures for programs in plots.json. The labels of the
-    test are never read; with --pred those that a model predicts for it stand beside train's, and
-    the shift between the two is the first thing on the page.
+    The page is one file that needs no network. Its plots are next to it, in eda_plots for
+    eda.html, as PNG, SVG and CSV, and plots.json has all figures for programs. The labels of the
+    test file are never read; with --pred, those that a model predicts for it are shown beside
+    train's, and the page opens with the shift between the two.
 
     \b
     Examples:
@@ -44,8 +45,9 @@ def eda(
     require_look("relx eda")
     from relx.look.page import require_place
     from relx.look.relation.eda.page import write_eda
+    from relx.shipped import chosen_recipe
 
-    resolved = recipe_of(recipe, settings)
+    resolved = chosen_recipe(recipe, settings)
     files = (resolved.data.train, resolved.data.dev, resolved.data.test)
     require_place(out, [pred, *(Path(file) for file in files if file)])
     found = write_eda(resolved, pred, out, runs_dir)

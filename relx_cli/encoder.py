@@ -25,7 +25,7 @@ revision_option = click.option(
 pickle_option = click.option(
     "--allow-pickle",
     is_flag=True,
-    help="Read pytorch_model.bin where there are no safetensors, weights only; needs torch.",
+    help="Read pytorch_model.bin, weights only, if there are no safetensors; needs torch.",
 )
 
 
@@ -57,7 +57,7 @@ Example:
 def show(source: str, revision: str | None, as_json: bool) -> None:
     """Show what an encoder is: architecture, sizes, tokenizer, head, parameters, files.
 
-    Its weights are not loaded. One from the hub is fetched into the hub's cache first.
+    The weights are not loaded. An encoder from the hub is first fetched into the hub's cache.
     """
     from relx.models.encoder.describe import describe
 
@@ -103,14 +103,14 @@ Example:
 @click.argument("folder", metavar="B", type=click.Path(file_okay=False, path_type=Path))
 @revision_option
 @pickle_option
-@click.option("--force", is_flag=True, help="Replace the encoder that is in B already.")
+@click.option("--force", is_flag=True, help="Replace an encoder that is already in B.")
 @quiet_option
 def convert(
     source: str, folder: Path, revision: str | None, allow_pickle: bool, force: bool
 ) -> None:
     """Write encoder A as the Hugging Face folder B: config.json, model.safetensors, tokenizer.
 
-    The masked-LM head comes along where A has one. B is for transformers and for encoder.from.
+    The masked-LM head is included if A has one. Both transformers and encoder.from read B.
     """
     from relx.models.encoder.folder import require_free
 
@@ -139,7 +139,7 @@ Example:
 @click.option(
     "--sentences",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A text file, a sentence a line.  [default: eight Korean sentences]",
+    help="A text file, one sentence per line.  [default: eight Korean sentences]",
 )
 @click.option(
     "--tolerance",
@@ -166,8 +166,8 @@ def check(
 ) -> None:
     """Compare encoders A and B: the largest difference of hidden states and masked-LM logits.
 
-    Both are computed in float32 on the same tokens. The exit status is 1 where a difference is
-    beyond the tolerance.
+    Both are computed in float32 on the same tokens. The exit status is 1 if a difference
+    exceeds the tolerance.
     """
     _open_device()
     from relx.models.encoder.check import SENTENCES, compare, read_sentences

@@ -21,15 +21,15 @@ COMMANDS = {
     "train": ("relx_cli.train:train", "Stage 2: fine-tune the relation model."),
     "predict": ("relx_cli.predict:predict", "Write a submission, or predict one sentence."),
     "score": ("relx_cli.score:score", "Score predictions against gold labels."),
-    "report": ("relx_cli.report:report", "Scores, curves and every mistake, as a page."),
-    "compare": ("relx_cli.compare:compare", "Runs or submissions side by side."),
-    "attention": ("relx_cli.attention:attention", "What the model attends to, as a page."),
-    "eda": ("relx_cli.eda:eda", "What is in the data, as a page."),
+    "report": ("relx_cli.report:report", "Show scores, curves and every mistake, as a page."),
+    "compare": ("relx_cli.compare:compare", "Show runs or submissions side by side."),
+    "attention": ("relx_cli.attention:attention", "Show what the model attends to, as a page."),
+    "eda": ("relx_cli.eda:eda", "Show what is in the data, as a page."),
     "validate": ("relx_cli.validate:validate", "Check data and list every fault in it."),
     "encoder": ("relx_cli.encoder:encoder", "Show, convert and compare encoders."),
     "recipes": ("relx_cli.recipes:recipes", "List, show and copy the recipes that ship."),
     "runs": ("relx_cli.runs:runs", "List and show the runs made so far."),
-    "devices": ("relx_cli.devices:devices", "Show what there is to compute on."),
+    "devices": ("relx_cli.devices:devices", "Show the backends and devices to compute on."),
 }
 CARRIES_ON = {"tapt", "train"}
 SHOWN_FAULTS = 20
@@ -172,7 +172,7 @@ def _show_faults(faults: Sequence[object]) -> None:
 
 def _unexpected(error: BaseException) -> int:
     traceback.print_exception(error)
-    click.echo("this is a fault in relx: please report it with the lines above", err=True)
+    click.echo("this is a bug in relx: please report it with the lines above", err=True)
     return 1
 
 

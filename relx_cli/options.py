@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
@@ -12,10 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from relx.engines.engine import EngineName
-    from relx.recipe import DeviceSection, Recipe
     from relx.score import ScoredRows
-    from relx.scoring.one_of import Scores
-
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -40,7 +35,7 @@ def quiet_option(command: Command) -> Command:
     Returns:
         The function with the option.
     """
-    text = "No progress, no notes; warnings, errors and results stay."
+    text = "Hide progress and notes; warnings, errors and results are still shown."
     return click.option(
         "-q", "--quiet", is_flag=True, expose_value=False, callback=_be_quiet, help=text
     )(command)
@@ -73,7 +68,7 @@ def backend_option(command: Command) -> Command:
     Returns:
         The function with the option.
     """
-    text = "What to compute with, in place of the recipe's device.backend."
+    text = "The backend to compute with, instead of the recipe's device.backend."
     return click.option("--backend", type=click.Choice(BACKENDS), help=text)(command)
 
 
@@ -86,8 +81,24 @@ def engine_option(command: Command) -> Command:
     Returns:
         The function with the option.
     """
-    text = "What predicts, in place of the recipe's predict.engine."
+    text = "The engine to predict with, instead of the recipe's predict.engine."
     return click.option("--engine", type=click.Choice(ENGINES), help=text)(command)
+
+
+def ends_option(command: Command) -> Command:
+    """Adds --ends; the command receives `ends: str | None`.
+
+    Args:
+        command: A click command's function.
+
+    Returns:
+        The function with the option.
+    """
+    text = (
+        "Whether an entity's end index is its last character.  [default: inclusive, or the run's]"
+    )
+    kind = click.Choice(["inclusive", "exclusive"])
+    return click.option("--ends", type=kind, help=text)(command)
 
 
 def page_option(name: str) -> Callable[[Command], Command]:
@@ -117,40 +128,39 @@ def draws_option(command: Command) -> Command:
     Returns:
         The function with the option.
     """
-    text = "Bootstrap draws that the intervals are from."
+    text = "Bootstrap draws behind the intervals."
     kind = click.IntRange(40)
     return click.option("--draws", type=kind, default=1000, show_default=True, help=text)(command)
 
 
 def recipe_options(command: Command) -> Command:
-    """Adds --recipe, --set, --runs-dir and -q; pass `recipe` and `settings` on to `recipe_of`.
+    """Adds --recipe, --set and -q; `relx.shipped.chosen_recipe` takes the two values.
 
     Args:
-        command: A click command's function; it receives `recipe: str | None`,
-            `settings: tuple[str, ...]` and `runs_dir: Path`.
+        command: A click command's function; it receives `recipe: str | None` and
+            `settings: tuple[str, ...]`.
 
     Returns:
         The function with the options.
     """
-    command = runs_dir_option(quiet_option(command))
     command = click.option(
         "--set",
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
         help="Change a value of the recipe, such as train.epochs=1; may be repeated.",
-    )(command)
+    )(quiet_option(command))
     return click.option(
         "-r", "--recipe", metavar="PATH", help="A recipe file, or the name of one that ships."
     )(command)
 
 
 def stage_options(command: Command) -> Command:
-    """Adds what both stages take: --fresh, --skip-bad-rows, --backend, besides `recipe_options`.
+    """Adds what both stages take, besides `recipe_options`: how to begin, read and compute.
 
     Args:
-        command: A click command's function; it also receives `fresh: bool`, and
-            `skip_bad_rows: str | None` and `backend: str | None`, which go on to `recipe_of`.
+        command: A click command's function; it also receives `runs_dir: Path`, `fresh: bool`,
+            `skip_bad_rows: str | None` and `backend: str | None`.
 
     Returns:
         The function with the options.
@@ -158,12 +168,12 @@ def stage_options(command: Command) -> Command:
     command = click.option(
         "--skip-bad-rows",
         metavar="FILE",
-        help="Leave out rows with faults, and write those of train.csv to FILE-train.csv.",
+        help="Leave out rows with faults; those of train.csv are written to FILE-train.csv.",
     )(command)
     command = click.option(
-        "--fresh", is_flag=True, help="Start anew; an earlier result is kept aside."
+        "--fresh", is_flag=True, help="Start over; an earlier result is set aside, not deleted."
     )(command)
-    return recipe_options(backend_option(command))
+    return recipe_options(runs_dir_option(backend_option(command)))
 
 
 class Predicted(TypedDict):
@@ -189,12 +199,7 @@ def predicted_options(command: Command) -> Command:
         The function with the options.
     """
     command = runs_dir_option(backend_option(engine_option(command)))
-    ends = (
-        "Whether an entity's end index is its last character.  [default: inclusive, or the run's]"
-    )
-    command = click.option("--ends", type=click.Choice(["inclusive", "exclusive"]), help=ends)(
-        command
-    )
+    command = ends_option(command)
     negative = (
         "With --pred: the label that micro-F1 leaves out; '' for none.  [default: no_relation]"
     )
@@ -205,74 +210,6 @@ def predicted_options(command: Command) -> Command:
     command = click.option("--run", "run_name", help=run)(command)
     pred = "Score this submission."
     return click.option("--pred", type=click.Path(path_type=Path), help=pred)(command)
-
-
-def recipe_of(
-    recipe: str | None,
-    settings: Sequence[str],
-    skip_bad_rows: str | None = None,
-    backend: str | None = None,
-) -> Recipe:
-    """Loads the recipe that the options name.
-
-    Args:
-        recipe: A path, or the bare name of a recipe that ships; a file of that name goes first.
-        settings: Texts of the form `train.epochs=1`.
-        skip_bad_rows: Where to write rows that are left out; None leaves it to the recipe.
-        backend: What to compute with; None leaves it to the recipe.
-
-    Returns:
-        The recipe.
-
-    Raises:
-        InputError: No recipe was named, there is none there, or it has faults.
-    """
-    from relx.faults import Fault, InputError, nearest
-    from relx.recipe_file import load_recipe
-    from relx_cli.recipes import shipped
-
-    step = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
-    if recipe is None:
-        raise InputError(Fault("no recipe was named", "--recipe", next_step=step))
-    if skip_bad_rows is not None:
-        settings = [*settings, f"data.skip_bad_rows={json.dumps(skip_bad_rows)}"]
-    if backend is not None:
-        settings = [*settings, f"device.backend={backend}"]
-    path, ships = Path(recipe), shipped()
-    if path.is_file() or path.suffix or len(path.parts) != 1:
-        return load_recipe(path, settings)
-    if recipe not in ships:
-        guess = nearest(recipe, ships)
-        step = f"did you mean {guess}?" if guess else step
-        what = "no such file, and no recipe of this name ships"
-        raise InputError(Fault(what, "--recipe", recipe, ", ".join(ships), step))
-    return load_recipe(ships[recipe], settings)
-
-
-def device_of(runs_dir: Path, run_name: str | None, backend: str | None) -> DeviceSection | None:
-    """Returns what a run is to be read with on another backend.
-
-    Args:
-        runs_dir: The folder of all runs.
-        run_name: The run's name; None for the latest finished one.
-        backend: What to compute with.
-
-    Returns:
-        A section with the backend and the run's precision, and the devices that there are; None
-        without a backend, which leaves it to the run.
-
-    Raises:
-        InputError: There is no such run, or none is finished.
-    """
-    if backend is None:
-        return None
-    from relx.recipe import DeviceSection
-    from relx.recipe_file import recipe_from_tree
-    from relx.runs.find import find_run
-    from relx.runs.manifest import read_manifest
-
-    recipe = recipe_from_tree(read_manifest(find_run(runs_dir, run_name)).recipe)
-    return DeviceSection.model_validate({"backend": backend, "precision": recipe.device.precision})
 
 
 def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
@@ -290,21 +227,10 @@ def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
         UsageError: The options do not go together.
         InputError: A file or the run cannot be used.
     """
-    pred, run_name = given["pred"], given["run_name"]
     _require_fitting(gold, given)
-    if pred is not None and gold is not None and run_name is None:
-        return _submission_of(pred, gold, given)
-    from relx.predict import open_run
-    from relx.score import run_rows, submission_rows
+    from relx.score import predicted_rows
 
-    device = device_of(given["runs_dir"], run_name, given["backend"])
-    run = open_run(given["runs_dir"], run_name, device, given["engine"])
-    data = (
-        run.data if given["ends"] is None else run.data.model_copy(update={"ends": given["ends"]})
-    )
-    if pred is None or gold is None:
-        return run_rows(run, gold, data)
-    return replace(submission_rows(pred, gold, data, run.labels), folder=run.folder)
+    return predicted_rows(gold, **given)
 
 
 def _require_fitting(gold: Path | None, given: Predicted) -> None:
@@ -314,33 +240,8 @@ def _require_fitting(gold: Path | None, given: Predicted) -> None:
             raise click.UsageError("--pred needs --gold: the labels of the rows it predicts.")
         for option in ("backend", "engine"):
             if given[option] is not None:
-                what = f"--{option} computes with a run; a submission is computed already."
+                what = f"--{option} applies to a run; a submission holds its predictions already."
                 raise click.UsageError(what)
     with_run = given["pred"] is None or given["run_name"] is not None
     if with_run and (given["labels"] is not None or given["negative"] is not None):
         raise click.UsageError("--labels and --negative go with --pred; a run has its own.")
-
-
-def _submission_of(pred: Path, gold: Path, given: Predicted) -> ScoredRows:
-    from relx.data.labels import read_labels
-    from relx.recipe import DataSection
-    from relx.score import submission_rows
-
-    negative = given["negative"]
-    data = DataSection.model_validate(
-        {
-            "labels": given["labels"] or "klue",
-            "negative": "no_relation" if negative is None else negative or None,
-            "ends": given["ends"] or "inclusive",
-        }
-    )
-    return submission_rows(pred, gold, data, read_labels(data))
-
-
-def warn_of_collapse(scores: Scores) -> None:
-    """Warns where every row was given one class although the gold rows have several."""
-    if scores.collapsed:
-        from relx.progress import warn
-
-        (name,) = (name for name, figures in scores.classes.items() if figures.predicted)
-        warn(f"every one of the {scores.rows} rows was predicted to be {name}: a collapsed model")

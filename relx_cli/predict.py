@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relx_cli.options import backend_option, device_of, engine_option, quiet_option, runs_dir_option
+from relx_cli.options import backend_option, engine_option, quiet_option, runs_dir_option
 from relx_cli.sentence import GivenSentence, sentence_options
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ TOP = 5
     help="The rows to predict.  [default: the run's data.test]",
 )
 @click.option("--run", "run_name", help="Predict with this run.  [default: the latest finished]")
-@click.option("--batch-size", type=click.IntRange(1), help="Rows a batch.  [default: the run's]")
-@sentence_options("Predict this sentence in place of a file.")
+@click.option("--batch-size", type=click.IntRange(1), help="Rows per batch.  [default: the run's]")
+@sentence_options("Predict this sentence instead of a file.")
 @backend_option
 @engine_option
 @runs_dir_option
@@ -40,11 +40,11 @@ def predict(
     engine: EngineName | None,
     runs_dir: Path,
 ) -> None:
-    """Predict the test rows as the competition wants them, or one sentence.
+    """Predict the test rows in the form the competition wants, or one sentence.
 
     The CSV has the columns id, pred_label and probs, the probabilities in the order of the labels,
-    the ids in the order of the test file. A word that stands more than once in a sentence needs its
-    index; a run with typed markers needs the types.
+    the ids in the order of the test file. A word that occurs more than once in a sentence needs
+    its index; a run with typed markers needs the types.
 
     \b
     Examples:
@@ -53,6 +53,8 @@ def predict(
       relx predict --sentence "이순신은 조선의 장군이다." --subject 이순신 --subject-type PER \\
                    --object 장군 --object-type POH
     """  # noqa: D301 - click reads the backspace
+    from relx.runs.device import device_of
+
     if given is not None:
         if out is not None or test is not None:
             raise click.UsageError("--sentence prints a table; --out and --test go with a file.")

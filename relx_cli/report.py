@@ -14,7 +14,6 @@ from relx_cli.options import (
     predicted_options,
     quiet_option,
     scored_rows,
-    warn_of_collapse,
 )
 
 
@@ -48,6 +47,7 @@ def report(gold: Path | None, out: Path, draws: int, **given: Unpack[Predicted])
     from relx.look.page import require_place
     from relx.look.plots import plots_folder
     from relx.look.relation.report import figures_of, headline, write_report
+    from relx.score import warn_of_collapse
     from relx_cli.tables import counted, print_table
 
     require_place(out, [gold, given["pred"]])

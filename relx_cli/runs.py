@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from relx.runs.listing import files_of, stage_json
 from relx.runs.state import StageRow, list_runs
 from relx_cli.options import runs_dir_option
 from relx_cli.tables import print_table
@@ -38,7 +39,7 @@ def list_command(as_json: bool, runs_dir: Path) -> None:
     """List every stage of every run with its state and its figures."""
     rows = list_runs(runs_dir)
     if as_json:
-        click.echo(json.dumps([_tree(row) for row in rows], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([stage_json(row) for row in rows], ensure_ascii=False, indent=2))
     else:
         print_table(HEADINGS, (_cells(row) for row in rows), right=("minutes", *FIGURES))
 
@@ -51,7 +52,7 @@ def show_command(name: str, as_json: bool, runs_dir: Path) -> None:
     """Show a run's manifests and files, stage by stage."""
     rows = list_runs(runs_dir, name)
     if as_json:
-        click.echo(json.dumps([_tree(row) for row in rows], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([stage_json(row) for row in rows], ensure_ascii=False, indent=2))
         return
     for row in rows:
         click.echo(f"{row.folder}: {row.state}")
@@ -60,20 +61,8 @@ def show_command(name: str, as_json: bool, runs_dir: Path) -> None:
         for line in _lines(manifest):
             click.echo(f"  {line}")
         click.echo("  files:")
-        for file, size in _files(row.folder).items():
+        for file, size in files_of(row.folder).items():
             click.echo(f"    {file}  {size:,} bytes")
-
-
-def _tree(row: StageRow) -> dict[str, Any]:
-    """Gives a stage as JSON takes it."""
-    return {
-        "name": row.name,
-        "stage": row.stage,
-        "state": row.state,
-        "folder": str(row.folder),
-        "files": _files(row.folder),
-        "manifest": row.manifest.model_dump() if row.manifest else None,
-    }
 
 
 def _cells(row: StageRow) -> tuple[str, ...]:
@@ -95,9 +84,3 @@ def _lines(tree: dict[str, Any], depth: int = 0) -> Iterator[str]:
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             yield f"{'  ' * depth}{key}: {text}"
-
-
-def _files(folder: Path) -> dict[str, int]:
-    """Lists a folder's files, with their sizes in bytes."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}

@@ -13,7 +13,6 @@ from relx_cli.options import (
     predicted_options,
     quiet_option,
     scored_rows,
-    warn_of_collapse,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 @click.command(short_help="Score a run or a submission against labelled rows.")
 @click.option("--gold", type=click.Path(path_type=Path), required=True, help="The labelled rows.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-@click.option("--per-class/--no-per-class", default=True, show_default=True, help="A row a class.")
+@click.option(
+    "--per-class/--no-per-class", default=True, show_default=True, help="One row per class."
+)
 @predicted_options
 @quiet_option
 def score(gold: Path, as_json: bool, per_class: bool, **given: Unpack[Predicted]) -> None:
@@ -40,6 +41,8 @@ def score(gold: Path, as_json: bool, per_class: bool, **given: Unpack[Predicted]
       relx score --gold gold.csv --pred submission.csv
       relx score --gold dev.csv --pred submission.csv --labels label2id.json
     """  # noqa: D301 - click reads the backspace
+    from relx.score import warn_of_collapse
+
     result = scored_rows(gold, **given).scores()
     warn_of_collapse(result)
     if as_json:
@@ -64,7 +67,7 @@ def _print_tables(result: Scores, per_class: bool) -> None:
     click.echo(f"{counted(result.rows, 'row')}; {classes} predicted")
     absent = len(result.classes) - result.gold_classes
     if absent:
-        click.echo(f"{absent} classes have no gold rows: by definition each counts 50 in AUPRC")
+        click.echo(f"{absent} classes have no gold rows: by definition each counts as 50 in AUPRC")
 
 
 def _class_rows(result: Scores) -> list[tuple[str, ...]]:

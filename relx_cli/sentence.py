@@ -59,8 +59,8 @@ class GivenSentence:
 
 # The options that describe a sentence, and what their help says.
 _SENTENCE = {
-    "subject": "The subject as it stands in the sentence.",
-    "object": "The object as it stands in the sentence.",
+    "subject": "The subject, exactly as in the sentence.",
+    "object": "The object, exactly as in the sentence.",
     "subject_type": "The subject's type, such as PER.",
     "object_type": "The object's type, such as ORG.",
     "subject_index": "The subject's first character, from 0.",

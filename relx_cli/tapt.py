@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from relx_cli.options import recipe_of, stage_options
+from relx_cli.options import stage_options
 
 
 @click.command()
@@ -29,6 +29,7 @@ def tapt(
       relx tapt --recipe recipes/roberta.yaml
       relx tapt --recipe recipes/roberta.yaml --set tapt.epochs=1 --set encoder.from=FOLDER
     """  # noqa: D301 - click reads the backspace
+    from relx.shipped import chosen_recipe
     from tapt.pretrain import pretrain
 
-    pretrain(recipe_of(recipe, settings, skip_bad_rows, backend), runs_dir, fresh)
+    pretrain(chosen_recipe(recipe, settings, skip_bad_rows, backend), runs_dir, fresh)

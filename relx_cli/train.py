@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from relx_cli.options import recipe_of, stage_options
+from relx_cli.options import stage_options
 
 
 @click.command()
@@ -30,8 +30,9 @@ def train(
       relx train --recipe recipes/roberta.yaml
       relx train --recipe recipes/roberta.yaml --set data.train=my.csv --set data.labels=my.json
     """  # noqa: D301 - click reads the backspace
+    from relx.shipped import chosen_recipe
     from relx.train import finetune
     from tapt.pretrain import adapted_origin
 
-    loaded = recipe_of(recipe, settings, skip_bad_rows, backend)
+    loaded = chosen_recipe(recipe, settings, skip_bad_rows, backend)
     finetune(loaded, runs_dir, adapted_origin(loaded, runs_dir), fresh)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from relx_cli.options import quiet_option
+from relx_cli.options import recipe_options
 
 if TYPE_CHECKING:
     from relx.validate import Report
@@ -17,17 +17,7 @@ SHOWN_FAULTS = 50
 
 
 @click.command(short_help="Check data and list every fault in it.")
-@click.option(
-    "-r", "--recipe", metavar="PATH", help="A recipe file, or the name of one that ships."
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change a value of the recipe, such as tokens.max_length=128; may be repeated.",
-)
-@quiet_option
+@recipe_options
 @click.option("--data", type=click.Path(path_type=Path), help="Check this file alone.")
 @click.option("--labels", help="With --data: klue, from-train, or a label file.  [default: klue]")
 @click.option(
@@ -65,7 +55,7 @@ def validate(
     """Check the files of a recipe, or one file, and list every fault in them.
 
     Faults are named by file, line, id and column, and counted by kind. Warnings name what can be
-    used but is doubtful: duplicate rows, one pair of entities with two labels, sentences shared by
+    used but looks wrong: duplicate rows, one pair of entities with two labels, sentences shared by
     train and test, texts that the window cuts, labels without examples. Nothing is repaired and
     nothing is dropped. The exit status is 2 when there is a fault, else 0.
 
@@ -76,11 +66,14 @@ def validate(
       relx validate --data my.csv --labels label2id.json --ends exclusive
       relx validate --data my.csv --skip-bad-rows bad.csv
     """  # noqa: D301 - click reads the backspace
-    given = {name: value for name, value in reading.items() if value or name == "negative"}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {
+        name: value
+        for name, value in reading.items()
+        if value or (name == "negative" and value is not None)
+    }
     if data is None and given:
         names = ", ".join(f"--{name}" for name in given)
-        raise click.UsageError(f"{names} goes with --data; a recipe says it in its data section.")
+        raise click.UsageError(f"{names} goes with --data; a recipe has it in its data section.")
     report = _report(recipe, settings, data, given)
     if skipped is not None:
         _write_skipped(report, skipped)
@@ -93,22 +86,19 @@ def validate(
 
 
 def _report(
-    recipe: str | None, settings: tuple[str, ...], data: Path | None, given: dict[str, Any]
+    recipe: str | None, settings: tuple[str, ...], data: Path | None, given: dict[str, str]
 ) -> Report:
     from relx.recipe import DataSection
+    from relx.shipped import chosen_recipe
     from relx.validate import validate, validate_file
-    from relx_cli.options import recipe_of
 
     if data is None:
-        return validate(recipe_of(recipe, settings))
-    if "negative" in given:
-        given["negative"] = given["negative"] or None
-    given["train"] = str(data)
+        return validate(chosen_recipe(recipe, settings))
+    values = {name: value or None for name, value in given.items()}  # '' is no negative label
     if recipe is None and not settings:
-        return validate_file(data, DataSection.model_validate(given))
-    read = recipe_of(recipe, settings)
-    section = DataSection.model_validate(read.data.model_dump() | given)
-    return validate_file(data, section, read)
+        return validate_file(data, DataSection().changed(train=str(data), **values))
+    read = chosen_recipe(recipe, settings)
+    return validate_file(data, read.data.changed(train=str(data), **values), read)
 
 
 def _write_skipped(report: Report, path: Path) -> None:

@@ -95,7 +95,9 @@ def fill_gaps(
     longest = (int(lengths.max()),)  # one shape, so that what compiles does so once
     plan = [
         Batch(rows[batch.rows], batch.real, batch.length)
-        for batch in reading_plan(lengths, batch_size, rungs=longest, multiple=device.replicas)
+        for batch in reading_plan(
+            lengths, batch_size, bucket_lengths=longest, multiple=device.replicas
+        )
     ]
     feeder = Feeder(lengths, batch_size, seed, arrays.training, multiple=device.replicas)
     masked = list(arrays.measuring(plan, seed))

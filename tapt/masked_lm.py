@@ -52,8 +52,10 @@ def pseudo_perplexity(
     Raises:
         InputError: The memory does not suffice for a batch.
     """
-    rungs = device.rungs(arrays.lengths, batch_size)
-    plan = reading_plan(arrays.lengths, batch_size, rungs=rungs, multiple=device.replicas)
+    bucket_lengths = device.bucket_lengths(arrays.lengths, batch_size)
+    plan = reading_plan(
+        arrays.lengths, batch_size, bucket_lengths=bucket_lengths, multiple=device.replicas
+    )
     feeder = Feeder(arrays.lengths, batch_size, seed, arrays.training, multiple=device.replicas)
     data: Any = device.stream(lambda: arrays.measuring(plan, seed), feeder.signature(), len(plan))
     watch = BatchWatch(plan)

@@ -32,7 +32,7 @@ def test_the_command_line_offers_what_there_is():
 def test_a_submission_is_scored_without_a_backend(capsys):
     words = ["score", "--gold", "gold.csv", "--pred", "submission.csv", "--backend", "jax"]
     assert run(words) == 2
-    assert "--backend computes with a run" in capsys.readouterr().err
+    assert "--backend applies to a run" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relx.data.batches import (
-    LADDER_MULTIPLE,
-    LADDER_RUNGS,
+    BUCKET_MULTIPLE,
+    BUCKETS,
     Feeder,
-    ladder,
+    choose_bucket_lengths,
     padded,
     padding_share,
     reading_plan,
@@ -42,10 +42,10 @@ def test_a_reading_plan_takes_every_row_once_and_the_longest_first(lengths, batc
 
 
 @given(LENGTHS, st.integers(1, 33))
-def test_with_a_ladder_every_batch_has_one_of_its_lengths(lengths, batch_size):
-    rungs = ladder(lengths)
-    plan = training_plan(lengths, batch_size, seed=1, epoch=0, rungs=rungs)
-    assert {batch.length for batch in plan} <= set(rungs)
+def test_with_bucket_lengths_every_batch_has_one_of_them(lengths, batch_size):
+    bucket_lengths = choose_bucket_lengths(lengths)
+    plan = training_plan(lengths, batch_size, seed=1, epoch=0, bucket_lengths=bucket_lengths)
+    assert {batch.length for batch in plan} <= set(bucket_lengths)
     assert all(lengths[batch.rows].max() <= batch.length for batch in plan)
 
 
@@ -54,23 +54,26 @@ def test_with_a_ladder_every_batch_has_one_of_its_lengths(lengths, batch_size):
     st.integers(1, 3),
     st.integers(1, 9),
 )
-def test_a_ladder_pads_as_little_as_any_other(lengths, count, batch_size):
-    def cost(rungs):
-        return sum(batch.length for batch in reading_plan(lengths, batch_size, rungs=sorted(rungs)))
+def test_bucket_lengths_pad_as_little_as_any_other(lengths, count, batch_size):
+    def cost(bucket_lengths):
+        return sum(
+            batch.length
+            for batch in reading_plan(lengths, batch_size, bucket_lengths=sorted(bucket_lengths))
+        )
 
-    rungs = ladder(lengths, batch_size, rungs=count)
-    top = -(-int(lengths.max()) // LADDER_MULTIPLE) * LADDER_MULTIPLE
-    below = range(LADDER_MULTIPLE, top, LADDER_MULTIPLE)
+    bucket_lengths = choose_bucket_lengths(lengths, batch_size, buckets=count)
+    top = -(-int(lengths.max()) // BUCKET_MULTIPLE) * BUCKET_MULTIPLE
+    below = range(BUCKET_MULTIPLE, top, BUCKET_MULTIPLE)
     others = itertools.chain.from_iterable(itertools.combinations(below, n) for n in range(count))
-    assert cost(rungs) == min(cost((*other, top)) for other in others)
+    assert cost(bucket_lengths) == min(cost((*other, top)) for other in others)
 
 
-def test_a_ladder_has_at_most_six_rungs_and_holds_the_longest_row():
+def test_there_are_at_most_six_bucket_lengths_and_the_last_holds_the_longest_row():
     lengths = np.random.default_rng(0).integers(10, 256, 5000)
-    rungs = ladder(lengths)
-    assert len(rungs) == LADDER_RUNGS
-    assert rungs[-1] == 256
-    assert list(rungs) == sorted(rungs)
+    bucket_lengths = choose_bucket_lengths(lengths)
+    assert len(bucket_lengths) == BUCKETS
+    assert bucket_lengths[-1] == 256
+    assert list(bucket_lengths) == sorted(bucket_lengths)
 
 
 def test_the_plan_is_a_function_of_seed_and_epoch():
@@ -133,10 +136,10 @@ def test_no_batches_of_so_many_rows_need_less_padding_than_a_reading_plan(length
 
 
 @given(LENGTHS, st.integers(1, 33), st.integers(0, 2))
-def test_random_batches_of_a_rung_cost_no_more_than_sorted_ones(lengths, batch_size, epoch):
-    rungs = ladder(lengths, batch_size)
-    drawn = training_plan(lengths, batch_size, seed=5, epoch=epoch, rungs=rungs)
-    in_order = reading_plan(lengths, batch_size, rungs=rungs)
+def test_random_batches_of_a_bucket_cost_no_more_than_sorted_ones(lengths, batch_size, epoch):
+    bucket_lengths = choose_bucket_lengths(lengths, batch_size)
+    drawn = training_plan(lengths, batch_size, seed=5, epoch=epoch, bucket_lengths=bucket_lengths)
+    in_order = reading_plan(lengths, batch_size, bucket_lengths=bucket_lengths)
     assert padding_share(drawn, lengths) == padding_share(in_order, lengths)
 
 

@@ -15,9 +15,9 @@ from relx.files import read_json
 from relx.predict import Run, open_run
 from relx.recipe import DataSection
 from relx.score import run_rows
+from relx.shipped import shipped
 from relx.tasks.relation.rows import read_examples
 from relx_cli.main import run
-from relx_cli.recipes import shipped
 
 ROOT = Path(__file__).parents[1]
 TINY = "{fresh: {layers: 1, hidden: 16, heads: 2, intermediate: 32, vocabulary: 400}}"

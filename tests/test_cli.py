@@ -10,13 +10,12 @@ import click
 import pytest
 
 from relx.faults import Fault, InputError
-from relx.recipe_file import load_recipe, recipe_from_tree
+from relx.recipe_file import recipe_from_tree
 from relx.runs import stage as stages
 from relx.runs.stage import Sitting, begin, finish
+from relx.shipped import shipped
 from relx_cli import main
 from relx_cli.main import COMMANDS, relx, run
-from relx_cli.options import recipe_of
-from relx_cli.recipes import shipped
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,7 +79,7 @@ def test_a_bug_has_a_traceback_and_ends_with_1(failing, capsys):
     assert run(["fail"]) == 1
     text = capsys.readouterr().err
     assert "Traceback" in text and "ZeroDivisionError: one by nought" in text
-    assert text.splitlines()[-1].startswith("this is a fault in relx: please report it")
+    assert text.splitlines()[-1].startswith("this is a bug in relx: please report it")
 
 
 def test_an_end_of_file_inside_is_a_bug_not_a_stop(failing, capsys):
@@ -163,32 +162,8 @@ def test_a_recipe_is_copied_but_never_over_a_file(tmp_path, monkeypatch, capsys)
         assert (tmp_path / target).read_text("utf-8") == shipped()["demo"].read_text("utf-8")
     (tmp_path / "my.yaml").write_text("mine")
     assert run(["recipes", "copy", "demo", "my.yaml"]) == 2
-    assert "there is a file here already" in capsys.readouterr().err
+    assert "this file exists already" in capsys.readouterr().err
     assert (tmp_path / "my.yaml").read_text() == "mine"
-
-
-def test_a_recipe_is_named_by_path_or_by_the_name_of_a_shipped_one(tmp_path, monkeypatch):
-    demo = load_recipe(shipped()["demo"])
-    assert recipe_of("demo", []) == demo
-    assert recipe_of(str(ROOT / "recipes" / "demo.yaml"), ["seed=7"]).seed == 7
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "demo").write_text("name: mine\nencoder: {from: a}\n")
-    assert recipe_of("demo", []).name == "mine"
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        (None, "relx recipes list"),
-        ("roberta-bse", "did you mean roberta-base"),
-        ("no/such.yaml", "no such recipe file"),
-        ("nosuch.yaml", "no such recipe file"),
-    ],
-)
-def test_a_missing_recipe_is_a_message(name, said, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=said):
-        recipe_of(name, [])
 
 
 @pytest.fixture

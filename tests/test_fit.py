@@ -171,7 +171,7 @@ def test_a_signal_lets_the_step_end_and_saves(number, tmp_path, monkeypatch, cap
         patch.setattr(Feeder, "arrays", feed)
         toy.fit()
     assert number == signal.SIGINT or caught.value.code == 143
-    assert "once more stops at once" in capfd.readouterr().err
+    assert "a second signal stops at once" in capfd.readouterr().err
     assert signal.getsignal(number) is handler
     epoch, step = toy.place
     assert (epoch, step) == (0, step) and 1 <= step <= STEPS

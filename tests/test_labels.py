@@ -85,7 +85,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_runs_nothing(tmp_path):
 )
 def test_a_pickle_of_anything_but_plain_dictionaries_is_refused(tmp_path, value):
     path = write_pickle(tmp_path / "labels.pkl", value)
-    assert fault_of(labels_of, path).what == "this pickle is no label dictionary"
+    assert fault_of(labels_of, path).what == "this pickle is not a dictionary of labels"
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps({"a": 0, "b": 1})[:-3]])
@@ -98,13 +98,13 @@ def test_a_broken_pickle_is_a_fault(tmp_path, content):
 @pytest.mark.parametrize(
     ("value", "received"),
     [
-        ({"a": 0, "b": 2}, "missing: 1"),
-        ({"a": 0, "b": 0, "c": 1}, "stand twice: 0; ids that are missing: 2"),
-        ({"a": 1, "b": 2}, "missing: 0"),
-        ({"a": -1, "b": 0}, "missing: 1"),
+        ({"a": 0, "b": 2}, "missing ids: 1"),
+        ({"a": 0, "b": 0, "c": 1}, "repeated ids: 0; missing ids: 2"),
+        ({"a": 1, "b": 2}, "missing ids: 0"),
+        ({"a": -1, "b": 0}, "missing ids: 1"),
     ],
 )
-def test_ids_stand_in_one_row_from_zero(tmp_path, value, received):
+def test_ids_are_consecutive_from_zero(tmp_path, value, received):
     path = tmp_path / "labels.json"
     path.write_text(json.dumps(value))
     fault = fault_of(labels_of, path, None)
@@ -116,7 +116,7 @@ def test_json_of_another_shape_is_a_fault(tmp_path, text):
     path = tmp_path / "labels.json"
     path.write_text(text)
     fault = fault_of(labels_of, path, None)
-    assert fault.what == "this is no list of labels" and fault.where == str(path)
+    assert fault.what == "this is not a list of labels" and fault.where == str(path)
 
 
 def test_broken_json_is_a_fault(tmp_path):
@@ -130,7 +130,7 @@ def test_labels_that_stand_twice_are_empty_or_alone_are_faults():
         LabelList(("a", "a", " "), None)
     assert [fault.what for fault in caught.value.faults] == [
         "a label is empty",
-        "a label stands twice",
+        "a label is listed twice",
     ]
     assert "fewer than two" in fault_of(LabelList, ("a",), None).what
 

@@ -397,7 +397,7 @@ def test_options_without_effect_are_refused(sample):
     assert alone.exit_code == 2
     assert "--pred needs --gold" in alone.stderr
     both = ["--gold", str(SAMPLE), "--pred", str(sample[0])]
-    assert "--engine computes with a run" in invoke(report, [*both, "--engine", "keras"]).stderr
+    assert "--engine applies to a run" in invoke(report, [*both, "--engine", "keras"]).stderr
     assert "a run has its own" in invoke(report, ["--labels", "klue"]).stderr
 
 

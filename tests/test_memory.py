@@ -69,7 +69,7 @@ def test_a_fit_names_the_part_that_was_computed(device):
     watch = BatchWatch(PLAN, parts=2)
     data = stream(device, batches)
     message = caught(device, "train", watch, lambda: model.fit(data, verbose=0, callbacks=[watch]))
-    assert message.startswith("train: the memory does not suffice")
+    assert message.startswith("train: there is not enough memory")
     assert "4 rows x 96 tokens at once, CPU" in message
     assert "tensorflow, float32" in message
     assert "--set train.accumulate=4 computes the same batch in parts of 2 rows" in message
@@ -109,7 +109,7 @@ def test_a_single_row_has_no_smaller_batch(device):
         raise MemoryError
 
     message = caught(device, "predict", watch, full)
-    assert "no smaller batch is left to try; or a lower tokens.max_length" in message
+    assert "the batch cannot be made smaller; or a lower tokens.max_length" in message
 
 
 def test_other_errors_pass(device):
@@ -156,5 +156,5 @@ def test_memory_that_really_ends_is_said():
     environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0"}
     words = [sys.executable, "-c", REAL]
     done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=300)
-    assert done.stdout.startswith("predict: the memory does not suffice"), done.stderr
+    assert done.stdout.startswith("predict: there is not enough memory"), done.stderr
     assert "8192 rows x 8 tokens" in done.stdout

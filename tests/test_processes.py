@@ -208,7 +208,9 @@ def test_tf_config_says_which_process_this_is(monkeypatch, cluster, task, expect
 )
 def test_a_tf_config_that_makes_no_sense_is_refused(monkeypatch, text):
     monkeypatch.setenv(TF_CONFIG, text)
-    with pytest.raises(InputError, match="TF_CONFIG: this is no description of a run's processes"):
+    with pytest.raises(
+        InputError, match="TF_CONFIG: this does not describe the processes of a run"
+    ):
         read_processes(WORKERS)
 
 

@@ -243,7 +243,7 @@ def test_a_setting_whose_value_is_no_yaml(write: Writer) -> None:
 )
 def test_a_key_that_stands_twice(write: Writer, text: str) -> None:
     (fault,) = faults_of(write(SMALLEST + text))
-    assert "stands twice" in fault.received
+    assert "appears twice" in fault.received
 
 
 @pytest.mark.parametrize("text", ["{a", "a: b: c", "x: !!python/object/apply:os.getcwd []", "\x00"])

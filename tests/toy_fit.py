@@ -95,7 +95,10 @@ def train(section, accumulate=1, rows=Rows):
 def measure(device, model):
     """Predicts and evaluates all rows, 8 at a time."""
     plan = reading_plan(
-        Rows.lengths, 8, rungs=device.rungs(Rows.lengths, 8), multiple=device.replicas
+        Rows.lengths,
+        8,
+        bucket_lengths=device.bucket_lengths(Rows.lengths, 8),
+        multiple=device.replicas,
     )
     size = len(plan[0].rows)
     inputs = {"token_ids": ((size, None), np.int32)}

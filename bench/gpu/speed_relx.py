@@ -185,11 +185,13 @@ def _fitted(
     """Trains two epochs; the first one compiles, the second one is timed."""
     import keras
 
-    from relx.data.batches import Feeder, ladder, padding_share
+    from relx.data.batches import Feeder, choose_bucket_lengths, padding_share
     from relx.training.fit import compile_for
 
-    rungs = ladder(arrays.lengths, batch, asked["rungs"]) if device.compiles else None
-    feeder = Feeder(arrays.lengths, batch, 0, arrays.training, rungs)
+    bucket_lengths = (
+        choose_bucket_lengths(arrays.lengths, batch, asked["rungs"]) if device.compiles else None
+    )
+    feeder = Feeder(arrays.lengths, batch, 0, arrays.training, bucket_lengths)
     compile_for(device, model, section.model_copy(update={"epochs": 2}), feeder.steps)
     first: list[float] = []
 
@@ -212,7 +214,7 @@ def _fitted(
         "first_epoch_seconds": seconds[0],
         "first_step_seconds": first[0],
         "padding_percent": padding_share(feeder.plan(1), arrays.lengths),
-        "rungs": list(rungs or ()),
+        "rungs": list(bucket_lengths or ()),
         "loss": loss,
     } | _memory(device)
 

@@ -19,8 +19,8 @@ class BadRow:
     """A row that is not used, and why.
 
     Args:
-        path: The file it stands in.
-        row: The row as it stands there.
+        path: The file that it is in.
+        row: The row as it is there.
         faults: What is wrong with it.
     """
 
@@ -30,10 +30,10 @@ class BadRow:
 
 
 def write_bad_rows(path: Path, bad_rows: Sequence[BadRow]) -> None:
-    """Writes rows with faults as a CSV: their file, line and faults, then the cells as they stood.
+    """Writes rows with faults as a CSV: their file, line and faults, then the cells as they were.
 
     Args:
-        path: The CSV to write; a row that could not be cut into cells stands in column `raw`.
+        path: The CSV to write; a row that could not be cut into cells is in column `raw`.
         bad_rows: The rows.
     """
     columns = dict.fromkeys(column for bad in bad_rows for column in bad.row.cells if column)

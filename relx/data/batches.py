@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
-PADDING = 4.0  # percent of an epoch's tokens that training spends on random batches
-PADDING_MORE = 1.0  # and how much more than batches of like length, where those need that much
+PADDING = 4.0  # percent of an epoch's tokens that may be padding, so that batches are random
+PADDING_MORE = 1.0  # and how much more than with sorted rows, where those need nearly as much
 NOISE = 0.5  # the most that a row's length is blurred, as a share of it
 BISECTIONS = 7
-LADDER_RUNGS = 6
-LADDER_MULTIPLE = 8
+BUCKETS = 6
+BUCKET_MULTIPLE = 8
 
-Arrays = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
+Inputs = dict[str, np.ndarray]
+Arrays = tuple[Inputs, np.ndarray, np.ndarray]  # inputs, targets, weights
+Leaf = tuple[tuple[int | None, ...], np.dtype]  # shape and dtype of an array
+Signature = dict[str, Leaf] | tuple[dict[str, Leaf], Leaf, Leaf]  # of `Inputs`, of `Arrays`
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,43 +40,78 @@ class Batch:
         return (np.arange(len(self.rows)) < self.real).astype(np.float32)
 
 
-def ladder(lengths: np.ndarray, batch_size: int = 1, rungs: int = LADDER_RUNGS) -> tuple[int, ...]:
+class TrainingRows(Protocol):
+    """Rows that a model is fitted to.
+
+    Attributes:
+        lengths: The rows' lengths in tokens, (rows,).
+    """
+
+    lengths: np.ndarray
+
+    def training(self, batch: Batch, rng: np.random.Generator) -> Arrays:
+        """Returns a batch's inputs, targets, and weights that sum to 1."""
+
+
+class ReadingRows(Protocol):
+    """Rows that a model reads to predict.
+
+    Attributes:
+        lengths: The rows' lengths in tokens, (rows,).
+    """
+
+    lengths: np.ndarray
+
+    def inputs(self, batch: Batch) -> Inputs:
+        """Returns a batch's inputs by name."""
+
+    def stream(self, batches: Sequence[Batch]) -> Iterator[Inputs]:
+        """Yields the inputs of one batch after the other."""
+
+    def signature(self, size: int) -> dict[str, Leaf]:
+        """Returns (shape, dtype) by input, for batches of `size` rows of any length."""
+
+
+def choose_bucket_lengths(
+    lengths: np.ndarray, batch_size: int = 1, buckets: int = BUCKETS
+) -> tuple[int, ...]:
     """Chooses the few lengths to pad to that cost the least padding.
 
-    A backend that compiles does so once a shape, so that few lengths are worth some padding. What
-    counts are the longest rows of the batches that the plans below cut from the longest row down.
+    A backend that compiles does so once for every shape, so that having few lengths is worth some
+    padding. Rows are counted as the plans below cut them, from the longest down: what a batch costs
+    is the length of its longest row.
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
-        batch_size: Rows a batch.
-        rungs: How many lengths there may be.
+        batch_size: Rows per batch.
+        buckets: How many lengths there may be.
 
     Returns:
         The lengths, ascending, multiples of 8; the last holds the longest row.
     """
     longest = -np.sort(-np.asarray(lengths))[::batch_size]  # of each batch
-    counts = np.bincount(-(-longest // LADDER_MULTIPLE))
+    counts = np.bincount(-(-longest // BUCKET_MULTIPLE))
     # batches_to[k]: batches whose longest row has at most k steps
     batches_to = np.cumsum(counts)
     top = len(counts) - 1
     cost = np.where(np.arange(top + 1) > 0, np.arange(top + 1) * batches_to, 0).astype(float)
     chosen = [[k] for k in range(top + 1)]
-    for _ in range(rungs - 1):
-        cost, chosen = _one_rung_more(cost, chosen, batches_to)
-    return tuple(step * LADDER_MULTIPLE for step in chosen[top])
+    for _ in range(buckets - 1):
+        cost, chosen = _one_bucket_more(cost, chosen, batches_to)
+    return tuple(step * BUCKET_MULTIPLE for step in chosen[top])
 
 
-def _one_rung_more(
+def _one_bucket_more(
     cost: np.ndarray, chosen: list[list[int]], batches_to: np.ndarray
 ) -> tuple[np.ndarray, list[list[int]]]:
-    """Finds, for each top rung, the best ladder that may have one rung more below it."""
-    better, ladders = cost.copy(), list(chosen)
+    """Finds the best lengths up to each top one, if there may be one more below it."""
+    better, lengths = cost.copy(), list(chosen)
     for k in range(1, len(cost)):
         below = cost[:k] + k * (batches_to[k] - batches_to[:k])
         best = int(np.argmin(below[1:])) + 1 if k > 1 else 0
         if best and below[best] < better[k]:
-            better[k], ladders[k] = below[best], [*chosen[best], k]
-    return better, ladders
+            better[k], lengths[k] = below[best], [*chosen[best], k]
+    return better, lengths
 
 
 def training_plan(
@@ -82,22 +120,23 @@ def training_plan(
     *,
     seed: int,
     epoch: int,
-    rungs: Sequence[int] | None = None,
+    bucket_lengths: Sequence[int] | None = None,
     multiple: int = 1,
 ) -> list[Batch]:
     """Draws an epoch's batches: shuffled, but rows of like length together.
 
     The rows are sorted by a length that is blurred by chance and cut into batches, and the batches
     are shuffled. The lengths are blurred as far as padding allows: up to 4 percent of all tokens,
-    or one percent more than exact lengths would need. With rungs, all rows of one rung are alike.
+    or one percent more than exact lengths would need. With bucket lengths, all rows that are padded
+    to the same one are alike.
     The plan is a function of its arguments alone.
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
-        batch_size: Rows a batch; the batch of the shortest rows is filled up with rows of weight 0.
+        batch_size: Rows per batch; that of the shortest rows is filled up with rows of weight 0.
         seed: The run's seed.
         epoch: The epoch, from 0.
-        rungs: The lengths to pad to, ascending; None pads to the longest row of the batch.
+        bucket_lengths: The lengths to pad to, ascending; None pads to the longest row of the batch.
         multiple: Every batch has a multiple of so many rows (the replicas).
 
     Returns:
@@ -107,12 +146,12 @@ def training_plan(
     lengths = np.asarray(lengths)
     batch_size = min(batch_size, len(lengths))
     shuffled = rng.permutation(len(lengths))
-    if rungs is None:
+    if bucket_lengths is None:
         keys = _blurred(lengths[shuffled], batch_size, rng.uniform(-1, 1, len(lengths)))
     else:
-        keys = np.searchsorted(rungs, lengths[shuffled])
+        keys = np.searchsorted(bucket_lengths, lengths[shuffled])
     rows = shuffled[np.argsort(-keys, kind="stable")]
-    batches = _cut(rows, lengths, batch_size, rungs, multiple)
+    batches = _cut(rows, lengths, batch_size, bucket_lengths, multiple)
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
@@ -144,15 +183,15 @@ def reading_plan(
     lengths: np.ndarray,
     batch_size: int,
     *,
-    rungs: Sequence[int] | None = None,
+    bucket_lengths: Sequence[int] | None = None,
     multiple: int = 1,
 ) -> list[Batch]:
     """Plans a prediction: every row once, the longest first, so that memory fails early if at all.
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
-        batch_size: Rows a batch.
-        rungs: The lengths to pad to, ascending; None pads to the longest row of the batch.
+        batch_size: Rows per batch.
+        bucket_lengths: The lengths to pad to, ascending; None pads to the longest row of the batch.
         multiple: Every batch has a multiple of so many rows (the replicas).
 
     Returns:
@@ -160,21 +199,21 @@ def reading_plan(
     """
     order = np.argsort(-np.asarray(lengths), kind="stable")
     batch_size = min(batch_size, len(lengths))
-    return _cut(order, np.asarray(lengths), batch_size, rungs, multiple)
+    return _cut(order, np.asarray(lengths), batch_size, bucket_lengths, multiple)
 
 
 def _cut(
     rows: np.ndarray,
     lengths: np.ndarray,
     batch_size: int,
-    rungs: Sequence[int] | None,
+    bucket_lengths: Sequence[int] | None,
     multiple: int,
 ) -> list[Batch]:
     """Cuts rows into batches in their order; the last one is filled up."""
     size = -(-batch_size // multiple) * multiple
     padded_to = _longest(lengths[rows], batch_size)
-    if rungs is not None:
-        padded_to = np.asarray(rungs)[np.searchsorted(rungs, padded_to)]
+    if bucket_lengths is not None:
+        padded_to = np.asarray(bucket_lengths)[np.searchsorted(bucket_lengths, padded_to)]
     batches = []
     for start, length in zip(range(0, len(rows), batch_size), padded_to.tolist(), strict=True):
         real = rows[start : start + batch_size]
@@ -220,11 +259,11 @@ class Feeder:
 
     Args:
         lengths: The rows' lengths in tokens, (rows,).
-        batch_size: Rows a batch.
+        batch_size: Rows per batch.
         seed: The run's seed.
         assemble: Gives the arrays of a batch: inputs by name, targets, and weights that sum to 1.
             It gets the batch and a random generator of its own.
-        rungs: The lengths to pad to, ascending; None pads to the longest row of the batch.
+        bucket_lengths: The lengths to pad to, ascending; None pads to the longest row of the batch.
         multiple: Every part of a batch has a multiple of so many rows (the replicas).
         accumulate: The equal parts of a batch that are computed one after the other.
     """
@@ -233,7 +272,7 @@ class Feeder:
     batch_size: int
     seed: int
     assemble: Callable[[Batch, np.random.Generator], Arrays]
-    rungs: tuple[int, ...] | None = None
+    bucket_lengths: tuple[int, ...] | None = None
     multiple: int = 1
     accumulate: int = 1
     _planned: dict[int, list[Batch]] = field(default_factory=dict, init=False, repr=False)
@@ -257,7 +296,7 @@ class Feeder:
                 self.batch_size,
                 seed=self.seed,
                 epoch=epoch,
-                rungs=self.rungs,
+                bucket_lengths=self.bucket_lengths,
                 multiple=self.multiple * self.accumulate,
             )
             self._planned.clear()
@@ -280,7 +319,7 @@ class Feeder:
             rng = np.random.default_rng((self.seed, epoch, 1, step))
             yield from _parts(self.assemble(plan[step], rng), self.accumulate)
 
-    def signature(self) -> Any:
+    def signature(self) -> tuple[dict[str, Leaf], Leaf, Leaf]:
         """Returns the shapes and dtypes of `arrays`, with None where a batch's length decides.
 
         Returns:
@@ -293,7 +332,7 @@ class Feeder:
             next(_parts(self.assemble(batch, np.random.default_rng(0)), self.accumulate))
             for batch in (
                 Batch(np.zeros(size, np.int64), size, longest + more)
-                for more in (0, longest + LADDER_MULTIPLE)
+                for more in (0, longest + BUCKET_MULTIPLE)
             )
         )
         inputs = {name: _shape(short[0][name], long[0][name]) for name in short[0]}
@@ -310,6 +349,6 @@ def _parts(arrays: Arrays, count: int) -> Iterator[Arrays]:
         yield cut, targets[own], weights[own] * np.float32(count)
 
 
-def _shape(short: np.ndarray, long: np.ndarray) -> tuple[tuple[int | None, ...], np.dtype]:
+def _shape(short: np.ndarray, long: np.ndarray) -> Leaf:
     pairs = zip(short.shape, long.shape, strict=True)
     return tuple(a if a == b else None for a, b in pairs), short.dtype

@@ -16,7 +16,7 @@ from relx.data.table import read_table, read_text
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
 
-# What stands in the label column of a test file that has no labels.
+# What the label column of a test file without labels holds.
 UNLABELLED = "100"
 
 _SHAPES = "a list of labels, {label: id} or {id: label} with ids from 0 on, or KLUE's relation_list"
@@ -29,7 +29,7 @@ def _name_faults(names: Sequence[str]) -> Iterable[Fault]:
         yield Fault("a label is empty", "", _listed(names), "text", kind="labels")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        yield Fault("a label stands twice", "", _listed(twice), "each label once", kind="labels")
+        yield Fault("a label is listed twice", "", _listed(twice), "each label once", kind="labels")
 
 
 def _unknown_negative(negative: str, names: Sequence[str]) -> Fault:
@@ -46,7 +46,7 @@ def _unknown_negative(negative: str, names: Sequence[str]) -> Fault:
 
 
 def _listed(values: Sequence[object], most: int = 40) -> str:
-    """Writes values in a row, the end left out of a long one."""
+    """Lists values, without the end of a long list."""
     texts = [str(value) for value in values[:most]]
     return ", ".join(texts) + (f", … ({len(values)} in all)" if len(values) > most else "")
 
@@ -60,7 +60,7 @@ class LabelList:
         negative: The label that micro-F1 leaves out, or None to count all.
 
     Raises:
-        InputError: A label is empty or stands twice, there are fewer than two, or the negative
+        InputError: A label is empty or listed twice, there are fewer than two, or the negative
             one is not among them.
     """
 
@@ -106,7 +106,7 @@ class LabelList:
 
         Args:
             name: The label received.
-            where: Where it stood.
+            where: Where it was.
 
         Returns:
             The fault, with the nearest label.
@@ -130,7 +130,7 @@ class LabelList:
 
     @cached_property
     def _guesses(self) -> dict[str, str | None]:
-        """Nearest labels already looked for: a wrong label often stands on thousands of rows."""
+        """Nearest labels already looked for: a wrong label is often on thousands of rows."""
         return {}
 
 
@@ -199,7 +199,7 @@ def _names(data: DataSection) -> tuple[str, ...]:
     path = Path(data.labels)
     if path.exists():
         return _labels_of_file(path, data)
-    allowed = "klue, from-train, or a file of labels: JSON, text (one a line) or the pickle"
+    allowed = "klue, from-train, or a file of labels: JSON, text (one per line) or a pickle"
     guess = nearest(data.labels, ["klue", "from-train"])
     step = f"did you mean {guess}?" if guess else "check the path"
     raise InputError(
@@ -247,7 +247,7 @@ def _in_order(value: Any) -> tuple[str, ...]:
     pairs = _pairs(value)
     if pairs is None:
         raise InputError(
-            Fault("this is no list of labels", "", shorten(value), _SHAPES, kind="labels")
+            Fault("this is not a list of labels", "", shorten(value), _SHAPES, kind="labels")
         )
     ids = sorted(i for i, _ in pairs)
     if ids != list(range(len(ids))):
@@ -269,11 +269,11 @@ def _pairs(value: Any) -> list[tuple[int, str]] | None:
 def _wrong_ids(ids: Sequence[int]) -> Fault:
     twice = [i for i, count in Counter(ids).items() if count > 1]
     missing = sorted(set(range(len(ids))) - set(ids))
-    received = [f"ids that stand twice: {_listed(twice)}"] if twice else []
-    received += [f"ids that are missing: {_listed(missing)}"] if missing else []
+    received = [f"repeated ids: {_listed(twice)}"] if twice else []
+    received += [f"missing ids: {_listed(missing)}"] if missing else []
     allowed = f"each id from 0 to {len(ids) - 1} once"
     return Fault(
-        "the ids of the labels are not in one row", "", "; ".join(received), allowed, "", "labels"
+        "the ids of the labels are not consecutive", "", "; ".join(received), allowed, "", "labels"
     )
 
 
@@ -283,7 +283,7 @@ class _PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         raise InputError(
             Fault(
-                "this pickle would run code while it is read, so it was not read",
+                "this pickle would run code when loaded, so it was not loaded",
                 received=f"a call of {module}.{name}",
                 allowed="a dictionary of text and whole numbers",
                 next_step="write the labels as JSON instead: a list, or {label: id}",
@@ -309,4 +309,4 @@ def _read_pickle(path: Path) -> dict[Any, Any]:
 
 def _no_plain_pickle(received: str) -> Fault:
     allowed = "a dictionary of text and whole numbers, {label: id} or {id: label}"
-    return Fault("this pickle is no label dictionary", "", received, allowed, "", "labels")
+    return Fault("this pickle is not a dictionary of labels", "", received, allowed, "", "labels")

@@ -62,7 +62,7 @@ def _deal(sentences: np.ndarray, labels: np.ndarray, folds: int, seed: int) -> n
     kind = StratifiedKFold if stratified else KFold
     dealt = np.zeros(len(first_labels), np.int64)
     with warnings.catch_warnings():
-        # A label with fewer rows than folds cannot be in every fold; that is no news.
+        # A label with fewer rows than folds cannot be in every fold, which is expected.
         warnings.simplefilter("ignore", UserWarning)
         parts = kind(folds, shuffle=True, random_state=seed).split(first_labels, first_labels)
         for fold, (_, part) in enumerate(parts):

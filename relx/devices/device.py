@@ -7,16 +7,25 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
-from relx.data.batches import Feeder, ladder
+from relx.data.batches import Feeder, Signature, TrainingRows, choose_bucket_lengths
+from relx.devices.backends.backend import Backend, Batches, Stream
 from relx.devices.backends.machine import Choice, Machine
 from relx.faults import Fault, InputError
 from relx.recipe import DeviceSection
+
+if TYPE_CHECKING:
+    import keras
+
+    from relx.devices.backends import jax, tensorflow, torch
+
+    _CHECKED: tuple[Backend, ...] = (jax, tensorflow, torch)
 
 BACKENDS: tuple[str, ...] = get_args(DeviceSection.model_fields["backend"].annotation)
 INSTALL = {
@@ -71,41 +80,43 @@ class Device:
         with _module(self.backend).scope(self.machine):
             yield
 
-    def feeder(self, arrays: Any, batch_size: int, seed: int, accumulate: int = 1) -> Feeder:
+    def feeder(
+        self, arrays: TrainingRows, batch_size: int, seed: int, accumulate: int = 1
+    ) -> Feeder:
         """Returns the batches of a fit in the shapes that suit the device.
 
         Args:
-            arrays: The rows: their `lengths` (rows,) in tokens, and `training`, which assembles.
-            batch_size: Rows a batch, over all replicas.
+            arrays: The rows.
+            batch_size: Rows per batch, over all replicas.
             seed: The run's seed.
             accumulate: In how many parts, one after the other, a batch is computed.
 
         Returns:
-            The feeder; with a ladder of lengths where every shape is compiled.
+            The feeder; with bucket lengths where every shape is compiled.
         """
         return Feeder(
             arrays.lengths,
             batch_size,
             seed,
             arrays.training,
-            self.rungs(arrays.lengths, batch_size),
+            self.bucket_lengths(arrays.lengths, batch_size),
             self.replicas,
             accumulate,
         )
 
-    def rungs(self, lengths: Any, batch_size: int) -> tuple[int, ...] | None:
-        """Returns the few lengths that rows are padded to, or None: to the longest of a batch.
+    def bucket_lengths(self, lengths: np.ndarray, batch_size: int) -> tuple[int, ...] | None:
+        """Returns the few lengths that rows are padded to, or None: to the longest of each batch.
 
         Args:
             lengths: The rows' lengths in tokens, (rows,).
-            batch_size: Rows a batch.
+            batch_size: Rows per batch.
 
         Returns:
-            A ladder where every shape is compiled.
+            The bucket lengths where every shape is compiled, else None.
         """
-        return ladder(lengths, batch_size) if self.compiles else None
+        return choose_bucket_lengths(lengths, batch_size) if self.compiles else None
 
-    def dataset(self, feeder: Feeder, epoch: int, first_step: int = 0) -> Any:
+    def dataset(self, feeder: Feeder, epoch: int, first_step: int = 0) -> Stream:
         """Returns an epoch's batches in the form that `model.fit` takes.
 
         Args:
@@ -118,12 +129,11 @@ class Device:
         """
         steps = (feeder.steps - first_step) * feeder.parts
         data = self.stream(lambda: feeder.arrays(epoch, first_step), feeder.signature(), steps)
-        if self.backend == "torch":
-            place = (feeder.seed, epoch, first_step * feeder.parts)
-            _module("torch").seed_batches(data, place)
+        place = (feeder.seed, epoch, first_step * feeder.parts)
+        _module(self.backend).seed_batches(data, place)
         return data
 
-    def stream(self, batches: Callable[[], Iterator[Any]], signature: Any, steps: int) -> Any:
+    def stream(self, batches: Batches, signature: Signature, steps: int) -> Stream:
         """Returns batches of arrays in the form that Keras's loops take.
 
         Args:
@@ -138,7 +148,12 @@ class Device:
         """
         return _module(self.backend).stream(self.machine, batches, signature, steps)
 
-    def predict(self, model: Any, data: Any, callbacks: Sequence[Any] = ()) -> np.ndarray:
+    def predict(
+        self,
+        model: keras.Model,
+        data: Stream,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> np.ndarray:
         """Computes a model's outputs; all processes of a run share the work, and all get all rows.
 
         Args:
@@ -149,8 +164,7 @@ class Device:
         Returns:
             The outputs, one batch after the other.
         """
-        outputs: np.ndarray = _module(self.backend).predict(self.machine, model, data, [*callbacks])
-        return outputs
+        return _module(self.backend).predict(self.machine, model, data, [*callbacks])
 
     def barrier(self) -> None:
         """Waits for the other processes of a run; a single one goes on at once."""
@@ -175,17 +189,17 @@ class Device:
     def _numbers_of_all(self, number: int) -> list[int]:
         if self.machine.process.count == 1:
             return [number]
-        return [int(n) for n in _module(self.backend).numbers_of_all(self.machine, number)]
+        return _module(self.backend).numbers_of_all(self.machine, number)
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """Says whether an error means that the device's or the machine's memory did not suffice."""
         out = isinstance(error, MemoryError)
-        return out or bool(_module(self.backend).is_out_of_memory(error))
+        return out or _module(self.backend).is_out_of_memory(error)
 
     def is_process_lost(self, error: BaseException) -> bool:
         """Says whether an error means that another process of the run has ended."""
         several = self.machine.process.count > 1
-        return several and bool(_module(self.backend).is_process_lost(error))
+        return several and _module(self.backend).is_process_lost(error)
 
     def manifest(self) -> dict[str, Any]:
         """Returns what the manifest says of the device."""
@@ -251,15 +265,15 @@ def _choose_backend(backend: str) -> None:
     os.environ["KERAS_BACKEND"] = backend
 
 
-def _import_backend(backend: str) -> tuple[Any, Any]:
+def _import_backend(backend: str) -> tuple[ModuleType, Backend]:
     """Imports Keras, KerasHub and the module of the backend."""
     keras = importlib.import_module("keras")
     importlib.import_module("keras_hub")
     return keras, _module(backend)
 
 
-def _module(backend: str) -> Any:
-    return importlib.import_module(f"relx.devices.backends.{backend}")
+def _module(backend: str) -> Backend:
+    return cast(Backend, importlib.import_module(f"relx.devices.backends.{backend}"))
 
 
 @contextlib.contextmanager
@@ -295,6 +309,6 @@ def _native_noise_silenced() -> Iterator[None]:
 def _precision(section: DeviceSection, machine: Machine) -> Choice[str]:
     """Resolves auto: bfloat16 where the device computes it, float32 otherwise."""
     if section.precision != "auto":
-        return Choice(section.precision, "the recipe wants it")
+        return Choice(section.precision, "the recipe asks for it")
     chosen = "mixed_bfloat16" if machine.bfloat16.value else "float32"
     return Choice(chosen, machine.bfloat16.reason)

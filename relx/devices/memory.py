@@ -76,7 +76,7 @@ def memory_faults(device: Device, stage: str, watch: BatchWatch) -> Iterator[Non
 def _out_of_memory(device: Device, stage: str, watch: BatchWatch) -> Fault:
     received = f"{watch.rows} rows x {watch.batch.length} tokens at once, {device}"
     return Fault(
-        "the memory does not suffice for this batch",
+        "there is not enough memory for this batch",
         stage,
         received,
         next_step=f"{_smaller(device, stage, watch)}; {_other(device)}",
@@ -85,8 +85,8 @@ def _out_of_memory(device: Device, stage: str, watch: BatchWatch) -> Fault:
 
 
 def _lost(stage: str) -> Fault:
-    what = "another process of this run has ended, and it cannot go on alone"
-    step = "see what it says, and start all of them again: the run goes on from its checkpoint"
+    what = "another process of this run has ended, and this one cannot go on alone"
+    step = "see why it ended, then start all of them again: the run resumes from its checkpoint"
     return Fault(what, stage, next_step=step, kind="lost process")
 
 
@@ -94,7 +94,7 @@ def _smaller(device: Device, stage: str, watch: BatchWatch) -> str:
     """Says how fewer rows are computed at once."""
     half = watch.rows // 2
     if half < device.replicas:
-        return "no smaller batch is left to try"
+        return "the batch cannot be made smaller"
     if stage == "predict":
         return f"--set predict.batch_size={half} (relx predict: --batch-size {half})"
     return (

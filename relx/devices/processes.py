@@ -75,7 +75,7 @@ def _of_tensorflow() -> Processes:
     try:
         return _place(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        what = "this is no description of a run's processes and of the one that this is"
+        what = "this does not describe the processes of a run and which of them this one is"
         raise InputError(Fault(what, TF_CONFIG, shorten(text), EXAMPLE)) from error
 
 
@@ -97,18 +97,18 @@ def _of_keras() -> Processes:
     numbers = {name: os.environ[name] for name in (INDEX, COUNT)}
     if not all(number.isdigit() for number in numbers.values()):
         received = ", ".join(f"{name}={number}" for name, number in numbers.items())
-        raise InputError(Fault("these are numbers", "device.strategy", received))
+        raise InputError(Fault("these must be whole numbers", "device.strategy", received))
     place = Processes(int(numbers[INDEX]), int(numbers[COUNT]))
     addresses = os.environ[ADDRESSES].split(",")
     if place.index >= place.count or len(addresses) not in (1, place.count):
         received = f"{COUNT}={place.count}, {INDEX}={place.index}, {len(addresses)} addresses"
         allowed = "an index below the number of processes; one address, or one for each"
-        what = "these variables do not fit together"
+        what = "these variables contradict each other"
         raise InputError(Fault(what, "device.strategy", received, allowed))
     return place
 
 
 def _unset(name: str, example: str) -> Fault:
     what = "the strategy multi_worker needs to know the processes of the run"
-    step = f"start every process with such as {example}"
+    step = f"start every process with its own variables, for example {example}"
     return Fault(what, "device.strategy", f"{name} is not set", next_step=step)

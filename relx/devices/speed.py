@@ -1,16 +1,19 @@
-"""What a machine offers: the backends, what `auto` would choose and why, and a matrix product."""
+"""What a machine offers: the backends, what `auto` chooses and why, and how fast it computes."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relx import progress
 from relx.devices.device import BACKENDS, Device, installed_backends, open_device
 from relx.faults import Fault, InputError
 from relx.recipe import DeviceSection
+
+if TYPE_CHECKING:
+    import keras
 
 DTYPES = ("float32", "bfloat16")
 CPU_SIZE, ACCELERATOR_SIZE = 1024, 8192
@@ -18,8 +21,8 @@ SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What was found.
+class DeviceSpeed:
+    """What a machine offers, and how fast it multiplies matrices.
 
     Args:
         versions: The version of each backend, None where it is not installed.
@@ -46,7 +49,7 @@ class Survey:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the survey as JSON takes it; memory in bytes."""
+        """Returns the findings as `json.dumps` takes them; memory in bytes."""
         processors = self.device.machine.processors
         choices = self.choices().items()
         return {
@@ -58,8 +61,8 @@ class Survey:
         }
 
 
-def survey(backend: str | None = None) -> Survey:
-    """Opens a backend as a recipe that leaves everything to `auto` would, and measures.
+def measure_device_speed(backend: str | None = None) -> DeviceSpeed:
+    """Opens a backend as a recipe that leaves everything to `auto` would, and measures it.
 
     Args:
         backend: The backend; None for the first that is installed, of which TensorFlow is first.
@@ -80,7 +83,9 @@ def survey(backend: str | None = None) -> Survey:
     size = ACCELERATOR_SIZE if device.machine.accelerated else CPU_SIZE
     progress.say(f"multiplying matrices of {size} x {size} on {device.hardware}")
     versions = {name: _version(name) if name in installed else None for name in BACKENDS}
-    return Survey(versions, device, size, {dtype: matrix_speed(size, dtype) for dtype in DTYPES})
+    return DeviceSpeed(
+        versions, device, size, {dtype: matrix_speed(size, dtype) for dtype in DTYPES}
+    )
 
 
 def matrix_speed(size: int, dtype: str, seconds: float = SECONDS) -> float:
@@ -110,7 +115,7 @@ def matrix_speed(size: int, dtype: str, seconds: float = SECONDS) -> float:
         count *= 2
 
 
-def _wait(product: Any) -> None:
+def _wait(product: keras.KerasTensor) -> None:
     """Waits for a product, and with it for those before."""
     from keras import ops
 

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 from relx import progress
-from relx.data.batches import Batch, reading_plan
+from relx.data.batches import ReadingRows
 from relx.devices.device import Device, open_device
 from relx.engines import openvino as graph
+from relx.engines.keras import KerasEngine
+from relx.engines.keras import predict_logits as predict_logits
+from relx.engines.openvino import OpenVinoEngine
 from relx.faults import Fault, InputError
 from relx.recipe import DeviceSection
 
+if TYPE_CHECKING:
+    import keras
+
 EngineName = Literal["auto", "keras", "openvino"]
-# A request of so many tokens stays in a core's cache; of four times as many it takes half longer.
-TOKENS_AT_ONCE = 1024
 INSTALL = "pip install 'relx[cpu]'"
 _PRECISIONS = {"auto": "f32", "float32": "f32", "mixed_bfloat16": "bf16"}
-_WORDS = {"f32": "float32", "bf16": "bfloat16"}
 # What a GPU or TPU shows of itself before anything that could ask for it is loaded.
 _ACCELERATORS = ("nvidia[0-9]*", "kfd", "accel*", "dxg", "vfio/[0-9]*")
 
@@ -38,126 +40,16 @@ class Engine(Protocol):
 
     segments: bool
 
-    def logits(self, arrays: Any, batch_size: int) -> np.ndarray:
+    def logits(self, arrays: ReadingRows, batch_size: int) -> np.ndarray:
         """Computes logits.
 
         Args:
-            arrays: The rows, as `RelationArrays`.
+            arrays: The rows.
             batch_size: The most rows that are computed at once.
 
         Returns:
             (rows, classes) float32, in the rows' order.
         """
-
-
-class KerasEngine:
-    """The relation model itself, on the run's device.
-
-    Args:
-        model: The relation model.
-        device: What it was built on.
-    """
-
-    def __init__(self, model: Any, device: Device) -> None:
-        self.model, self.device = model, device
-        self.segments = "segment_ids" in model.input
-
-    def logits(self, arrays: Any, batch_size: int) -> np.ndarray:
-        """Computes logits; see `Engine`."""
-        return predict_logits(self.model, self.device, arrays, batch_size)
-
-    def __str__(self) -> str:
-        return f"Keras on {self.device}"
-
-
-class OpenVinoEngine:
-    """The relation model's graph, on all cores of the CPU.
-
-    Args:
-        path: The graph's file.
-        precision: f32 or bf16; a CPU without bfloat16 computes float32.
-    """
-
-    def __init__(self, path: Path, precision: str) -> None:
-        openvino = graph.import_openvino()
-        self._compiled = openvino.Core().compile_model(path, "CPU", graph.settings(precision))
-        self._queue = openvino.AsyncInferQueue(self._compiled)
-        self.segments = any("segment_ids" in taken.names for taken in self._compiled.inputs)
-        computed = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        self.precision = _WORDS[computed]
-
-    def logits(self, arrays: Any, batch_size: int) -> np.ndarray:
-        """Computes logits, a few batches at a time side by side; see `Engine`."""
-        classes = self._compiled.outputs[0].get_partial_shape()[1].get_length()
-        logits = np.empty((len(arrays.lengths), classes), np.float32)
-
-        def place(request: Any, rows: np.ndarray) -> None:
-            logits[rows] = request.get_output_tensor(0).data
-
-        self._queue.set_callback(place)
-        with progress.bar("predict", len(logits), "sentences") as bar:
-            for batch in token_plan(arrays.lengths, batch_size):
-                self._queue.start_async(arrays.inputs(batch), batch.rows)
-                bar.advance(len(batch.rows))
-            self._queue.wait_all()
-        return logits
-
-    def __str__(self) -> str:
-        return f"OpenVINO {graph.version()} on CPU, {os.cpu_count()} cores, {self.precision}"
-
-
-def token_plan(lengths: np.ndarray, batch_size: int, tokens: int = TOKENS_AT_ONCE) -> list[Batch]:
-    """Plans a prediction in batches of about as many tokens each, the longest rows first.
-
-    Args:
-        lengths: The rows' lengths in tokens, (rows,).
-        batch_size: The most rows a batch.
-        tokens: The most tokens a batch, padding included; a longer row is a batch of its own.
-
-    Returns:
-        The batches; every row stands in one of them.
-    """
-    order = np.argsort(-np.asarray(lengths), kind="stable")
-    batches, start = [], 0
-    while start < len(order):
-        length = int(lengths[order[start]])
-        rows = order[start : start + min(batch_size, max(1, tokens // length))]
-        batches.append(Batch(rows, len(rows), length))
-        start += len(rows)
-    return batches
-
-
-def predict_logits(model: Any, device: Device, arrays: Any, batch_size: int) -> np.ndarray:
-    """Computes the logits of rows with Keras, the longest first, and puts them back in order.
-
-    Args:
-        model: A relation model.
-        device: What the model was built on.
-        arrays: The rows, as `RelationArrays`.
-        batch_size: Rows a batch.
-
-    Returns:
-        (rows, classes) float32, in the rows' order.
-
-    Raises:
-        InputError: The device's memory does not suffice for a batch.
-    """
-    from relx.devices.memory import BatchWatch, memory_faults
-    from relx.training.callbacks import Advance
-
-    rungs = device.rungs(arrays.lengths, batch_size)
-    plan = reading_plan(arrays.lengths, batch_size, rungs=rungs, multiple=device.replicas)
-    data = device.stream(
-        lambda: arrays.stream(plan), arrays.signature(len(plan[0].rows)), len(plan)
-    )
-    watch = BatchWatch(plan)
-    shown = progress.bar("predict", len(plan), "batches")
-    with shown as bar, memory_faults(device, "predict", watch):
-        computed = device.predict(model, data, callbacks=[Advance(bar), watch])
-    real = np.concatenate([np.arange(len(b.rows)) < b.real for b in plan])
-    logits = np.empty((len(arrays.lengths), computed.shape[1]), np.float32)
-    logits[np.concatenate([b.rows for b in plan])[real]] = computed[real]
-    return logits
 
 
 @dataclass(frozen=True)
@@ -174,7 +66,7 @@ class Trained:
 
     stage_folder: Path
     graph_name: Callable[[], str]
-    build: Callable[[], Any]
+    build: Callable[[], keras.Model]
     section: DeviceSection
     seed: int
 
@@ -256,7 +148,7 @@ def _kept(trained: Trained) -> OpenVinoEngine | None:
     try:
         return OpenVinoEngine(path, _PRECISIONS[trained.section.precision])
     except RuntimeError:
-        progress.say(f"note: {path} cannot be read and is made anew")
+        progress.say(f"note: {path} cannot be read; it is made again")
         shutil.rmtree(path.parent, ignore_errors=True)
         return None
 

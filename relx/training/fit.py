@@ -154,7 +154,7 @@ class Checkpoints:
 
     def _place(self) -> dict[str, Any]:
         device = {name: getattr(self.device, name) for name in ("backend", "precision", "replicas")}
-        return device | {"rungs": self.feeder.rungs and list(self.feeder.rungs)}
+        return device | {"rungs": self.feeder.bucket_lengths and list(self.feeder.bucket_lengths)}
 
     def _require_precision(self, earlier: str) -> None:
         now = self.device.precision

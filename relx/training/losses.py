@@ -25,7 +25,7 @@ class CrossEntropy(keras.losses.Loss):
         super().__init__(name=name, reduction="sum", dtype="float32")
         self.label_smoothing = label_smoothing
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Computes the loss of each row or position.
 
         Args:
@@ -35,7 +35,8 @@ class CrossEntropy(keras.losses.Loss):
         Returns:
             (batch, …) float32.
         """
-        logits = ops.cast(y_pred, "float32")
+        logits = ops.cast(y_pred, "float32")  # (batch, …, classes)
+        # (batch, …)
         loss = ops.sparse_categorical_crossentropy(y_true, logits, from_logits=True)
         if self.label_smoothing == 0:
             return loss

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 from keras import ops
 
-from relx.devices.backends.update import Adam, Slot
+from relx.devices.backends.update import Adam, Slot, Updates
+
+if TYPE_CHECKING:
+    from relx.devices.backends import update_jax, update_tensorflow, update_torch
+
+    _CHECKED: tuple[Updates, ...] = (update_jax, update_tensorflow, update_torch)
 
 UNDECAYED = ("bias", "gamma", "beta")
 
@@ -30,7 +35,7 @@ class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         super().__init__()
         self.peak, self.warmup_steps, self.steps = peak, warmup_steps, steps
 
-    def __call__(self, step: Any) -> Any:
+    def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
         """Returns the rate of a step, counted from 0, as float32; the first step is not idle."""
         step = ops.cast(step, "float32")
         climb = (step + 1) / max(self.warmup_steps, 1)
@@ -58,7 +63,7 @@ class _WholeBatches(keras.optimizers.Optimizer):
     parts: int = 1
     gathered: bool = False
 
-    def build(self, variables: Sequence[Any]) -> None:
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         """Makes the optimizer's variables: among them, for parts, the sums and a counter."""
         super().build(variables)
         if self._accumulates:
@@ -69,7 +74,7 @@ class _WholeBatches(keras.optimizers.Optimizer):
             )
 
     @property
-    def passing(self) -> list[Any]:
+    def passing(self) -> list[keras.Variable]:
         """The variables that hold nothing between batches: the sums and the counter."""
         return [*self._sums, self._part] if self._accumulates else []
 
@@ -77,7 +82,9 @@ class _WholeBatches(keras.optimizers.Optimizer):
     def _accumulates(self) -> bool:
         return self.parts > 1 and not self.gathered
 
-    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> Any:
+    def apply(
+        self, grads: Sequence[Any], trainable_variables: Sequence[keras.Variable] | None = None
+    ) -> Any:
         """Updates the variables, or adds to the sums until the batch's last part has come.
 
         Args:
@@ -93,9 +100,8 @@ class _WholeBatches(keras.optimizers.Optimizer):
             return update(whole.sum_over_replicas(grads), variables)
         known = self._trainable_variables if variables is None else variables
         sums = [self._sums[self._get_variable_index(variable)] for variable in known]
-        return whole.accumulate(
-            grads, sums, self._part, self.parts, lambda sum_: update(sum_, variables)
-        )
+        whole.accumulate(grads, sums, self._part, self.parts, lambda mean: update(mean, variables))
+        return None
 
     def stateless_apply(
         self, optimizer_variables: list[Any], grads: list[Any], trainable_variables: list[Any]
@@ -145,7 +151,9 @@ class AdamW(_WholeBatches, keras.optimizers.AdamW):
     before. Each variable is updated in one kernel where the backend has one.
     """
 
-    def _backend_apply_gradients(self, grads: list[Any], trainable_variables: list[Any]) -> None:
+    def _backend_apply_gradients(
+        self, grads: list[Any], trainable_variables: list[keras.Variable]
+    ) -> None:
         adam = Adam(
             self.beta_1,
             self.beta_2,
@@ -157,7 +165,7 @@ class AdamW(_WholeBatches, keras.optimizers.AdamW):
         )
         _on_backend().adamw(adam, grads, [self._slot(variable) for variable in trainable_variables])
 
-    def _slot(self, variable: Any) -> Slot:
+    def _slot(self, variable: keras.Variable) -> Slot:
         place, decayed = self._get_variable_index(variable), self._use_weight_decay(variable)
         return Slot(variable, self._momentums[place], self._velocities[place], decayed)
 
@@ -211,6 +219,7 @@ def make_optimizer(
     return optimizer
 
 
-def _on_backend() -> Any:
+def _on_backend() -> Updates:
     """Returns what computes a step on the backend that runs."""
-    return importlib.import_module(f"relx.devices.backends.update_{keras.config.backend()}")
+    name = f"relx.devices.backends.update_{keras.config.backend()}"
+    return cast(Updates, importlib.import_module(name))

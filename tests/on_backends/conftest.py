@@ -70,7 +70,9 @@ def toy_feeder_fixture():
 
 def toy_feeder(accumulate=1):
     # the same batches on every backend, of one shape
-    return Feeder(ToyRows.lengths, 8, 0, ToyRows.training, rungs=(8,), accumulate=accumulate)
+    return Feeder(
+        ToyRows.lengths, 8, 0, ToyRows.training, bucket_lengths=(8,), accumulate=accumulate
+    )
 
 
 class Trainer:

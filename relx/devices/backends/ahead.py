@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from queue import SimpleQueue
-from typing import Any
 
 import keras
+
+from relx.data.batches import Arrays, Inputs
+from relx.devices.backends.backend import Batches
 
 AHEAD = 4
 THREAD = "relx-batches"
 
 
-def assembled_ahead(
-    batches: Callable[[], Iterator[Any]], ahead: int = AHEAD
-) -> Generator[Any, None, None]:
+def assembled_ahead(batches: Batches, ahead: int = AHEAD) -> Generator[Inputs | Arrays, None, None]:
     """Yields batches in their order, of which a thread holds a few in store.
 
     Args:
@@ -26,7 +26,7 @@ def assembled_ahead(
     Yields:
         The batches. What goes wrong in the thread is raised here; closing ends the thread.
     """
-    places, store = threading.Semaphore(ahead), SimpleQueue[tuple[Any, BaseException | None]]()
+    places, store = threading.Semaphore(ahead), SimpleQueue[Inputs | Arrays | BaseException]()
     closed = threading.Event()
 
     def assemble() -> None:
@@ -35,21 +35,21 @@ def assembled_ahead(
                 places.acquire()
                 if closed.is_set():
                     return
-                store.put((batch, None))
-            store.put((None, StopIteration()))
+                store.put(batch)
+            store.put(StopIteration())
         except BaseException as error:
-            store.put((None, error))
+            store.put(error)
 
     threading.Thread(target=assemble, name=THREAD, daemon=True).start()
     try:
         while True:
-            batch, error = store.get()
-            if isinstance(error, StopIteration):
+            got = store.get()
+            if isinstance(got, StopIteration):
                 return
-            if error is not None:
-                raise error
+            if isinstance(got, BaseException):
+                raise got
             places.release()
-            yield batch
+            yield got
     finally:
         closed.set()
         places.release()
@@ -66,10 +66,10 @@ class BatchesAhead(keras.utils.PyDataset):
         before: Called with the number of each batch, from 0, just before it is computed.
     """
 
-    def __init__(self, batches: Callable[[], Iterator[Any]], steps: int) -> None:
+    def __init__(self, batches: Batches, steps: int) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self._batches, self._steps = batches, steps
-        self._running: Generator[Any, None, None] | None = None
+        self._running: Generator[Inputs | Arrays, None, None] | None = None
         self.before: Callable[[int], None] = lambda index: None
 
     @property
@@ -77,7 +77,7 @@ class BatchesAhead(keras.utils.PyDataset):
         """The number of batches."""
         return self._steps
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Inputs | Arrays:
         """Returns the next batch; Keras asks for them in order, and starts anew with 0."""
         if index == 0:
             self.on_epoch_end()

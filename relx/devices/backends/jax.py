@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import keras
 import numpy as np
 from jax.experimental import multihost_utils
 
+from relx.data.batches import Signature
+from relx.devices.backends.backend import Batches
 from relx.devices.backends.machine import Choice, Machine, Processor, cpu, too_few
 from relx.devices.backends.shares import share
 from relx.devices.processes import read_processes
@@ -21,21 +22,14 @@ from relx.faults import Fault, InputError
 from relx.progress import say
 from relx.recipe import DeviceSection
 
-COMPILED = Choice(True, "Keras runs on JAX op by op where it is not compiled")
+if TYPE_CHECKING:
+    from relx.devices.backends.ahead import BatchesAhead
+
+COMPILED = Choice(True, "without compilation Keras would run on JAX op by op")
 
 
 def start(section: DeviceSection) -> Machine:
-    """Finds the devices, spreads batches over them, and says where compiled steps are kept.
-
-    Args:
-        section: The recipe's `device`.
-
-    Returns:
-        The machine.
-
-    Raises:
-        InputError: The strategy lacks devices, or the description of the run's processes.
-    """
+    """Finds the devices, and says where compiled steps are kept; see `Backend`."""
     process = read_processes(section)
     _keep_compiled_steps()
     if section.virtual_devices > 1:
@@ -59,24 +53,8 @@ def start(section: DeviceSection) -> Machine:
     )
 
 
-def stream(
-    machine: Machine, batches: Callable[[], Iterator[Any]], signature: Any, steps: int
-) -> Any:
-    """Returns batches as a keras.utils.PyDataset, assembled ahead in the background.
-
-    Of several processes each assembles whole batches and drops the rows of others: the batches are
-    a function of the seed, the epoch and the step, so that nothing has to be sent.
-
-    Args:
-        machine: What was started.
-        batches: Gives an iterator over the batches: dictionaries of inputs, or tuples of inputs,
-            targets and weights. The replicas divide their rows.
-        signature: Not needed: arrays say their own shapes.
-        steps: The number of batches.
-
-    Returns:
-        The dataset.
-    """
+def stream(machine: Machine, batches: Batches, signature: Signature, steps: int) -> BatchesAhead:
+    """Returns batches for Keras; see `Backend`. Arrays say their own shapes."""
     from relx.devices.backends.ahead import BatchesAhead
 
     process = machine.process
@@ -87,37 +65,46 @@ def stream(
     )
 
 
-def scope(machine: Machine) -> contextlib.AbstractContextManager[Any]:
-    """Enters the strategy: models are built, loaded and compiled inside."""
-    return contextlib.nullcontext()  # Keras is told once, in `start`: its loops look there too
+def seed_batches(data: BatchesAhead, place: tuple[int, int, int]) -> None:
+    """Seeds nothing: dropout draws of Keras's generators alone; see `Backend`."""
 
 
-def predict(machine: Machine, model: Any, data: Any, callbacks: list[Any]) -> Any:
-    """Returns a model's outputs for the batches of `stream`: all rows, on every process."""
+def scope(machine: Machine) -> contextlib.AbstractContextManager[object]:
+    """Enters nothing: Keras is told in `start`, and its loops look there; see `Backend`."""
+    return contextlib.nullcontext()
+
+
+def predict(
+    machine: Machine,
+    model: keras.Model,
+    data: BatchesAhead,
+    callbacks: list[keras.callbacks.Callback],
+) -> np.ndarray:
+    """Returns a model's outputs; see `Backend`."""
     if machine.process.count > 1:
         _gather_outputs(machine, model)
-    return model.predict(data, verbose=0, callbacks=callbacks)
+    return np.asarray(model.predict(data, verbose=0, callbacks=callbacks))
 
 
 def numbers_of_all(machine: Machine, number: int) -> list[int]:
-    """Returns the numbers that the processes of a run name."""
-    return list(multihost_utils.process_allgather(np.int32(number)))
+    """Returns the numbers of all processes; see `Backend`."""
+    return [int(named) for named in multihost_utils.process_allgather(np.int32(number))]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Says whether an error means that the device's memory did not suffice."""
+    """Says whether the device ran out of memory; see `Backend`."""
     return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
 
 
 def is_process_lost(error: BaseException) -> bool:
-    """Says whether an error means that another process of the run has ended."""
+    """Says whether another process of the run has ended; see `Backend`."""
     words = ("Gloo", "NCCL", "UNAVAILABLE", "heartbeat")
     known = isinstance(error, (ValueError, jax.errors.JaxRuntimeError))
     return known and any(word in str(error) for word in words)
 
 
 def refuse_precision(machine: Machine, precision: str) -> Fault | None:
-    """Returns why this backend cannot train in a precision on this machine, or None."""
+    """Refuses float16 on a CPU; see `Backend`."""
     if precision != "mixed_float16" or machine.accelerated:
         return None
     # Keras's fused attention, which is at work where the encoder has no dropout, fails there.
@@ -130,7 +117,7 @@ def _split_cpu(count: int) -> None:
     with contextlib.suppress(RuntimeError):  # JAX has started: it was split before, or cannot be
         jax.config.update("jax_num_cpu_devices", count)
     if jax.local_device_count() < count:
-        what = "the CPU cannot be split any more in this process, or there are accelerators"
+        what = "the CPU can no longer be split in this process, or there are accelerators"
         raise InputError(Fault(what, "device.virtual_devices", str(count)))
 
 
@@ -141,7 +128,7 @@ def _join() -> None:
     keras.distribution.initialize()
 
 
-def _spread(section: DeviceSection) -> tuple[list[Any], Choice[int]]:
+def _spread(section: DeviceSection) -> tuple[list[jax.Device], Choice[int]]:
     """Chooses the devices that share each batch."""
     if section.strategy == "multi_worker":
         devices = jax.devices()
@@ -153,20 +140,21 @@ def _spread(section: DeviceSection) -> tuple[list[Any], Choice[int]]:
     if len(devices) == 1:
         return devices, Choice(1, "there is one device")
     if section.strategy == "one":
-        return devices[:1], Choice(1, "the recipe wants one device")
+        return devices[:1], Choice(1, "the recipe asks for one device")
     return devices, Choice(len(devices), f"{len(devices)} devices share each batch")
 
 
-def _data_parallel(devices: list[Any]) -> Any:
+def _data_parallel(devices: list[jax.Device]) -> keras.distribution.DataParallel:
     names = [f"{device.platform}:{device.id}" for device in devices]
     # `stream` hands each process its own rows.
     return keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
 
 
-def _gather_outputs(machine: Machine, model: Any) -> None:
+def _gather_outputs(machine: Machine, model: keras.Model) -> None:
     """Lets a model predict whole batches on every process: Keras would read rows of others."""
     if getattr(model, "gathers_outputs", False):
         return
+    assert machine.strategy is not None  # several processes have one
     mesh = machine.strategy.device_mesh.backend_mesh
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     gather = jax.jit(lambda outputs: outputs, out_shardings=everywhere)
@@ -187,15 +175,15 @@ def _keep_compiled_steps() -> None:
         jax.config.update("jax_compilation_cache_dir", str(cache / "relx" / "jax"))
 
 
-def _processor(device: Any) -> Processor:
+def _processor(device: jax.Device) -> Processor:
     statistics = device.memory_stats() or {}
     return Processor(device.device_kind, statistics.get("bytes_limit"))
 
 
-def _bfloat16(devices: list[Any]) -> Choice[bool]:
+def _bfloat16(devices: list[jax.Device]) -> Choice[bool]:
     platform = devices[0].platform
     if platform == "cpu":
-        return Choice(False, "on JAX's CPU a step in bfloat16 is no faster")
+        return Choice(False, "on a CPU, JAX is no faster in bfloat16")
     if platform == "tpu":
         return Choice(True, "a TPU computes bfloat16")
     if all(_capability(device) >= 8.0 for device in devices):
@@ -203,7 +191,7 @@ def _bfloat16(devices: list[Any]) -> Choice[bool]:
     return Choice(False, "a GPU does not compute bfloat16 (compute capability below 8.0)")
 
 
-def _capability(device: Any) -> float:
+def _capability(device: jax.Device) -> float:
     """Returns a GPU's compute capability; 0 where it is not NVIDIA's, which alone have one."""
     text = str(getattr(device, "compute_capability", ""))
     return float(text) if text.replace(".", "", 1).isdigit() else 0.0

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from relx.devices.processes import Processes
 from relx.faults import Fault
 from relx.recipe import DeviceSection
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 Value = TypeVar("Value")
 
@@ -60,7 +64,7 @@ class Machine:
     bfloat16: Choice[bool]
     compiles: Choice[bool]
     spread: Choice[int] = field(default=Choice(1, "there is one device"))
-    strategy: Any = None
+    strategy: tf.distribute.Strategy | keras.distribution.DataParallel | None = None
     process: Processes = field(default=Processes())
     virtual: int = 1
 

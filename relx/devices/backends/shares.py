@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
+
+import numpy as np
+
+from relx.data.batches import Arrays, Inputs
+
+Old = TypeVar("Old")
+New = TypeVar("New")
+# Inputs by name alone, or inputs, targets and weights.
+Structure = dict[str, Old] | tuple[dict[str, Old], Old, Old]
 
 
-def share(batch: Any, index: int, count: int) -> Any:
+def share(batch: Inputs | Arrays, index: int, count: int) -> Inputs | Arrays:
     """Cuts a batch by rows into equal shares and returns one of them.
 
     Args:
@@ -18,15 +27,15 @@ def share(batch: Any, index: int, count: int) -> Any:
         The same structure.
     """
 
-    def cut(array: Any) -> Any:
+    def cut(array: np.ndarray) -> np.ndarray:
         rows = len(array) // count
         return array[index * rows : (index + 1) * rows]
 
     return map_leaves(batch, cut)
 
 
-def map_leaves(structure: Any, make: Callable[[Any], Any]) -> Any:
-    """Maps what stands in a batch's places.
+def map_leaves(structure: Structure[Old], make: Callable[[Old], New]) -> Structure[New]:
+    """Maps the leaves of a batch, or of what describes one.
 
     Args:
         structure: A dictionary of inputs, or a tuple of inputs, targets and weights.
@@ -38,4 +47,4 @@ def map_leaves(structure: Any, make: Callable[[Any], Any]) -> Any:
     if isinstance(structure, dict):
         return {name: make(leaf) for name, leaf in structure.items()}
     inputs, targets, weights = structure
-    return map_leaves(inputs, make), make(targets), make(weights)
+    return {name: make(leaf) for name, leaf in inputs.items()}, make(targets), make(weights)

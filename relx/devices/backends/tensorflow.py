@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
+from relx.data.batches import Arrays, Inputs, Leaf, Signature
+from relx.devices.backends.backend import Batches
 from relx.devices.backends.machine import Choice, Machine, Processor, cpu, cpu_has, too_few
 from relx.devices.backends.shares import map_leaves, share
 from relx.devices.processes import Processes, read_processes
@@ -16,21 +19,14 @@ from relx.faults import Fault, InputError
 from relx.progress import say
 from relx.recipe import DeviceSection
 
+if TYPE_CHECKING:
+    import keras
+
 AHEAD = 4
 
 
 def start(section: DeviceSection) -> Machine:
-    """Finds the devices and makes the strategy; nothing may have been computed before.
-
-    Args:
-        section: The recipe's `device`.
-
-    Returns:
-        The machine.
-
-    Raises:
-        InputError: The strategy lacks devices, or the description of the run's processes.
-    """
+    """Finds the devices and makes the strategy; see `Backend`."""
     process = read_processes(section)
     gpus = _gpus()
     strategy, spread = _strategy(section, len(gpus), process)
@@ -46,37 +42,25 @@ def start(section: DeviceSection) -> Machine:
     )
 
 
-def stream(
-    machine: Machine, batches: Callable[[], Iterator[Any]], signature: Any, steps: int
-) -> Any:
-    """Returns batches as a tf.data.Dataset, assembled ahead in the background.
-
-    Under a strategy each replica gets its own rows of every batch. Every process assembles whole
-    batches and drops the rows of others: the batches are a function of the seed, the epoch and the
-    step, so that nothing has to be sent.
-
-    Args:
-        machine: What was started.
-        batches: Gives an iterator over the batches: dictionaries of inputs, or tuples of inputs,
-            targets and weights. The replicas divide their rows.
-        signature: The same structure with (shape, dtype) at its leaves.
-        steps: The number of batches.
-
-    Returns:
-        The dataset.
-    """
+def stream(machine: Machine, batches: Batches, signature: Signature, steps: int) -> tf.data.Dataset:
+    """Returns batches as a dataset, of which each replica gets its own rows; see `Backend`."""
     if machine.strategy is None:
         return _dataset(batches, signature, steps)
     replicas = machine.spread.value
     local = replicas // machine.process.count
     first = machine.process.index * local
 
-    def shares() -> Iterator[Any]:
+    def shares() -> Iterator[Inputs | Arrays]:
         for batch in batches():
             for replica in range(first, first + local):
                 yield share(batch, replica, replicas)
 
-    cut = map_leaves(signature, lambda leaf: ((leaf[0][0] // replicas, *leaf[0][1:]), leaf[1]))
+    def of_replica(leaf: Leaf) -> Leaf:
+        (size, *rest), dtype = leaf
+        assert size is not None  # only a batch's length is left open
+        return (size // replicas, *rest), dtype
+
+    cut = map_leaves(signature, of_replica)
     data = machine.strategy.distribute_datasets_from_function(
         lambda _: _dataset(shares, cut, steps * local)
     )
@@ -85,66 +69,79 @@ def stream(
     return data
 
 
-def _dataset(batches: Callable[[], Iterator[Any]], signature: Any, steps: int) -> tf.data.Dataset:
+def _dataset(batches: Batches, signature: Signature, steps: int) -> tf.data.Dataset:
     spec = map_leaves(signature, lambda leaf: tf.TensorSpec(*leaf))
     data = tf.data.Dataset.from_generator(batches, output_signature=spec)
     # without a cardinality, a fit under a strategy runs one empty step more
     return data.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(AHEAD)
 
 
-def scope(machine: Machine) -> contextlib.AbstractContextManager[Any]:
-    """Enters the strategy: models are built, loaded and compiled inside."""
-    scope: contextlib.AbstractContextManager[Any] = (
-        machine.strategy.scope() if machine.strategy else contextlib.nullcontext()
+def seed_batches(data: tf.data.Dataset, place: tuple[int, int, int]) -> None:
+    """Seeds nothing: dropout draws of Keras's generators alone; see `Backend`."""
+
+
+def scope(machine: Machine) -> contextlib.AbstractContextManager[object]:
+    """Enters the strategy, if there is one; see `Backend`."""
+    strategy = machine.strategy
+    entered: contextlib.AbstractContextManager[object] = (
+        strategy.scope() if strategy else contextlib.nullcontext()
     )
-    return scope
+    return entered
 
 
-def predict(machine: Machine, model: Any, data: Any, callbacks: list[Any]) -> Any:
-    """Returns a model's outputs for the batches of `stream`: all rows, on every process."""
-    return model.predict(data, verbose=0, callbacks=callbacks)
+def predict(
+    machine: Machine,
+    model: keras.Model,
+    data: tf.data.Dataset,
+    callbacks: list[keras.callbacks.Callback],
+) -> np.ndarray:
+    """Returns a model's outputs; see `Backend`."""
+    return np.asarray(model.predict(data, verbose=0, callbacks=callbacks))
 
 
 def numbers_of_all(machine: Machine, number: int) -> list[int]:
-    """Returns the numbers that the processes of a run name, once a replica."""
+    """Returns the numbers of all processes, once a replica; see `Backend`."""
     strategy = machine.strategy
+    assert strategy is not None  # several processes have one
 
-    def named() -> Any:
+    def gathered() -> tf.Tensor:
         return strategy.gather(strategy.run(lambda: tf.constant([number], tf.int64)), axis=0)
 
-    return list(tf.function(named, autograph=False)().numpy())
+    return [int(named) for named in tf.function(gathered, autograph=False)().numpy()]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Says whether an error means that the device's memory did not suffice."""
+    """Says whether the device ran out of memory; see `Backend`."""
     return isinstance(error, tf.errors.ResourceExhaustedError)
 
 
 def is_process_lost(error: BaseException) -> bool:
-    """Says whether an error means that another process of the run has ended."""
+    """Says whether another process of the run has ended; see `Backend`."""
     lost = (tf.errors.UnavailableError, tf.errors.AbortedError)
     return isinstance(error, lost) or "Collective ops is aborted" in str(error)
 
 
 def refuse_precision(machine: Machine, precision: str) -> Fault | None:
-    """Returns why this backend cannot train in a precision, or None: it can in all of them."""
+    """Refuses no precision; see `Backend`."""
     return None
 
 
-def _gpus() -> list[Any]:
-    gpus: list[Any] = tf.config.list_physical_devices("GPU")
+def _gpus() -> list[tf.config.PhysicalDevice]:
+    gpus: list[tf.config.PhysicalDevice] = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         with contextlib.suppress(RuntimeError):  # the runtime has started: it was set before
             tf.config.experimental.set_memory_growth(gpu, True)
     return gpus
 
 
-def _processor(gpu: Any) -> Processor:
+def _processor(gpu: tf.config.PhysicalDevice) -> Processor:
     name = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
     return Processor(name)
 
 
-def _strategy(section: DeviceSection, gpus: int, process: Processes) -> tuple[Any, Choice[int]]:
+def _strategy(
+    section: DeviceSection, gpus: int, process: Processes
+) -> tuple[tf.distribute.Strategy | None, Choice[int]]:
     """Makes the strategy and says how many replicas it has; None for a single device."""
     if section.strategy == "multi_worker":
         workers = _multi_worker()
@@ -160,7 +157,7 @@ def _strategy(section: DeviceSection, gpus: int, process: Processes) -> tuple[An
     if len(devices) < 2:
         return None, Choice(1, "there is one device")
     if section.strategy == "one":
-        return None, Choice(1, "the recipe wants one device")
+        return None, Choice(1, "the recipe asks for one device")
     # Between CPUs there is no NCCL.
     cross = tf.distribute.ReductionToOneDevice() if section.virtual_devices > 1 else None
     mirrored = tf.distribute.MirroredStrategy(devices, cross_device_ops=cross)
@@ -192,7 +189,7 @@ class _MultiWorker(tf.distribute.MultiWorkerMirroredStrategy):
 
 
 @functools.cache
-def _multi_worker() -> Any:
+def _multi_worker() -> _MultiWorker:
     """Joins the processes of a run: TensorFlow does so once, before anything is computed."""
     say("waiting for the other processes of this run")
     return _MultiWorker()
@@ -206,18 +203,18 @@ def _split_cpu(count: int) -> None:
     except RuntimeError as error:
         if len(tf.config.list_logical_devices("CPU")) >= count:
             return
-        what = "the CPU cannot be split any more in this process"
+        what = "the CPU can no longer be split in this process"
         raise InputError(Fault(what, "device.virtual_devices", str(count))) from error
 
 
-def _bfloat16(gpus: list[Any]) -> Choice[bool]:
+def _bfloat16(gpus: list[tf.config.PhysicalDevice]) -> Choice[bool]:
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     # Measured with 12 layers of 384 at 16 x 96 on two cores with AMX: a training step took 0.85 s
     # in bfloat16 and 1.30 s in float32. The default backend still gives the same figures with and
     # without AMX, and OpenVINO, which predicts, is made of float32 weights either way.
     if not details:
-        faster = ": with AMX mixed_bfloat16 would train in two thirds of the time"
-        words = f"a CPU is left with float32 unless told{faster if cpu_has('amx_bf16') else ''}"
+        faster = ": with AMX, mixed_bfloat16 would train in two thirds of the time"
+        words = f"float32 is the default on a CPU{faster if cpu_has('amx_bf16') else ''}"
         return Choice(False, words)
     if all(detail.get("compute_capability", (0, 0)) >= (8, 0) for detail in details):
         return Choice(True, "every GPU computes bfloat16 (compute capability 8.0 or more)")
@@ -226,7 +223,9 @@ def _bfloat16(gpus: list[Any]) -> Choice[bool]:
 
 def _compiles(gpus: bool, replicas: int) -> Choice[bool]:
     if not gpus:
-        return Choice(False, "on TensorFlow's CPU a step that XLA compiled takes a third longer")
+        return Choice(
+            False, "on a CPU, TensorFlow takes a third longer for a step that XLA compiled"
+        )
     if replicas > 1:
         return Choice(False, "Keras cannot compile a step that replicas share")
     return Choice(True, "XLA fuses what the GPU would do in many small kernels")

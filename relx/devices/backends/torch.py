@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from relx.data.batches import Signature
+from relx.devices.backends.backend import Batches
 from relx.devices.backends.machine import Choice, Machine, Processor, cpu, cpu_has, unavailable
 from relx.faults import Fault, InputError
 from relx.recipe import DeviceSection
 
+if TYPE_CHECKING:
+    import keras
+
+    from relx.devices.backends.ahead import BatchesAhead
+
 
 def start(section: DeviceSection) -> Machine:
-    """Finds the device.
-
-    Args:
-        section: The recipe's `device`.
-
-    Returns:
-        The machine.
-
-    Raises:
-        InputError: More than one device is wanted.
-    """
+    """Finds the device; see `Backend`."""
     if section.strategy in ("mirrored", "multi_worker"):
         what = "on the torch backend Keras computes on one device"
         step = "set device.strategy to one, or device.backend to tensorflow or jax"
         raise InputError(unavailable(section.strategy, what, step))
     if section.virtual_devices > 1:
-        what = "the torch backend does not split the CPU"
+        what = "the torch backend cannot split the CPU"
         step = "set device.backend to tensorflow or jax"
         received = str(section.virtual_devices)
         raise InputError(Fault(what, "device.virtual_devices", received, next_step=step))
@@ -46,36 +42,15 @@ def start(section: DeviceSection) -> Machine:
     )
 
 
-def stream(
-    machine: Machine, batches: Callable[[], Iterator[Any]], signature: Any, steps: int
-) -> Any:
-    """Returns batches as a keras.utils.PyDataset, assembled ahead in the background.
-
-    Args:
-        machine: What was started.
-        batches: Gives an iterator over the batches: dictionaries of inputs, or tuples of inputs,
-            targets and weights.
-        signature: Not needed: arrays say their own shapes.
-        steps: The number of batches.
-
-    Returns:
-        The dataset.
-    """
+def stream(machine: Machine, batches: Batches, signature: Signature, steps: int) -> BatchesAhead:
+    """Returns batches for Keras; see `Backend`. Arrays say their own shapes."""
     from relx.devices.backends.ahead import BatchesAhead
 
     return BatchesAhead(batches, steps)
 
 
-def seed_batches(data: Any, place: tuple[int, int, int]) -> None:
-    """Makes dropout a function of (seed, epoch, step), so that a fit can be resumed.
-
-    Keras's generators are variables of the model, and are in its checkpoints; but on torch dropout
-    draws from torch's own.
-
-    Args:
-        data: What `stream` returned.
-        place: The run's seed, the epoch, and the number of the first batch.
-    """
+def seed_batches(data: BatchesAhead, place: tuple[int, int, int]) -> None:
+    """Seeds torch's own generator, of which dropout draws, before every batch; see `Backend`."""
     seed, epoch, first = place
 
     def before(index: int) -> None:
@@ -85,25 +60,40 @@ def seed_batches(data: Any, place: tuple[int, int, int]) -> None:
     data.before = before
 
 
-def scope(machine: Machine) -> contextlib.AbstractContextManager[Any]:
-    """Enters the strategy, of which there is none."""
+def scope(machine: Machine) -> contextlib.AbstractContextManager[object]:
+    """Enters nothing: there is no strategy; see `Backend`."""
     return contextlib.nullcontext()
 
 
-def predict(machine: Machine, model: Any, data: Any, callbacks: list[Any]) -> Any:
-    """Returns a model's outputs for the batches of `stream`."""
-    return model.predict(data, verbose=0, callbacks=callbacks)
+def predict(
+    machine: Machine,
+    model: keras.Model,
+    data: BatchesAhead,
+    callbacks: list[keras.callbacks.Callback],
+) -> np.ndarray:
+    """Returns a model's outputs; see `Backend`."""
+    return np.asarray(model.predict(data, verbose=0, callbacks=callbacks))
+
+
+def numbers_of_all(machine: Machine, number: int) -> list[int]:
+    """Returns this process's number: there is no other; see `Backend`."""
+    return [number]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Says whether an error means that the device's memory did not suffice."""
+    """Says whether the device ran out of memory; see `Backend`."""
     # The CPU's allocator raises a plain RuntimeError.
     words = "DefaultCPUAllocator: can't allocate memory"
     return isinstance(error, torch.OutOfMemoryError) or words in str(error)
 
 
+def is_process_lost(error: BaseException) -> bool:
+    """Says that no other process is missing: there is none; see `Backend`."""
+    return False
+
+
 def refuse_precision(machine: Machine, precision: str) -> Fault | None:
-    """Returns why this backend cannot train in a precision on this machine, or None."""
+    """Refuses no precision; see `Backend`."""
     return None
 
 
@@ -120,5 +110,7 @@ def _bfloat16(gpus: int) -> Choice[bool]:
     # Measured with 12 layers of 384 at 16 x 96 on two cores: a training step took 0.75 s in
     # bfloat16 and 1.25 s in float32, prediction 0.15 s and 0.32 s.
     if cpu_has("amx_bf16"):
-        return Choice(True, "the CPU multiplies matrices in bfloat16 (AMX): 0.6 of the time a step")
+        return Choice(
+            True, "the CPU multiplies matrices in bfloat16 (AMX): a step takes 0.6 of the time"
+        )
     return Choice(False, "the CPU does not multiply matrices in bfloat16 (no AMX)")

@@ -1,12 +1,15 @@
-"""What an update of AdamW is made of, on every backend."""
+"""What an update of AdamW is made of, and what each backend's module offers for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+import keras
 from keras import ops
+
+Gradients = Sequence[Any]  # tensors of the backend; None where a variable has none
 
 
 @dataclass(frozen=True)
@@ -43,28 +46,63 @@ class Slot:
         decayed: Whether it has weight decay.
     """
 
-    variable: Any
-    momentum: Any
-    velocity: Any
+    variable: keras.Variable
+    momentum: keras.Variable
+    velocity: keras.Variable
     decayed: bool
 
 
+class Updates(Protocol):
+    """The modules `update_jax`, `update_tensorflow` and `update_torch` beside this one."""
+
+    def sum_over_replicas(self, grads: Gradients) -> list[Any]:
+        """Adds up the gradients of all replicas.
+
+        Args:
+            grads: This replica's gradients, dense or sparse; None where a variable has none.
+
+        Returns:
+            Dense gradients, the same on every replica.
+        """
+
+    def accumulate(
+        self,
+        grads: Gradients,
+        sums: Sequence[keras.Variable],
+        part: keras.Variable,
+        parts: int,
+        update: Callable[[list[Any]], None],
+    ) -> None:
+        """Adds gradients to the sums; at the last part of a batch, updates with their mean.
+
+        The sums are 0 between batches, when a checkpoint is written.
+
+        Args:
+            grads: This replica's gradients; None where a variable has none.
+            sums: The sums, a variable for each gradient.
+            part: The variable that counts the parts of a batch.
+            parts: The parts of a batch.
+            update: Takes the mean of the parts, summed over the replicas.
+        """
+
+    def adamw(self, adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
+        """Clips the gradients, decays the variables, and updates them.
+
+        Args:
+            adam: The settings and the step.
+            grads: The gradients, the same on every replica.
+            slots: A variable and what is kept of it, for each gradient.
+        """
+
+
 def accumulate_eagerly(
-    grads: Sequence[Any],
-    sums: Sequence[Any],
-    part: Any,
+    grads: Gradients,
+    sums: Sequence[keras.Variable],
+    part: keras.Variable,
     parts: int,
     update: Callable[[list[Any]], None],
 ) -> None:
-    """Adds gradients to the sums; at the last part of a batch, updates with their mean.
-
-    Args:
-        grads: The gradients; None where a variable has none.
-        sums: The sums, a variable of Keras for each gradient; 0 between batches.
-        part: The variable that counts the parts of a batch.
-        parts: The parts of a batch.
-        update: Takes the mean of the parts.
-    """
+    """Accumulates where a step runs on one device, op by op or as one function; see `Updates`."""
     for sum_, grad in zip(sums, grads, strict=True):
         if grad is not None:
             sum_.assign_add(grad)

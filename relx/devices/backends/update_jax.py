@@ -7,26 +7,18 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from relx.devices.backends.update import Adam, Slot, accumulate_eagerly
-
-Gradients = Sequence[Any]
+from relx.devices.backends.update import Adam, Gradients, Slot, accumulate_eagerly
 
 accumulate = accumulate_eagerly
 
 
 def sum_over_replicas(grads: Gradients) -> list[Any]:
-    """Returns the gradients as they are: JAX has summed what devices share."""
+    """Returns the gradients as they are: JAX has summed them; see `Updates`."""
     return list(grads)
 
 
 def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
-    """Clips the gradients, decays the variables, and updates them.
-
-    Args:
-        adam: The settings and the step.
-        grads: The gradients.
-        slots: A variable and what is kept of it, for each gradient.
-    """
+    """Clips, decays and updates; see `Updates`."""
     correction_1 = 1 - adam.beta_1**adam.step
     correction_2 = 1 - adam.beta_2**adam.step
     for grad, slot in zip(_clipped(grads, adam.clip_norm), slots, strict=True):

@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
-from relx.devices.backends.update import Adam, Slot
-
-Gradients = Sequence[Any]
+from relx.devices.backends.update import Adam, Gradients, Slot
 
 
 def sum_over_replicas(grads: Gradients) -> list[Any]:
-    """Adds up the gradients of all replicas.
-
-    Args:
-        grads: This replica's gradients, dense or sparse; None where a variable has none.
-
-    Returns:
-        Dense gradients, the same on every replica.
-    """
+    """Adds up the gradients of all replicas; see `Updates`."""
     dense = [None if grad is None else tf.convert_to_tensor(grad) for grad in grads]
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
@@ -32,23 +24,12 @@ def sum_over_replicas(grads: Gradients) -> list[Any]:
 
 def accumulate(
     grads: Gradients,
-    sums: Sequence[Any],
-    part: Any,
+    sums: Sequence[keras.Variable],
+    part: keras.Variable,
     parts: int,
     update: Callable[[list[Any]], None],
 ) -> None:
-    """Adds gradients to the sums; at the last part of a batch, updates with their mean.
-
-    Each replica keeps a sum of its own, so that the replicas meet once a batch. The sums are 0
-    between batches, when a checkpoint is written.
-
-    Args:
-        grads: This replica's gradients; None where a variable has none.
-        sums: The sums, a variable of Keras for each gradient.
-        part: The variable that counts the parts of a batch.
-        parts: The parts of a batch.
-        update: Takes the mean of the parts, summed over the replicas.
-    """
+    """Accumulates a sum a replica, so that replicas meet once a batch; see `Updates`."""
     own = [(sum_.value, grad) for sum_, grad in zip(sums, grads, strict=True) if grad is not None]
     totals = [total for total, _ in own]
 
@@ -78,13 +59,7 @@ def accumulate(
 
 
 def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
-    """Clips the gradients, decays the variables, and updates them.
-
-    Args:
-        adam: The settings and the step.
-        grads: The gradients, the same on every replica.
-        slots: A variable and what is kept of it, for each gradient.
-    """
+    """Clips, decays and updates; see `Updates`."""
     powers = [tf.pow(beta, adam.step) for beta in (adam.beta_1, adam.beta_2)]
     # The kernel adds epsilon before the bias correction, the paper after it.
     epsilon = adam.epsilon * tf.sqrt(1 - powers[1])

@@ -7,26 +7,18 @@ from typing import Any
 
 import torch
 
-from relx.devices.backends.update import Adam, Slot, accumulate_eagerly
-
-Gradients = Sequence[Any]
+from relx.devices.backends.update import Adam, Gradients, Slot, accumulate_eagerly
 
 accumulate = accumulate_eagerly
 
 
 def sum_over_replicas(grads: Gradients) -> list[Any]:
-    """Returns the gradients as they are: there is one device."""
+    """Returns the gradients as they are: there is one device; see `Updates`."""
     return list(grads)
 
 
 def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
-    """Clips the gradients, decays the variables, and updates them.
-
-    Args:
-        adam: The settings and the step.
-        grads: The gradients.
-        slots: A variable and what is kept of it, for each gradient.
-    """
+    """Clips, decays and updates; see `Updates`."""
     with torch.no_grad():
         _update(adam, _clipped(grads, adam.clip_norm), slots)
 

@@ -1,0 +1,157 @@
+"""The sides of a comparison: runs and submissions, as `relx compare` names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relx.data.labels import read_labels
+from relx.faults import Fault, InputError
+from relx.predict import Run
+from relx.progress import say
+from relx.recipe import DataSection
+from relx.runs.device import device_of
+from relx.runs.find import find_run
+from relx.runs.manifest import read_manifest
+from relx.score import ScoredRows, run_rows, submission_data, submission_rows
+from relx.scoring.comparison import require_same_dev_rows, require_same_labels
+
+if TYPE_CHECKING:
+    from relx.engines.engine import EngineName
+
+SUBMISSIONS = (".csv", ".json", ".jsonl")  # what a name ends in that is no run's
+
+
+def is_submission(name: str) -> bool:
+    """Says whether a name is a submission's, not a run's.
+
+    Args:
+        name: The name of a side.
+    """
+    return name.lower().endswith(SUBMISSIONS) or Path(name).is_file()
+
+
+def submissions_data(
+    names: Sequence[str], labels: str | None, negative: str | None, ends: str | None
+) -> DataSection | None:
+    """Returns how submissions are read.
+
+    Args:
+        names: The names of runs and submissions.
+        labels: `klue` or a label file; None where it was not given.
+        negative: The label that micro-F1 leaves out, "" for none; None where it was not given.
+        ends: inclusive or exclusive; None where it was not given.
+
+    Returns:
+        The section; None where the first run says it.
+    """
+    said = labels is not None or negative is not None
+    if not said and not all(is_submission(name) for name in names):
+        return None
+    return submission_data(labels, negative, ends)
+
+
+def open_runs(
+    names: Iterable[str],
+    gold: Path | None,
+    runs_dir: Path,
+    backend: str | None,
+    engine: EngineName | None,
+) -> dict[str, Run]:
+    """Finds every run before any predicts, and says all that is wrong with the names at once.
+
+    Args:
+        names: The names of runs and submissions.
+        gold: The labelled rows; None for those that all the runs chose their epochs by.
+        runs_dir: The folder of all runs.
+        backend: What to compute with; None leaves it to the runs.
+        engine: What predicts; None leaves it to the runs.
+
+    Returns:
+        The runs by name, without the submissions.
+
+    Raises:
+        InputError: A run cannot be found, a submission has no gold rows, or the runs chose their
+            epochs by different rows.
+    """
+    folders: dict[str, Path] = {}
+    faults: list[Fault] = []
+    for name in dict.fromkeys(names):
+        if not is_submission(name):
+            try:
+                folders[name] = find_run(runs_dir, name)
+            except InputError as error:
+                faults += error.faults
+        elif gold is None:
+            what = "a submission is compared by the labels of the rows it predicts"
+            faults.append(Fault(what, "--gold", name, next_step="name them: --gold FILE"))
+    if faults:
+        raise InputError(*dict.fromkeys(faults))
+    if gold is None:
+        require_same_dev_rows(folders)
+    chosen = backend or _common_backend(folders)
+    return {
+        name: Run(folder, device_of(runs_dir, name, chosen), engine)
+        for name, folder in folders.items()
+    }
+
+
+def _common_backend(folders: dict[str, Path]) -> str | None:
+    """Returns the first run's backend where they differ, since a process has but one."""
+    trained = [read_manifest(path).recipe["device"]["backend"] for path in folders.values()]
+    if len(set(trained)) < 2:
+        return None
+    words = f"these runs were trained on several backends; all predict with {trained[0]}"
+    say(f"note: {words}; --backend chooses another")
+    return str(trained[0])
+
+
+def read_sides(
+    names: Sequence[str],
+    gold: Path | None,
+    submissions: DataSection | None,
+    runs: Mapping[str, Run],
+    ends: str | None,
+) -> list[ScoredRows]:
+    """Reads the submissions, then predicts with the runs: a fault in a file costs no minutes.
+
+    Args:
+        names: The names of runs and submissions.
+        gold: The labelled rows; None for those that all the runs chose their epochs by.
+        submissions: How submissions are read; None as the first run reads its rows.
+        runs: What `open_runs` returned.
+        ends: Whether an entity's end index is its last character; None leaves it to each run.
+
+    Returns:
+        The rows of each name in its order, under this name; one that comes again is numbered.
+
+    Raises:
+        InputError: The label lists differ, or a file or a run cannot be used.
+    """
+    data = {name: run.data.changed(ends=ends or run.data.ends) for name, run in runs.items()}
+    labels = {name: run.labels for name, run in runs.items()}
+    first = next(iter(runs), "")
+    section = submissions or data[first]
+    of_submissions = read_labels(submissions) if submissions else labels[first]
+    require_same_labels({name: labels.get(name, of_submissions) for name in names})
+    found: dict[str, ScoredRows] = {}
+    for name in sorted(dict.fromkeys(names), key=lambda name: name in runs):
+        if name in runs:
+            say(f"predicting with {runs[name].folder}")
+            found[name] = run_rows(runs[name], gold, data[name])
+        else:
+            assert gold is not None  # `open_runs` refuses a submission without gold rows
+            found[name] = submission_rows(Path(name), gold, section, of_submissions)
+    titles = zip(names, _numbered(names), strict=True)
+    return [replace(found[name], name=title) for name, title in titles]
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Numbers a name that comes again."""
+    titles: list[str] = []
+    for place, name in enumerate(names):
+        before = names[:place].count(name)
+        titles.append(f"{name} ({before + 1})" if before else name)
+    return titles
