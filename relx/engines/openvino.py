@@ -225,7 +225,7 @@ def settings(precision: str) -> dict[str, Any]:
 
 
 class OpenVinoEngine:
-    """The relation model's graph, on all cores of the CPU.
+    """A classifier's graph, on all cores of the CPU.
 
     Args:
         path: The graph's file.
