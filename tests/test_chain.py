@@ -150,18 +150,25 @@ def test_the_rows_a_run_chose_its_epoch_by_are_found_again(finished, data):
     assert (rows.name, rows.folder) == ("tiny", finished / "tiny/train/fold-0")
 
 
+def copied(finished, tmp_path):
+    """Copies the run's first fold alone: other tests may have trained others."""
+    fold = "tiny/train/fold-0"
+    shutil.copytree(finished / fold, tmp_path / "runs" / fold)
+    return tmp_path / "runs"
+
+
 def scored(finished, gold, *more):
     words = ["score", "--runs-dir", str(finished), "--run", "tiny", "--gold", str(gold), "--json"]
     return run([*words, *more])
 
 
-def test_the_best_epoch_leaves_what_it_gave_to_the_dev_rows(finished, data):
+def test_the_best_epoch_leaves_what_it_gave_to_the_dev_rows(finished, data, tmp_path):
     kept = Predictions.load(finished / "tiny/train/fold-0/dev.npz")
     rows = rows_of(data / "dev.csv")
     assert list(kept.ids) == [row["id"] for row in rows]
     assert [kept.labels[i] for i in kept.gold] == [row["label"] for row in rows]
     examples = read_examples(data / "dev.csv", DataSection(), None)
-    computed = open_run(finished, "tiny").predict(examples)
+    computed = open_run(copied(finished, tmp_path), "tiny").predict(examples)
     assert np.abs(kept.probabilities - computed).max() < 1e-6
 
 
@@ -186,7 +193,7 @@ def test_a_runs_own_dev_rows_are_not_predicted_again(finished, data, tmp_path, c
 def test_without_what_the_best_epoch_left_the_rows_are_predicted(
     left, finished, data, tmp_path, capsys
 ):
-    runs = Path(shutil.copytree(finished, tmp_path / "runs"))
+    runs = copied(finished, tmp_path)
     file = runs / "tiny/train/fold-0/dev.npz"
     whole = file.read_bytes()
     if left == "another run's":
@@ -203,20 +210,21 @@ def test_without_what_the_best_epoch_left_the_rows_are_predicted(
 
 def test_a_run_of_before_is_scored_on_as_many_rows_and_says_so(finished, tmp_path, capsys):
     """Its manifest has digests of another format, and it left no dev probabilities."""
-    folder = Path(shutil.copytree(finished, tmp_path / "runs")) / "tiny/train/fold-0"
+    runs = copied(finished, tmp_path)
+    folder = runs / "tiny/train/fold-0"
     (folder / "dev.npz").unlink()
     manifest = read_json(folder / "manifest.json")
     facts = manifest["data"]["dev"]
     manifest["data"]["dev"] = {"file": facts["file"], "rows": facts["rows"], "digest": "0" * 64}
     del manifest["recipe"]["task"]
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    opened = Run(folder)
+    opened = open_run(runs, "tiny")
     assert run_rows(opened, None, opened.data).scores().rows == facts["rows"]
     assert "known by their number alone" in " ".join(capsys.readouterr().err.split())
     manifest["data"]["dev"]["rows"] = 21
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(InputError, match="have changed since"):
-        Run(folder).dev_rows()
+        open_run(runs, "tiny").dev_rows()
 
 
 def test_rows_that_changed_since_are_not_taken_for_those_of_the_run(finished, data, tmp_path):
