@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,9 +132,9 @@ def compare(sides: Sequence[ScoredRows], draws: int = 1000) -> ComparedPredictio
         for other in others:
             compared.append(_compared(reference, other, draws))
             progress.advance()
-    folders = {side.name: side.folder for side in sides if side.folder is not None}
-    settings = differing_settings([*folders.values()])
-    return ComparedPredictions(reference, tuple(compared), draws, tuple(folders), settings)
+    runs = {side.name: side.found for side in sides if side.found is not None}
+    settings = differing_settings([found.manifest for found in runs.values()])
+    return ComparedPredictions(reference, tuple(compared), draws, tuple(runs), settings)
 
 
 def _compared(reference: ScoredRows, other: ScoredRows, draws: int) -> PairedComparison:
@@ -145,19 +144,22 @@ def _compared(reference: ScoredRows, other: ScoredRows, draws: int) -> PairedCom
     return PairedComparison(other, scores, classes, mcnemar(before, after), kinds)
 
 
-def require_same_dev_rows(folders: Mapping[str, Path]) -> None:
+def require_same_dev_rows(manifests: Mapping[str, Manifest]) -> None:
     """Checks that runs chose their epochs by the same rows, before anything is predicted.
 
+    Runs whose digests are of different formats cannot be told apart by them: their number of rows
+    decides here, and the rows themselves are compared once they are read.
+
     Args:
-        folders: Each run's `train/fold-K` folder by its name.
+        manifests: Each run's `train/fold-K` manifest by its name.
 
     Raises:
         InputError: They did not.
     """
-    from relx.runs.manifest import read_manifest
-
-    facts = {name: read_manifest(path).data.get("dev") or {} for name, path in folders.items()}
-    if len({fact.get("digest") for fact in facts.values()}) > 1:
+    facts = {name: manifest.data.get("dev") or {} for name, manifest in manifests.items()}
+    formats = {manifest.format for manifest in manifests.values()}
+    told_by = "digest" if len(formats) == 1 else "rows"
+    if len({fact.get(told_by) for fact in facts.values()}) > 1:
         rows = (f"{name}: {fact.get('rows')} of {fact.get('file')}" for name, fact in facts.items())
         what = "these runs did not choose their best epoch by the same rows"
         step = "name labelled rows that none of them was trained on: --gold FILE"
@@ -209,19 +211,18 @@ def _require_comparable(sides: Sequence[ScoredRows]) -> None:
             raise InputError(Fault(what, side.name, next_step=step))
 
 
-def differing_settings(folders: Sequence[Path]) -> tuple[Setting, ...]:
+def differing_settings(manifests: Sequence[Manifest]) -> tuple[Setting, ...]:
     """Lists what runs differ in: recipe, seed, rows, encoder, code and versions.
 
     Args:
-        folders: The runs' `train/fold-K` folders.
+        manifests: The runs' `train/fold-K` manifests.
 
     Returns:
         The keys whose values are not all equal, the recipe's first; the runs' names are left out.
     """
     from relx.runs.differences import leaves
-    from relx.runs.manifest import read_manifest
 
-    trees = [dict(leaves(made_from(read_manifest(folder)))) for folder in folders]
+    trees = [dict(leaves(made_from(manifest))) for manifest in manifests]
     keys = dict.fromkeys(key for tree in trees for key in tree)
     settings = (Setting(key, tuple(tree.get(key, ABSENT) for tree in trees)) for key in keys)
     return tuple(s for s in settings if any(value != s.values[0] for value in s.values))

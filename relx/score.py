@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from relx.engines.engine import EngineName
     from relx.predict import Run
     from relx.recipe import DataSection
+    from relx.runs.find import FoundStage
 
 IDS_SHOWN = 3
 
@@ -39,7 +40,7 @@ class ScoredRows:
         gold: The class of each row, `(rows,)`.
         predicted: The class predicted for each row, `(rows,)`.
         probabilities: `(rows, classes)` float64, the classes in label order.
-        folder: The run's `train/fold-K` folder; None of a submission.
+        found: The run's `train/fold-K` stage; None of a submission.
         decision: How labels are chosen and scored.
         own_dev: Whether they are the rows that the run chose its epoch by.
     """
@@ -51,7 +52,7 @@ class ScoredRows:
     gold: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float64]
-    folder: Path | None = None
+    found: FoundStage | None = None
     decision: OneOf = ONE_OF
     own_dev: bool = False
 
@@ -131,7 +132,7 @@ def run_rows(run: Run, gold: Path | None, data: DataSection) -> ScoredRows:
         gold=classes,
         predicted=task.decision.choose(probabilities),
         probabilities=probabilities,
-        folder=run.folder,
+        found=run.found,
         decision=task.decision,
         own_dev=gold is None or kept is not None,
     )
@@ -256,7 +257,7 @@ def predicted_rows(
     if pred is None or gold is None:
         return run_rows(run, gold, data)
     rows = submission_rows(pred, gold, data, run.labels, run.recipe.task)
-    return replace(rows, folder=run.folder)
+    return replace(rows, found=run.found)
 
 
 def submission_data(labels: str | None, negative: str | None, ends: str | None) -> DataSection:

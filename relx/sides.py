@@ -89,7 +89,7 @@ def open_runs(
     if faults:
         raise InputError(*dict.fromkeys(faults))
     if gold is None:
-        require_same_dev_rows({name: stage.folder for name, stage in found.items()})
+        require_same_dev_rows({name: stage.manifest for name, stage in found.items()})
     chosen = backend or _common_backend(found.values())
     return {name: Run(stage, chosen, engine) for name, stage in found.items()}
 

@@ -9,7 +9,12 @@ import pytest
 from browser import chromium, logged, open_page, requested, require_browser, script
 from made_stages import begin, finish
 
-from relx.compare import compare, differing_settings, require_same_labels
+from relx.compare import (
+    compare,
+    differing_settings,
+    require_same_dev_rows,
+    require_same_labels,
+)
 from relx.data.labels import LabelList
 from relx.faults import InputError
 from relx.files import read_json, write_json
@@ -133,6 +138,10 @@ def started(runs_dir, name, git=None, **sections):
     return folder
 
 
+def manifests(*folders):
+    return [read_manifest(folder) for folder in folders]
+
+
 def edited(folder, **changed):
     manifest = read_manifest(folder).model_dump() | changed
     write_json(folder / "manifest.json", manifest)
@@ -140,10 +149,10 @@ def edited(folder, **changed):
 
 def test_exactly_the_keys_in_which_runs_differ_are_listed(tmp_path):
     one = started(tmp_path, "one")
-    assert differing_settings([one, started(tmp_path, "two")]) == ()
+    assert differing_settings(manifests(one, started(tmp_path, "two"))) == ()
     changed = {"epochs": 7, "pooling": "cls"}
     three = started(tmp_path, "three", seed=2, train=changed)
-    settings = {s.key: s.values for s in differing_settings([one, three])}
+    settings = {s.key: s.values for s in differing_settings(manifests(one, three))}
     default = read_manifest(one).recipe
     assert settings.pop("train.epochs") == (default["train"]["epochs"], 7)
     assert settings.pop("train.pooling") == (default["train"]["pooling"], "cls")
@@ -158,11 +167,23 @@ def test_code_versions_and_the_adapted_encoder_count_as_differences(tmp_path):
         versions = read_manifest(folder).versions | {"keras": f"3.{sign}"}
         git = {"commit": sign * 40, "dirty": False}
         edited(folder, git=git, versions=versions, inputs={"encoder": {"tapt": sign * 64}})
-    assert {s.key: s.values for s in differing_settings([one, two])} == {
+    assert {s.key: s.values for s in differing_settings(manifests(one, two))} == {
         "start.digest": ("a" * 64, "b" * 64),
         "code.commit": ("a" * 40, "b" * 40),
         "versions.keras": ("3.a", "3.b"),
     }
+
+
+def test_runs_whose_digests_are_of_different_formats_are_told_apart_by_their_rows(tmp_path):
+    old, new = (started(tmp_path, name, seed=seed) for name, seed in (("old", 1), ("new", 2)))
+    with pytest.raises(InputError, match="by the same rows"):
+        require_same_dev_rows(dict(zip(("old", "new"), manifests(old, new), strict=True)))
+    edited(old, format=1)
+    require_same_dev_rows(dict(zip(("old", "new"), manifests(old, new), strict=True)))
+    data = read_manifest(old).data
+    edited(old, format=1, data=data | {"dev": data["dev"] | {"rows": 4}})
+    with pytest.raises(InputError, match=r"old: 4 of dev\.csv; new: 3 of dev\.csv"):
+        require_same_dev_rows(dict(zip(("old", "new"), manifests(old, new), strict=True)))
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from relx.look.relation.label_groups import label_groups
 from relx.look.relation.report import context, page_data, write_report
 from relx.look.report import figures_of
 from relx.recipe import DataSection, Recipe
+from relx.runs.find import find_run
 from relx.score import ScoredRows
 from relx.scoring.one_of import scores
 from relx.spans import Span
@@ -277,8 +278,13 @@ def run_folder(tmp_path):
     return stage(folder, "train/fold-0", rows, {"best_epoch": 2, "epochs": 2})
 
 
+def found_in(folder):
+    """The stage of a `RUNS/NAME/train/fold-0` folder, as `find_run` gives it."""
+    return find_run(folder.parents[2], folder.parents[1].name)
+
+
 def test_both_stages_learning_is_drawn(run_folder):
-    train, tapt = learning_plots(run_folder)
+    train, tapt = learning_plots(found_in(run_folder))
     assert (train.name, tapt.name) == ("learning-train", "learning-tapt")
     assert train.columns == ("epoch", "loss", "micro_f1", "auprc")
     assert train.rows == [(1, 2.0, 10.0, 20.0), (2, None, 30.0, 25.0)]
@@ -291,11 +297,11 @@ def test_both_stages_learning_is_drawn(run_folder):
 def test_a_run_without_logs_has_no_curves(run_folder):
     (run_folder / "metrics.jsonl").unlink()
     (run_folder.parents[1] / "tapt/metrics.jsonl").unlink()
-    assert learning_plots(run_folder) == []
+    assert learning_plots(found_in(run_folder)) == []
 
 
 def test_a_run_is_said_to_have_seen_the_rows(run_folder):
-    rows = replace(two_rows(), folder=run_folder)
+    rows = replace(two_rows(), found=found_in(run_folder))
     assert "on these rows" not in context(figures_of(rows, 40))["lead"]
     trained = replace(rows, gold_file="data/train.csv")
     assert "was trained on these rows" in context(figures_of(trained, 40))["lead"]
@@ -313,7 +319,8 @@ class StubRun:
     recipe = Recipe.model_validate({"name": "가", "encoder": {"from": "nowhere"}})
 
     def __init__(self, folder):
-        self.folder, self.name = folder, folder.parents[1].name
+        self.found = found_in(folder)
+        self.name = self.found.run
 
     def kept_predictions(self, examples):
         return None

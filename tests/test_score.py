@@ -12,6 +12,8 @@ import relx.predict
 from relx.data.labels import LabelList
 from relx.faults import InputError
 from relx.recipe import DataSection, Recipe
+from relx.runs.find import FoundStage
+from relx.runs.place import StagePlace
 from relx.score import gold_classes, join_on_id, run_rows, submission_rows
 from relx.tasks.relation.answers import read_submission, write_submission
 from relx.tasks.relation.rows import read_examples
@@ -61,7 +63,8 @@ class StubRun:
     """Knows the answers that it gives."""
 
     labels = LABELS
-    name, folder = "stub", Path("runs/stub/train/fold-0")
+    name = "stub"
+    found = FoundStage(StagePlace(Path("runs"), "stub", "train/fold-0"), None)
     recipe = Recipe.model_validate({"name": "stub", "encoder": {"from": "nowhere"}})
 
     def __init__(self, rows):
@@ -103,7 +106,7 @@ def test_rows_carry_what_was_predicted_for_each(gold, pred):
     assert rows.gold.tolist() == [0, 1, 2, 1]
     assert rows.predicted.tolist() == [1, 0, 2, 1]
     assert rows.probabilities[0].tolist() == pytest.approx([0.2, 0.5, 0.3])
-    assert (rows.name, rows.folder) == ("submission.csv", None)
+    assert (rows.name, rows.found) == ("submission.csv", None)
 
 
 def test_ids_that_do_not_match_are_refused(tmp_path, pred):

@@ -144,12 +144,10 @@ def comparison_context(result: ComparedPredictions) -> dict[str, Any]:
 
 def _cautions(sides: Sequence[ScoredRows]) -> str:
     """Says what these rows cannot show of the runs that predicted them."""
-    from relx.runs.manifest import read_manifest
-
     names: dict[str, list[str]] = {"chosen by": [], "trained on": [], "no": []}
     for side in sides:
-        if side.folder:
-            names[seen_in_training(side, read_manifest(side.folder))].append(side.name)
+        if side.found:
+            names[seen_in_training(side, side.found.manifest)].append(side.name)
     chose, trained = (" and ".join(names[how]) for how in ("chosen by", "trained on"))
     told = []
     if chose:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relx.look.plots import FAINT, Plot, empty_figure
@@ -11,6 +10,7 @@ from relx.look.plots import FAINT, Plot, empty_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from relx.runs.find import FoundStage
     from relx.runs.manifest import Manifest
 
 # Panels of a stage: the title, then what is drawn there, by its name in the log.
@@ -29,23 +29,24 @@ WIDE = 20.0  # where the largest value is so many times the smallest, the axis i
 Epochs = Sequence[Mapping[str, Any]]
 
 
-def learning_plots(fold_folder: Path) -> list[Plot]:
+def learning_plots(found: FoundStage) -> list[Plot]:
     """Draws the learning curves of each stage of a run that left a log.
 
     Args:
-        fold_folder: The run's `train/fold-K` folder.
+        found: The run's `train/fold-K` stage.
 
     Returns:
         `learning-train`, and `learning-tapt` where the run has that stage.
     """
     from relx.runs.manifest import read_manifest
+    from relx.runs.place import TAPT
     from relx.training.log import read_metrics
 
-    tapt_folder = fold_folder.parents[1] / "tapt"
-    train, tapt = read_metrics(fold_folder), read_metrics(tapt_folder)
+    tapt_folder = found.place.beside(TAPT).folder
+    train, tapt = read_metrics(found.folder), read_metrics(tapt_folder)
     plots = []
     if train:
-        plots.append(_train_plot(train, read_manifest(fold_folder)))
+        plots.append(_train_plot(train, found.manifest))
     if tapt:
         plots.append(_tapt_plot(tapt, read_manifest(tapt_folder)))
     return plots

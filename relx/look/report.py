@@ -76,9 +76,9 @@ def report_plots(figures: Figures, groups: Sequence[Sequence[int]]) -> list[Plot
     """
     from relx.look.learning import learning_plots
 
-    folder = figures.rows.folder
+    found = figures.rows.found
     return [
-        *([] if folder is None else learning_plots(folder)),
+        *([] if found is None else learning_plots(found)),
         confusion_plot(figures.rows, groups),
         classes_plot(figures.scores, figures.intervals.classes),
         curves_plot(figures.curves),
@@ -159,9 +159,7 @@ def seen_in_training(
 
 
 def _manifest(rows: ScoredRows) -> Manifest | None:
-    from relx.runs.manifest import read_manifest
-
-    return None if rows.folder is None else read_manifest(rows.folder)
+    return None if rows.found is None else rows.found.manifest
 
 
 def _printed_facts(figures: Figures, mistakes: str) -> list[tuple[str, str]]:
