@@ -38,7 +38,7 @@ class CorpusText:
 
     Args:
         text: The text.
-        entities: Where entities stand in it, in order, merged where they overlap.
+        entities: Where entities are in it, in order, merged where they overlap.
         inserted: The pieces that are markers; never masked.
     """
 

@@ -1,4 +1,4 @@
-"""What stage 1 logs of held-out sentences: what stood in some gaps, and what was guessed."""
+"""What stage 1 logs of held-out sentences: the gaps, the original tokens, and the guesses."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Gap:
 
     Args:
         position: Its place in the row.
-        stood: The id that stood there.
+        original: The id that was masked.
         guessed: The most probable id.
         probability: Its probability, 0 to 1.
     """
 
     position: int
-    stood: int
+    original: int
     guessed: int
     probability: float
 
@@ -43,7 +43,7 @@ class GapRow:
     """A held-out row and its gaps.
 
     Args:
-        token_ids: (length,) int32, as they stand.
+        token_ids: (length,) int32, unmasked.
         gaps: In the row's order.
     """
 
@@ -53,7 +53,7 @@ class GapRow:
     @property
     def wrong(self) -> int:
         """How many gaps were guessed wrong."""
-        return sum(gap.stood != gap.guessed for gap in self.gaps)
+        return sum(gap.original != gap.guessed for gap in self.gaps)
 
 
 def gap_rows(lengths: np.ndarray, most: int = SHOWN) -> np.ndarray:
@@ -142,7 +142,7 @@ def gaps_text(rows: list[GapRow], tokenizer: PreTrainedTokenizerFast) -> str:
     right = gaps - sum(row.wrong for row in rows)
     head = (
         f"{right} of {gaps} gaps in {len(rows)} held-out sentences are guessed right. In the "
-        "sentences: **what stood there → what was guessed** and its probability."
+        "sentences: **the original → the guess** and its probability."
     )
     cells = [(f"{row.wrong} of {len(row.gaps)}", _filled(row, tokenizer)) for row in rows]
     return f"{head}\n\n{markdown_table(('wrong', 'sentence'), cells)}"
@@ -153,8 +153,8 @@ def _filled(row: GapRow, tokenizer: PreTrainedTokenizerFast) -> str:
     parts, start = [], 0
     for gap in row.gaps:
         parts.append(_words(row.token_ids[start : gap.position], tokenizer))
-        stood, guessed = (_text([i], tokenizer) or "␣" for i in (gap.stood, gap.guessed))
-        shown = f"{stood} ✓" if gap.stood == gap.guessed else f"{stood} → {guessed}"
+        original, guessed = (_text([i], tokenizer) or "␣" for i in (gap.original, gap.guessed))
+        shown = f"{original} ✓" if gap.original == gap.guessed else f"{original} → {guessed}"
         parts.append(f"**{shown}** ({100 * gap.probability:.0f} %)")
         start = gap.position + 1
     parts.append(_words(row.token_ids[start:], tokenizer))

@@ -20,7 +20,7 @@ class Masked:
     Args:
         token_ids: (batch, length) int32, what the encoder sees.
         positions: (batch, slots) int32, where the chosen tokens are, ascending; then zeros.
-        targets: (batch, slots) int32, what stood there; zero beyond the chosen tokens.
+        targets: (batch, slots) int32, the original ids; zero beyond the chosen tokens.
         weights: (batch, slots) float32, 1 for a chosen token and 0 beyond.
     """
 

@@ -1,4 +1,4 @@
-"""What stage 1 logs of held-out sentences: gaps, what stood there, and what was guessed."""
+"""What stage 1 logs of held-out sentences: the gaps, the original tokens, and the guesses."""
 
 import random
 
@@ -54,7 +54,7 @@ def test_guesses_are_the_models_own(one, arrays):
     for row in fill_gaps(model, device, arrays, 5, seed=3):
         masked = row.token_ids.copy()
         positions = np.array([gap.position for gap in row.gaps], np.int32)
-        assert [gap.stood for gap in row.gaps] == row.token_ids[positions].tolist()
+        assert [gap.original for gap in row.gaps] == row.token_ids[positions].tolist()
         masked[positions] = arrays.mask_id
         inputs = {"token_ids": masked, "padding_mask": np.ones_like(masked)}
         inputs |= {"segment_ids": np.zeros_like(masked), "mask_positions": positions}
@@ -90,7 +90,9 @@ def test_replicas_fill_the_same_gaps(one, arrays):
     assert len(shared) == len(gap_rows(arrays.lengths))  # rows that fill up a batch are left out
     assert [row.token_ids.tolist() for row in shared] == [row.token_ids.tolist() for row in alone]
     ours, theirs = ([gap for row in rows for gap in row.gaps] for rows in (shared, alone))
-    assert [(gap.position, gap.stood) for gap in ours] == [(g.position, g.stood) for g in theirs]
+    assert [(gap.position, gap.original) for gap in ours] == [
+        (g.position, g.original) for g in theirs
+    ]
 
 
 def test_the_rows_are_of_the_shorter_half_and_at_most_a_dozen():
@@ -102,7 +104,7 @@ def test_the_rows_are_of_the_shorter_half_and_at_most_a_dozen():
     assert gap_rows(np.array([9, 3, 5])).tolist() == [1, 2]
 
 
-def test_the_text_shows_what_stood_and_what_was_guessed(one):
+def test_the_text_shows_the_original_and_the_guess(one):
     tokenizer = one[2]
     ids = np.array(tokenizer("가람은 나루시에서")["input_ids"], np.int32)
     words = [tokenizer.decode([i]) for i in ids]

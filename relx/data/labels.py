@@ -1,4 +1,4 @@
-"""The list of relations: its order, which is every probability's order, and the negative one."""
+"""The list of labels: its order, which is every probability's order, and the negative one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _listed(values: Sequence[object], most: int = 40) -> str:
 
 @dataclass(frozen=True)
 class LabelList:
-    """The relations in order, and the one that means that there is none.
+    """The labels in order, and the one that means that there is nothing to find.
 
     Args:
         names: The labels; a label's id is its place here.

@@ -32,7 +32,7 @@ _LONGEST_CELL = csv.field_size_limit()
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row as it stands in the file.
+    """One row as it is in the file.
 
     Args:
         line: The line of the file on which it begins, counted from 1; in Excel its row in the
@@ -67,7 +67,7 @@ class Table:
 
     @property
     def name(self) -> str:
-        """What stands before a row's number in messages: the file, and its sheet if it has any."""
+        """What comes before a row's number in messages: the file, and its sheet if it has any."""
         return f"{self.path} (sheet {self.sheet})" if self.sheet else str(self.path)
 
 
@@ -109,7 +109,7 @@ def read_text(path: Path, encoding: Encoding = "auto") -> str:
         encoding: Its encoding; `auto` tries UTF-8 (with or without a mark), then cp949.
 
     Returns:
-        The text, line ends as they stand.
+        The text, line ends as they are.
 
     Raises:
         InputError: There is no such file, or it is empty, binary, or in another encoding.
@@ -220,7 +220,7 @@ def _csv_row(table: Table, lines: list[str], covered: slice, cells: list[str] | 
         where,
         f"{len(cells)} cells",
         f"{len(table.columns)} cells: {', '.join(table.columns)}",
-        'a cell that holds a comma stands in quotes: "a, b"',
+        'a cell that holds a comma goes in quotes: "a, b"',
         "number of cells",
     )
     return Row(covered.start + 1, {}, raw, fault)

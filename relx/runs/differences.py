@@ -69,7 +69,7 @@ def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
     Args:
         tree: The dictionaries; an empty one within is a value.
-        prefix: What stands before each path.
+        prefix: What comes before each path.
 
     Yields:
         Paths such as `train.epochs`, and values.

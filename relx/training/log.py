@@ -159,7 +159,7 @@ def _not_below(
 
 
 def escaped(text: str) -> str:
-    """Returns a text of one line that stands as it is in Markdown, also in a cell of a table."""
+    """Returns a text of one line that reads as it is in Markdown, also in a cell of a table."""
     line = " ".join(text.split())
     return _MARKUP.sub(lambda sign: f"&#{ord(sign[0])};", line)
 

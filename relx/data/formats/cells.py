@@ -22,7 +22,7 @@ _EXACT = 2**53
 
 
 class TypedRows(NamedTuple):
-    """What stands in a file whose cells have types.
+    """What is in a file whose cells have types.
 
     Args:
         columns: The columns, in the file's order.
@@ -37,7 +37,7 @@ class TypedRows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NoText:
-    """A cell that no text stands for without a choice of how to write it, such as a date.
+    """A cell that no text represents without a choice of how to write it, such as a date.
 
     Args:
         kind: What it is, with its article.
