@@ -147,7 +147,7 @@ def test_the_rows_a_run_chose_its_epoch_by_are_found_again(finished, data):
     assert [row.id for row in rows.examples] == [row["id"] for row in rows_of(data / "dev.csv")]
     manifest = read_json(finished / "tiny/train/fold-0/manifest.json")
     assert rows.scores().micro_f1 == pytest.approx(manifest["results"]["micro_f1"])
-    assert (rows.name, rows.folder) == ("tiny", finished / "tiny/train/fold-0")
+    assert (rows.name, rows.found.folder) == ("tiny", finished / "tiny/train/fold-0")
 
 
 def copied(finished, tmp_path):

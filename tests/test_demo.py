@@ -8,11 +8,9 @@ import yaml
 
 from relx.look import extra
 from relx.recipe_file import load_recipe
+from relx.shipped import chosen_recipe, shipped
 from relx_cli import demo as module
-from relx_cli import recipes
 from relx_cli.main import run
-from relx_cli.options import recipe_of
-from relx_cli.recipes import shipped
 
 ROOT = Path(__file__).parents[1]
 TINY = {"layers": 1, "hidden": 16, "heads": 2, "intermediate": 32, "vocabulary": 400}
@@ -33,7 +31,7 @@ def tiny(tmp_path_factory):
     path = tmp_path_factory.mktemp("recipes") / "demo.yaml"
     path.write_text(yaml.safe_dump(tree), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipes, "shipped", lambda: {"demo": path})
+        patch.setattr("relx.shipped.shipped", lambda: {"demo": path})
         yield path
 
 
@@ -94,11 +92,11 @@ def test_runs_dir_takes_all_that_it_writes(tiny, folder, tmp_path, monkeypatch, 
 def test_in_the_clone_it_is_the_recipe_as_it_ships(monkeypatch):
     monkeypatch.chdir(ROOT)
     path = shipped()["demo"]
-    assert recipe_of(str(path), module._settings()) == load_recipe(path)
+    assert chosen_recipe(str(path), module._settings()) == load_recipe(path)
 
 
 def test_elsewhere_the_sample_is_named_by_its_whole_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    data = recipe_of(str(shipped()["demo"]), module._settings()).data
+    data = chosen_recipe(str(shipped()["demo"]), module._settings()).data
     for part in ("train", "dev", "test"):
         assert Path(getattr(data, part)) == ROOT / "sample" / f"{part}.csv"
