@@ -113,9 +113,7 @@ def read_dataset(recipe: Recipe) -> Dataset[Any]:
     )
 
 
-def read_dev_rows(
-    recipe: Recipe, task: Task[R], labels: LabelList, then: Facts
-) -> tuple[list[R], bool]:
+def read_dev_rows(recipe: Recipe, task: Task[R], labels: LabelList, then: Facts) -> list[R]:
     """Reads the labelled rows that a run chose its epoch by, and never trained on.
 
     Args:
@@ -125,9 +123,7 @@ def read_dev_rows(
         then: What its manifest says of the rows.
 
     Returns:
-        The rows of `data.dev`, else of the run's fold of `data.train`; and whether they are known
-        to be the same: a run of before noted them in another format, of which only the number of
-        rows can be compared.
+        The rows of `data.dev`, else of the run's fold of `data.train`.
 
     Raises:
         InputError: They cannot be read, or are not the ones they were.
@@ -136,15 +132,13 @@ def read_dev_rows(
     rows = _good(task.scan(Path(file), labels, labelled=True), recipe)
     if recipe.data.dev is None:
         _, rows = _split(rows, recipe)
-    now = _dev_facts(rows, recipe)
-    known = then.get("format") == ROWS_FORMAT
-    names = ("rows", "digest") if known else ("rows",)
-    if any(then.get(name) != now[name] for name in names):
+    now = _dev_facts(rows, recipe) | {"digest": rows_digest(rows, then.get("format"))}
+    if any(then.get(name) != now[name] for name in ("rows", "digest")):
         what = "the rows that this run chose its epoch by have changed since"
         received = f"{_named(then)} then, {_named(now)} now"
         step = "name labelled rows with --gold"
         raise InputError(Fault(what, now["file"], received, next_step=step))
-    return rows, known
+    return rows
 
 
 def _named(facts: Facts) -> str:

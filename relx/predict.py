@@ -17,8 +17,16 @@ from relx.dataset import read_dev_rows, token_rows
 from relx.engines.engine import Engine, EngineName, Trained, open_engine
 from relx.engines.openvino import graph_name
 from relx.faults import Fault, InputError
+from relx.files import file_digest
 from relx.models.arrays import SpanArrays
-from relx.models.saved import DEV_FILE, MODEL_FOLDER, load_model, model_files, read_label_list
+from relx.models.saved import (
+    DEV_FILE,
+    LABELS_FILE,
+    MODEL_FOLDER,
+    load_model,
+    model_files,
+    read_label_list,
+)
 from relx.recipe import DataSection, Recipe
 from relx.runs.find import FoundStage, find_run
 from relx.scoring.predictions import Predictions
@@ -94,13 +102,7 @@ class Run:
         """
         task = task_of(self.recipe)
         then = self.manifest.data.get("dev") or {}
-        rows, known = read_dev_rows(self.recipe, task, self.labels, then)
-        if not known:
-            progress.say(
-                f"note: an earlier version of relx made this run: that the dev rows are still the "
-                f"same {len(rows):,} is known by their number alone"
-            )
-        return rows
+        return read_dev_rows(self.recipe, task, self.labels, then)
 
     def kept_predictions(self, rows: Sequence[Row]) -> np.ndarray | None:
         """Returns the probabilities that the best epoch gave to the run's own dev rows.
@@ -110,21 +112,30 @@ class Run:
 
         Returns:
             (rows, labels) float64; None where the rows are not the run's dev rows, the run kept
-            none, or another device or engine was asked for.
+            none, the file is not the one that the run left, or another device or engine was asked
+            for.
+
+        Raises:
+            InputError: The labels beside the model are not those that it was trained with.
         """
-        file = self.folder / DEV_FILE
-        if self._computes or not file.exists():
+        file, then = self.folder / DEV_FILE, self.manifest.data.get("dev") or {}
+        left = self.manifest.kept.get(DEV_FILE)
+        if self._computes or left is None:
             return None
-        try:
-            kept = Predictions.load(file)
-        except InputError as error:
-            progress.warn(f"{error.faults[0]}; the rows are predicted again")
-            return None
-        if kept.ids != tuple(row.id for row in rows) or kept.labels != self.labels.names:
-            return None
-        then = self.manifest.data.get("dev") or {}
         if (then.get("format"), then.get("digest")) != (ROWS_FORMAT, rows_digest(rows)):
             return None
+        if not file.is_file() or file_digest(file) != left:
+            gone = "is gone" if not file.exists() else "is not the file that this run left"
+            progress.warn(f"{file} {gone}: its dev rows are predicted again")
+            return None
+        kept = Predictions.load(file)
+        if kept.labels != self.labels.names:
+            what = "these are not the labels that the run was trained with, or not in their order"
+            step = (
+                "bring the file back; relx train --fresh with the run's recipe.yaml makes it again"
+            )
+            where = str(self.folder / MODEL_FOLDER / LABELS_FILE)
+            raise InputError(Fault(what, where, next_step=step))
         progress.say(f"the {len(rows):,} rows are the run's own dev rows: probabilities of {file}")
         return kept.probabilities
 

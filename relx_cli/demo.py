@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.resources
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -37,13 +40,31 @@ def demo(context: click.Context, runs_dir: Path) -> None:
 
     recipe = {"recipe": str(shipped()[NAME]), "settings": _settings(), "runs_dir": runs_dir}
     submission, gold = runs_dir / NAME / "submission.csv", _sample("test_gold.csv")
-    context.invoke(tapt, **recipe)
-    context.invoke(train, **recipe)
+    with _own_folder():
+        context.invoke(tapt, **recipe)
+        context.invoke(train, **recipe)
     context.invoke(
         predict, run_name=NAME, test=_sample("test.csv"), out=submission, runs_dir=runs_dir
     )
     context.invoke(score, gold=gold, pred=submission)
     _report(context, runs_dir, gold)
+
+
+@contextlib.contextmanager
+def _own_folder() -> Iterator[None]:
+    """Says what the demo can do where there is another run of its name: it has no --set."""
+    from relx.faults import InputError
+
+    try:
+        yield
+    except InputError as error:
+        step = "relx demo --runs-dir FOLDER makes a demo elsewhere, and leaves this run as it is"
+        raise InputError(
+            *(
+                replace(fault, next_step=step) if fault.kind == "other inputs" else fault
+                for fault in error.faults
+            )
+        ) from error
 
 
 def _report(context: click.Context, runs_dir: Path, gold: Path) -> None:

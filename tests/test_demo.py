@@ -89,6 +89,16 @@ def test_runs_dir_takes_all_that_it_writes(tiny, folder, tmp_path, monkeypatch, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_another_run_has_its_name_it_says_what_the_demo_can_do(folder, monkeypatch, capsys):
+    """The recipe that ships is another than that of the run in the folder."""
+    whole = {"demo": ROOT / "recipes" / "demo.yaml"}
+    monkeypatch.setattr("relx.shipped.shipped", lambda: whole)
+    assert run(["demo", "--runs-dir", str(folder / "runs")]) == 2
+    said = capsys.readouterr().err
+    assert "relx demo --runs-dir FOLDER" in said
+    assert "--set" not in said and "--fresh" not in said
+
+
 def test_in_the_clone_it_is_the_recipe_as_it_ships(monkeypatch):
     monkeypatch.chdir(ROOT)
     path = shipped()["demo"]

@@ -170,6 +170,12 @@ def test_an_unknown_sheet_is_a_fault_that_lists_them(three_sheets):
     assert fault(three_sheets, "x").next_step == "set data.sheet, or null for the first sheet"
 
 
+def test_a_workbook_of_one_sheet_is_read_whatever_its_name(tmp_path, capsys):
+    path = written(tmp_path / "a.xlsx", ["id"], ["7"])
+    assert rows_of(path, "train") == rows_of(path)
+    assert "a.xlsx has no sheet train; its only one" in capsys.readouterr().err
+
+
 def test_a_workbook_without_a_sheet_that_can_be_read_is_one_fault(tmp_path):
     path = written(tmp_path / "a.xlsx", ["id"], ["7"])
     changed(path, "xl/workbook.xml", "<sheet .*?/>", "")

@@ -74,6 +74,17 @@ def test_it_is_reported_on_by_its_own_dev_rows(old):
         assert_same_rows(old / "page_plots" / numbers.name, numbers)
 
 
+def test_dev_rows_that_changed_since_are_refused(old, capsys):
+    """As many rows, of the same ids: the digest that relx 0.1 noted tells them apart."""
+    manifest = json.loads((old / "runs/old/train/fold-0/manifest.json").read_text())
+    file = old / (manifest["recipe"]["data"]["dev"] or manifest["recipe"]["data"]["train"])
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    file.write_text("".join([lines[0], *lines[:0:-1]]), encoding="utf-8")
+    assert run(["report", *KERAS, "--quiet", "--out", "page.html"]) == 2
+    assert "have changed since" in capsys.readouterr().err
+    assert not (old / "page.html").exists()
+
+
 def test_it_is_listed_with_its_figures(old, capsys):
     capsys.readouterr()
     assert run(["runs", "list", "--json"]) == 0

@@ -124,3 +124,10 @@ def test_a_binary_file_names_every_format(tmp_path):
     path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
     with pytest.raises(InputError, match=r"Parquet file, or an Excel workbook \(.xlsx\)"):
         read_table(path)
+
+
+def test_a_sheet_of_what_is_no_workbook_is_noted(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text("id,label\n1,x\n", encoding="utf-8")
+    assert read_table(path, "auto", "train").rows == read_table(path).rows
+    assert capsys.readouterr().err.count("a.csv is no workbook, and has no sheet train") == 1

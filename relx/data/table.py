@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from relx.faults import Fault, InputError, nearest, shorten
+from relx.progress import say
 
 if TYPE_CHECKING:
     from relx.data.formats.cells import TypedRows
@@ -87,6 +88,8 @@ def read_table(path: Path, encoding: Encoding = "auto", sheet: str | None = None
             format; it has no such sheet; or what reads Parquet or Excel is not installed.
     """
     data = _read_bytes(path)
+    if sheet is not None and not data.startswith(_EXCEL):
+        say(f"note: {path} is no workbook, and has no sheet {sheet}: it is read as it is")
     typed = _typed_rows(path, data, sheet)
     if typed is not None:
         rows = [Row(n, dict(zip(typed.columns, row, strict=True))) for n, row in typed.rows]

@@ -59,6 +59,7 @@ class Manifest(BaseModel):
         finished: When it ended, likewise; None before.
         seconds: The working time of all sittings.
         results: The figures that came out.
+        kept: The SHA-256 of the files beside the result, by name, as the stage left them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -78,6 +79,7 @@ class Manifest(BaseModel):
     finished: str | None = None
     seconds: float = 0.0
     results: dict[str, Any] = {}
+    kept: dict[str, str] = {}
 
 
 def versions() -> dict[str, str | None]:

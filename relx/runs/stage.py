@@ -12,7 +12,7 @@ from typing import Any
 
 from relx import progress
 from relx.faults import Fault, InputError
-from relx.files import is_temporary, replace_folder, write_json, write_text
+from relx.files import file_digest, is_temporary, replace_folder, write_json, write_text
 from relx.recipe import Recipe
 from relx.recipe_file import recipe_yaml
 from relx.runs.aside import set_aside
@@ -172,7 +172,14 @@ class Stage:
         if best is not None:
             self._publish(best, beside)
         write_json(self.folder / FIGURES, {**results, "history": list(history)})
-        self._change(status="finished", finished=now(), device=dict(device), results=dict(results))
+        kept = {name: file_digest(self.folder / name) for name in beside}
+        self._change(
+            status="finished",
+            finished=now(),
+            device=dict(device),
+            results=dict(results),
+            kept=kept,
+        )
         _sweep(self.folder, Start.FINISHED)
 
     def _best(self, epoch: int) -> Path:

@@ -145,6 +145,9 @@ def _chosen(path: Path, names: Sequence[str], sheet: str | None) -> str:
         warn(f"{path} has {len(names)} sheets; the first, {names[0]}, is read, not {others}")
     if sheet is None or sheet in names:
         return names[0] if sheet is None else sheet
+    if len(names) == 1:  # the name is another workbook's; here there is no choice
+        warn(f"{path} has no sheet {sheet}; its only one, {names[0]}, is read")
+        return names[0]
     guess = nearest(sheet, names)
     what, allowed = "the workbook has no sheet of this name", f"one of {', '.join(names)}"
     step = f"did you mean {guess}?" if guess else "set data.sheet, or null for the first sheet"
