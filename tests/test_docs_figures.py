@@ -5,6 +5,7 @@ import re
 import sys
 
 import documents
+import numpy as np
 import pytest
 from documents import READMES, ROOT
 
@@ -73,6 +74,20 @@ def test_the_figures_of_the_gpu_are_those_of_the_bench():
         for task in ("predict", "train")
     )
     assert f"predicted {predict:.2f} times and trained {train:.2f} times as fast" in text
+
+
+def test_the_figures_of_all_of_klue_are_those_of_the_bench():
+    (chain, *_) = result("klue_full")["chains"]
+    train, text = chain["train"], " ".join(documents.text_of(PAGE).split())
+    curve = [f"{epoch['micro_f1']:.2f}" for epoch in train["curve"]]
+    assert f"took {train['minutes']:.0f} minutes of two cores" in text
+    assert f"micro-F1 {curve[0]}, {curve[1]} and {curve[2]}, AUPRC " in text
+    assert f"AUPRC {train['results']['auprc']:.2f} on the dev rows" in text
+    (said,) = [" ".join(c["said"]) for c in result("gpu_klue")["chains"] if "said" in c]
+    assert "dev micro-F1 72.11" in said and "dev micro-F1 76.55" in said
+    with np.load(ROOT / "bench/results" / chain["file"], allow_pickle=False) as kept:
+        assert kept["test_probabilities"].shape == (7765, 30)
+        assert np.abs(kept["test_probabilities"].astype(float).sum(axis=1) - 1).max() < 2e-2
 
 
 def test_the_differences_on_a_gpu_are_those_of_the_bench():
