@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -40,7 +41,12 @@ from parts import PARTS, Session, run_part  # noqa: E402
 
 def main() -> None:
     options = _options()
-    options.function(options)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        options.function(options)
+    except KeyboardInterrupt:
+        print("stopped; the same command begins the parts anew, and klue goes on", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def _options() -> argparse.Namespace:

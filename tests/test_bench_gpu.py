@@ -148,6 +148,28 @@ def test_a_process_out_of_time_is_ended(tmp_path, monkeypatch):
     assert first["state"] == "killed: out of time"
 
 
+def test_what_is_stopped_leaves_nothing_running(tmp_path, monkeypatch):
+    ending = f"Path({str(tmp_path / 'pid')!r}).write_text(str(__import__('os').getpid()))"
+    asked = session(tmp_path, WRITES + ending + "; time.sleep(600)")
+
+    def processes(session, seeds):
+        yield "program.py", "first.json", {"out": str(session.out / "first.json")}
+
+    def interrupt(process, timeout=None):
+        while not (tmp_path / "pid").exists():
+            time.sleep(0.05)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(parts.PARTS, "stub", parts.Part(1.0, processes))
+    monkeypatch.setattr(subprocess.Popen, "wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        parts.run_part(asked, "stub", time.time() + 60, 1)
+    assert not Path("/proc", (tmp_path / "pid").read_text(), "cmdline").exists()
+    found = json.loads((asked.out / "first.json").read_text())
+    assert (found["state"], found["rows"]) == ("stopped", [{"number": 1}])
+
+
 def test_a_file_is_never_seen_half_written(tmp_path):
     path = tmp_path / "part.json"
     found = record.Record(path, "stub", time.time() + 60)

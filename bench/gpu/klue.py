@@ -31,8 +31,12 @@ STOPPING = 20.0  # seconds that a stage gets to write its checkpoint
 Work = dict[str, Any]
 
 
+STOPPED = threading.Event()
+RUNNING: set[subprocess.Popen[bytes]] = set()
+
+
 class OutOfTimeError(Exception):
-    """The part's minutes were over before a chain was."""
+    """The part's minutes were over before a chain was, or it was stopped."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Chain:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, stop)
     work: Work = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     record = Record(Path(work["out"], "klue.json"), "klue", work["deadline"])
     recipe = write_recipe(work, Path(work["folder"]))
@@ -75,6 +80,13 @@ def main() -> None:
     with ThreadPoolExecutor(work["jobs"]) as pool:
         done = sum(pool.map(one, pairs))
     record.end("complete" if done == len(pairs) else f"{done} of {len(pairs)} chains complete")
+
+
+def stop(number: int, frame: object) -> None:
+    """Has the stages under way write their checkpoints and end, and begins no other."""
+    STOPPED.set()
+    for process in list(RUNNING):
+        process.send_signal(signal.SIGTERM)
 
 
 def write_recipe(work: Work, folder: Path) -> Path:
@@ -165,11 +177,14 @@ def stage_figures(run: Path, stage: str) -> dict[str, Any]:
 
 def command(words: list[str], record: Record, name: str) -> None:
     """Runs a command; when the minutes are over it is asked to stop, and then made to."""
+    if STOPPED.is_set():
+        raise OutOfTimeError
     log = record.path.with_name(f"klue_{name}.log")
     with log.open("a", encoding="utf-8") as stream:
         process = subprocess.Popen(
             words, stdout=stream, stderr=stream, start_new_session=True, env=environment()
         )
+        RUNNING.add(process)
         try:
             process.wait(max(0.0, record.seconds_left - STOPPING))
         except subprocess.TimeoutExpired:
@@ -177,6 +192,10 @@ def command(words: list[str], record: Record, name: str) -> None:
             time.sleep(0.1)
             _end(process)
             raise OutOfTimeError from None
+        finally:
+            RUNNING.discard(process)
+    if STOPPED.is_set():
+        raise OutOfTimeError
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, words[-1])
 

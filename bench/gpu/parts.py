@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import lzma
@@ -175,10 +176,22 @@ def _run(session: Session, program: str, path: Path, asked: Work) -> str:
         try:
             status = process.wait(max(1.0, asked["deadline"] + GRACE - time.time()))
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            _kill(process)
             return _note_end(path, log, "killed: out of time")
+        except BaseException:  # Ctrl-C: what goes on in the background would be measured later
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE)
+            _kill(process)
+            _note_end(path, log, "stopped")
+            raise
     return _note_end(path, log, f"failed with exit status {status}" if status else "")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _note_end(path: Path, log: Path, failure: str) -> str:

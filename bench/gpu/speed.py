@@ -33,6 +33,7 @@ Figures = dict[str, Any]
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     work: Work = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     record = Record(Path(work["out"]), "speed", work["deadline"])
     if work["tiny"]:
@@ -98,6 +99,8 @@ def answers(words: list[str], seconds: float, who: Figures, record: Record) -> I
                 yield json.loads(line.removeprefix("figures "))
     finally:
         timer.cancel()
+        if sys.exc_info()[0] is not None:  # this process is being stopped
+            os.killpg(process.pid, signal.SIGKILL)
     if status := process.wait():
         why = "out of time" if status == -signal.SIGKILL else f"exit status {status}"
         said = noise.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
