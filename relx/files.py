@@ -65,6 +65,7 @@ def disk_faults(path: Path) -> Iterator[None]:
         what |= {errno.EFBIG: "the file is larger than this system allows"}
         what |= {errno.ENAMETOOLONG: "this name is too long for the disk"}
         what |= dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a folder of this path is a file")
+        # As in a folder of the system's own, such as /proc.
         what |= {errno.ENOENT: "no file or folder can be made here"}
         if number not in what:
             raise

@@ -10,7 +10,16 @@ from safetensors import SafetensorError
 
 from relx import files
 from relx.faults import InputError
-from relx.files import digest, read_json, sweep, whole_file, whole_folder, write_json, write_text
+from relx.files import (
+    digest,
+    disk_faults,
+    read_json,
+    sweep,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_text,
+)
 
 
 def full_disk(*_: object) -> None:
@@ -181,3 +190,13 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
         os.utime(old, (0, 0))
     sweep(tmp_path / "page[1].html")
     assert set(tmp_path.iterdir()) == {young, *others}
+
+
+def test_a_place_of_the_systems_own_is_a_message():
+    if not Path("/proc/self").exists():
+        pytest.skip("needs /proc")
+    with (
+        pytest.raises(InputError, match="no file or folder can be made here"),
+        disk_faults(Path("/proc/x")),
+    ):
+        Path("/proc/x").mkdir(parents=True)

@@ -51,7 +51,7 @@ def test_the_base_page_stands_alone():
 def test_a_place_where_no_file_can_be_made_is_refused():
     if not Path("/proc/self").exists():
         pytest.skip("needs /proc")
-    with pytest.raises(InputError, match="no file can be made here"):
+    with pytest.raises(InputError, match="no file or folder can be made here"):
         page.require_place(Path("/proc/page.html"))
 
 
