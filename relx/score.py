@@ -284,5 +284,7 @@ def warn_of_collapse(found: Scores) -> None:
         found: The figures of the rows.
     """
     if found.collapsed:
-        (name,) = (name for name, figures in found.classes.items() if figures.predicted)
-        warn(f"every one of the {found.rows} rows was predicted to be {name}: a collapsed model")
+        warn(
+            f"every one of the {found.rows} rows was predicted to be {found.collapsed_to}: "
+            "a collapsed model"
+        )

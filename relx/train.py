@@ -25,6 +25,7 @@ from relx.runs.place import StagePlace, fold_stage
 from relx.runs.stage import Stage, open_stage
 from relx.scoring.one_of import Scores
 from relx.scoring.predictions import Predictions
+from relx.scoring.printed import percent
 from relx.training.dev_log import log_dev_rows
 from relx.training.log import RunLog
 
@@ -225,10 +226,11 @@ class _Epoch:
         self.probabilities = decision.probabilities(logits)
         result = decision.scores(self.targets, self.probabilities, self.dataset.labels)
         _report(state.epoch, result, self.dataset.labels)
-        if state.is_better([getattr(result, recipe.train.best_by), result.auprc]):
+        auprc = result.auprc or 0.0  # there is none where no dev row has a label
+        if state.is_better([getattr(result, recipe.train.best_by) or 0.0, auprc]):
             self.stage.keep_best(state.epoch, self._save)
         state.stopped = _has_patience_ended(state, recipe.train.patience)
-        return {"micro_f1": result.micro_f1, "auprc": result.auprc, "accuracy": result.accuracy}
+        return {"micro_f1": result.micro_f1, "auprc": auprc, "accuracy": result.accuracy}
 
     def describe(self, log: RunLog, epoch: int) -> None:
         """Logs the curves and the surest mistakes."""
@@ -248,7 +250,7 @@ class _Epoch:
 def _report(epoch: int, result: Scores, labels: LabelList) -> None:
     """Says an epoch's scores, and says it loudly when a single class was predicted."""
     progress.say(
-        f"epoch {epoch + 1}: dev micro-F1 {result.micro_f1:.2f}, AUPRC {result.auprc:.2f}, "
+        f"epoch {epoch + 1}: dev micro-F1 {result.micro_f1:.2f}, AUPRC {percent(result.auprc)}, "
         f"accuracy {result.accuracy:.2f}"
     )
     if result.collapsed:

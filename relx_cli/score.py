@@ -16,7 +16,7 @@ from relx_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from relx.scoring.one_of import Scores
+    from relx.scoring.decision import Scores
 
 
 @click.command(short_help="Score a run or a submission against labelled rows.")
@@ -52,27 +52,15 @@ def score(gold: Path, as_json: bool, per_class: bool, **given: Unpack[Predicted]
 
 
 def _print_tables(result: Scores, per_class: bool) -> None:
-    from relx_cli.tables import counted, print_table
+    from relx.scoring.printed import percent
+    from relx_cli.tables import print_table
 
-    names = ("micro-F1", "AUPRC", "accuracy", "precision", "recall")
-    figures = (result.micro_f1, result.auprc, result.accuracy, result.precision, result.recall)
-    totals = [(name, f"{value:.2f}") for name, value in zip(names, figures, strict=True)]
+    totals = [(name, percent(value)) for name, value in result.totals()]
     print_table(("score", "percent"), totals, right={"percent"})
     click.echo()
     if per_class:
-        headings = ("precision", "recall", "F1", "AUPRC", "gold", "predicted")
-        print_table(("class", *headings), _class_rows(result), right=headings)
+        headings, rows = result.table()
+        print_table(headings, rows, right=headings[1:])
         click.echo()
-    classes = counted(result.predicted_classes, "class", "classes")
-    click.echo(f"{counted(result.rows, 'row')}; {classes} predicted")
-    absent = len(result.classes) - result.gold_classes
-    if absent:
-        click.echo(f"{absent} classes have no gold rows: by definition each counts as 50 in AUPRC")
-
-
-def _class_rows(result: Scores) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for name, row in result.classes.items():
-        figures = (f"{value:.2f}" for value in (row.precision, row.recall, row.f1, row.auprc))
-        rows.append((name, *figures, str(row.support), str(row.predicted)))
-    return rows
+    for line in result.notes():
+        click.echo(line)
