@@ -125,4 +125,4 @@ def chosen_decision(decision: Decision, thresholds: Path | None, labels: LabelLi
     """
     if thresholds is None:
         return decision
-    return decision.with_cutoffs(Cutoffs.load(thresholds, labels.names))
+    return decision.with_thresholds(Cutoffs.load(thresholds, labels.names))

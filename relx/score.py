@@ -21,11 +21,11 @@ from relx.tasks.task import Task
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
-    from relx.scoring.decision import Decision, Scores
     from relx.engines.engine import EngineName
     from relx.predict import Run
     from relx.recipe import DataSection
     from relx.runs.find import FoundStage
+    from relx.scoring.decision import Decision, Scores
 
 IDS_SHOWN = 3
 USUAL_ANSWERS = AnswerOptions()
@@ -89,8 +89,7 @@ class ScoredRows:
         return self.decision.scores(self.gold, self.probabilities, self.labels, self.predicted)
 
 
-def submission_rows(
-    pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
+def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
     """Reads a submission and the labelled rows that it predicted.
 
     Args:
@@ -149,9 +148,9 @@ def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
     Raises:
         InputError: The gold file cannot be read or has unlabelled rows, or the run gives nan.
     """
+    task, data, decision = reader.task, reader.data, reader.decision
     if gold is not None and gold.resolve() == Path(data.train).resolve():
         warn("these are the rows the run was trained on; how it does on new rows they cannot show")
-    task, data, decision = reader.task, reader.data, reader.decision
     examples = run.dev_rows() if gold is None else _labelled_rows(gold, task, run.labels, data)
     file = gold or Path(data.dev or data.train)
     right = gold_of(examples, run.labels, file, decision)
@@ -311,5 +310,7 @@ def warn_of_collapse(found: Scores) -> None:
         found: The figures of the rows.
     """
     if found.collapsed:
-        (name,) = (name for name, figures in found.classes.items() if figures.predicted)
-        warn(f"every one of the {found.rows} rows was predicted to be {name}: a collapsed model")
+        warn(
+            f"every one of the {found.rows} rows was predicted to be {found.collapsed_to}: "
+            "a collapsed model"
+        )

@@ -18,13 +18,21 @@ from relx.engines.engine import predict_logits
 from relx.faults import Fault, InputError
 from relx.files import digest, whole_folder
 from relx.models.arrays import SpanArrays
-from relx.models.saved import DEV_FILE, HEAD_FILE, LABELS_FILE, MODEL_FOLDER, write_decision, write_model
+from relx.models.saved import (
+    DEV_FILE,
+    HEAD_FILE,
+    LABELS_FILE,
+    MODEL_FOLDER,
+    write_decision,
+    write_model,
+)
 from relx.recipe import EncoderSource, Recipe
 from relx.recipe_file import recipe_yaml
 from relx.runs.place import StagePlace, fold_stage
 from relx.runs.stage import Stage, open_stage
 from relx.scoring.decision import Scores
 from relx.scoring.predictions import Predictions
+from relx.scoring.printed import percent
 from relx.training.dev_log import log_dev_rows
 from relx.training.log import RunLog
 
@@ -120,6 +128,7 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     train, dev = _arrays(dataset, loaded, model, cache)
     feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
     decision, smoothing = dataset.task.decision, section.label_smoothing
+    assert train.targets is not None
     options = decision.loss_options(train.targets)
     compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options)
     epoch = _Epoch(dataset, origin, stage, device, model, loaded, dev)
@@ -232,7 +241,8 @@ class _Epoch:
         )
         result = self.decision.scores(self.targets, self.probabilities, dataset.labels)
         _report(state.epoch, result, dataset.labels)
-        if state.is_better([getattr(result, recipe.train.best_by), result.auprc or 0.0]):
+        auprc = result.auprc or 0.0  # there is none where no dev row has a label
+        if state.is_better([getattr(result, recipe.train.best_by) or 0.0, auprc]):
             self.stage.keep_best(state.epoch, self._save)
         state.stopped = _has_patience_ended(state, recipe.train.patience)
         return result.figures()
@@ -259,7 +269,7 @@ class _Epoch:
 def _report(epoch: int, result: Scores, labels: LabelList) -> None:
     """Says an epoch's scores, and says it loudly when a single class was predicted."""
     progress.say(
-        f"epoch {epoch + 1}: dev micro-F1 {result.micro_f1:.2f}, AUPRC {result.auprc:.2f}, "
+        f"epoch {epoch + 1}: dev micro-F1 {result.micro_f1:.2f}, AUPRC {percent(result.auprc)}, "
         f"accuracy {result.accuracy:.2f}"
     )
     if result.collapsed:

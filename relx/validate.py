@@ -14,8 +14,8 @@ from relx.data.reading import Reading
 from relx.data.repeats import repeated, shared
 from relx.data.row import Row, labels_of
 from relx.faults import Fault, InputError
-from relx.progress import say
 from relx.known_tasks import USUAL
+from relx.progress import say
 from relx.recipe import DataSection, Recipe
 from relx.tasks.task import Task, open_task, task_of
 from relx.window import TokenCounts, count_tokens, marked_tokenizer

@@ -56,9 +56,10 @@ def score(gold: Path, as_json: bool, per_class: bool, **given: Unpack[Predicted]
 
 
 def _print_tables(result: Scores, per_class: bool) -> None:
+    from relx.scoring.printed import percent
     from relx_cli.tables import print_table
 
-    totals = [(name, "-" if value is None else f"{value:.2f}") for name, value in result.totals()]
+    totals = [(name, percent(value)) for name, value in result.totals()]
     print_table(("score", "percent"), totals, right={"percent"})
     click.echo()
     if per_class:

@@ -52,7 +52,7 @@ class GivenSentence:
             for role, words in self.words.items()
         }
         row = run.task.row_of(self.sentence, mentions)
-        run.require_types({f"--{role}-type": self.types[role] for role in roles if role in mentions})
+        run.require_types({f"--{role}-type": self.types[role] for role in self.words})
         return row
 
 
@@ -67,9 +67,7 @@ def _options() -> dict[str, tuple[type | None, str]]:
     types = {
         f"{role}_type": (None, f"The {role}'s type, such as {_EXAMPLES[role]}.") for role in _TYPED
     }
-    indices = {
-        f"{role}_index": (int, f"The {role}'s first character, from 0.") for role in _ROLES
-    }
+    indices = {f"{role}_index": (int, f"The {role}'s first character, from 0.") for role in _ROLES}
     return {**words, **types, **indices}
 
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from relx.scoring.printed import counted as counted
+
 PLAIN_WIDTH = 10_000
 
 
@@ -40,14 +42,3 @@ def _plain_lines(table: Table) -> list[str]:
     with console.capture() as capture:
         console.print(table)
     return capture.get().splitlines()
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """Returns a count with its noun, such as `1 row` or `2 classes`.
-
-    Args:
-        count: How many.
-        one: The noun in the singular.
-        many: The plural, where it is not the singular and an s.
-    """
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

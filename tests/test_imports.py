@@ -40,6 +40,7 @@ NO_FRAMEWORK = [
 ]
 NOTHING_HEAVY = [
     "relx.scoring.one_of",
+    "relx.scoring.any_of",
     "relx.scoring.predictions",
     "relx.tasks.relation.answers",
     "relx.tasks.relation.task",

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn_metrics
 
 from relx.data.labels import KLUE, LabelList
+from relx.faults import InputError
 from relx.scoring.curves import class_auprc
-from relx.scoring.one_of import scores
+from relx.scoring.one_of import ONE_OF, scores
+from relx.scoring.thresholds import Cutoffs
 
 THREE = LabelList(("no_relation", "per:spouse", "나라:수도"), "no_relation")
 
@@ -68,6 +70,11 @@ def test_equal_to_scikit_learn(drawn):
     micro = sklearn_micro(gold, predicted, labels)
     assert found.auprc == pytest.approx(areas.mean(), abs=1e-9)
     assert [found.precision, found.recall, found.micro_f1] == pytest.approx(micro, abs=1e-9)
+    counted = [index for index, name in enumerate(labels.names) if name != labels.negative]
+    macro = sklearn_metrics.f1_score(
+        gold, predicted, labels=counted, average="macro", zero_division=0
+    )
+    assert found.macro_f1 == pytest.approx(100 * macro, abs=1e-9)
     assert found.accuracy == pytest.approx(100 * np.mean(gold == predicted), abs=1e-9)
     by_class = sklearn_metrics.precision_recall_fscore_support(
         gold, predicted, labels=range(len(labels)), zero_division=0
@@ -161,6 +168,36 @@ def test_json_has_the_figures_by_name():
     figures = {"precision", "recall", "f1", "auprc", "support", "predicted"}
     assert set(tree["classes"]["per:spouse"]) == figures
     assert json.loads(json.dumps(tree)) == tree
+
+
+def test_without_probabilities_there_is_no_auprc_and_all_else_is_the_same():
+    gold, predicted = np.array([0, 1, 2]), np.array([0, 1, 1])
+    found = ONE_OF.scores(gold, None, THREE, predicted)
+    known = ONE_OF.scores(gold, np.eye(3)[predicted], THREE)
+    assert found.auprc is None
+    assert {figures.auprc for figures in found.classes.values()} == {None}
+    for name in ("micro_f1", "macro_f1", "accuracy", "precision", "recall"):
+        assert getattr(found, name) == getattr(known, name)
+    assert dict(found.totals()) == dict(known.totals()) | {"AUPRC": None}
+    assert found.table()[1][0] == ("no_relation", "100.00", "100.00", "100.00", "-", "1", "1")
+    with pytest.raises(ValueError, match="neither"):
+        ONE_OF.scores(gold, None, THREE)
+
+
+def test_classes_as_cells():
+    cells = ONE_OF.cells(np.array([2, 0]), 3)
+    assert cells.dtype == bool
+    assert cells.tolist() == [[False, False, True], [True, False, False]]
+
+
+def test_there_is_nothing_to_search_and_cutoffs_are_refused():
+    gold, probabilities = np.array([1, 2]), np.array([[0.2, 0.5, 0.3], [0.5, 0.1, 0.4]])
+    assert ONE_OF.fitted(gold, probabilities, ["a", "b"], THREE) is ONE_OF
+    assert ONE_OF.inputs() == ONE_OF.loss_options(gold) == {}
+    assert ONE_OF.cutoffs is None
+    cutoffs = Cutoffs(values=(0.5,) * 3, labels=THREE.names, at_least_one=False, source="given")
+    with pytest.raises(InputError, match="cut-offs decide nothing"):
+        ONE_OF.with_thresholds(cutoffs)
 
 
 def test_scoring_imports_no_framework():

@@ -172,7 +172,7 @@ def _draw(
 def _write_area(axes: Axes, curve: ClassCurve, corner: tuple[float, float]) -> None:
     """Writes a curve's AUPRC where a curve of this height leaves room."""
     area = curve.figures.auprc
-    if not curve.figures.support:
+    if not curve.figures.support or area is None:
         return
     x, y = corner[0] + 0.06, corner[1] + SIDE * curve.share + 0.06
     if area < 50:

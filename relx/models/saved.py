@@ -106,7 +106,7 @@ def read_decision(folder: Path, decision: Decision, labels: LabelList) -> Decisi
     file = folder / THRESHOLDS_FILE
     if not file.is_file():
         raise InputError(Fault("a part of this run's model is gone", str(file)))
-    return decision.with_cutoffs(Cutoffs.load(file, labels.names))
+    return decision.with_thresholds(Cutoffs.load(file, labels.names))
 
 
 def model_files(folder: Path) -> list[Path]:

@@ -1,8 +1,12 @@
-"""What a task decides of each row: one label, or any number of them; and what its scores are."""
+"""What decides a row's labels, and what its scores are: the same whether one label or any number.
+
+The decisions are `one_of.OneOf` and `any_of.AnyOf`. Whatever is shared reads gold and chosen labels
+as cells, `(rows, labels)` bool: one-hot where exactly one label is true.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -13,27 +17,27 @@ if TYPE_CHECKING:
     from relx.data.row import Row
     from relx.scoring.thresholds import Cutoffs, Search
 
-Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
 
 
-class ClassFigures(Protocol):
-    """The figures of one label that every decision has, in percent."""
+class LabelFigures(Protocol):
+    """What is known of one label, whatever the decision; percentages are in percent."""
 
     @property
     def precision(self) -> float:
-        """0 where the label was never predicted."""
+        """The share of the rows given the label that have it; 0 where no row was given it."""
 
     @property
     def recall(self) -> float:
-        """0 where no gold row has the label."""
+        """The share of the rows that have the label that were given it; 0 where none has it."""
 
     @property
     def f1(self) -> float:
-        """F1."""
+        """The harmonic mean of both."""
 
     @property
     def auprc(self) -> float | None:
-        """None where there is none."""
+        """The area under the precision-recall curve; None where there is none."""
 
     @property
     def support(self) -> int:
@@ -41,11 +45,11 @@ class ClassFigures(Protocol):
 
     @property
     def predicted(self) -> int:
-        """How many rows were predicted to have it."""
+        """How many rows were given it."""
 
 
 class Scores(Protocol):
-    """What a set of predictions is worth, in percent."""
+    """What a set of predictions is worth; percentages are in percent."""
 
     @property
     def rows(self) -> int:
@@ -53,22 +57,30 @@ class Scores(Protocol):
 
     @property
     def micro_f1(self) -> float:
-        """Over all labels that count."""
+        """Over all labels but the negative one."""
 
     @property
     def macro_f1(self) -> float:
-        """The mean over the labels that count."""
+        """The mean of all labels but the negative one."""
 
     @property
     def auprc(self) -> float | None:
-        """The mean over the labels; None without probabilities."""
+        """The mean of the labels; None without probabilities."""
+
+    @property
+    def precision(self) -> float:
+        """Micro, over all labels but the negative one."""
+
+    @property
+    def recall(self) -> float:
+        """Micro, over all labels but the negative one."""
 
     @property
     def accuracy(self) -> float:
-        """The rows that are wholly right."""
+        """The share of rows that are right in all of their labels."""
 
     @property
-    def classes(self) -> Mapping[str, ClassFigures]:
+    def classes(self) -> Mapping[str, LabelFigures]:
         """The figures of each label, in label order."""
 
     @property
@@ -77,19 +89,23 @@ class Scores(Protocol):
 
     @property
     def collapsed(self) -> bool:
-        """Whether every row was given the same although the gold rows differ."""
+        """Whether every row was given the same labels although the gold rows differ in theirs."""
+
+    @property
+    def collapsed_to(self) -> str:
+        """What every row of a collapse was given, in words."""
 
     def figures(self) -> dict[str, float]:
-        """Returns the figures that an epoch is logged with."""
+        """Returns the figures that an epoch is logged with; 0 stands for one that there is not."""
 
-    def totals(self) -> Sequence[tuple[str, float | None]]:
-        """Returns the figures over all labels with their titles."""
+    def totals(self) -> list[tuple[str, float | None]]:
+        """Returns the figures of all labels together: title and percent, None where unknown."""
 
-    def table(self) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-        """Returns a table of the labels as it is printed: headings and rows."""
+    def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Returns headings and a row of texts a label, which is named in the first column."""
 
-    def notes(self) -> Sequence[str]:
-        """Returns what is said beneath the tables."""
+    def notes(self) -> list[str]:
+        """Returns what is to be said beneath the table, a line each."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the figures as `json.dumps` takes them."""
@@ -100,97 +116,103 @@ class Decision(Protocol):
 
     @property
     def loss(self) -> str:
-        """The loss, by its name in `relx.training.losses.LOSSES`."""
+        """The loss that trains for it, by its name in `relx.training.losses.LOSSES`."""
+
+    @property
+    def cutoffs(self) -> Cutoffs | None:
+        """The probability from which on each label is given; None where it has no such thing."""
 
     @property
     def takes_cutoffs(self) -> bool:
         """Whether labels are chosen by cut-offs."""
 
     @property
-    def cutoffs(self) -> Cutoffs | None:
-        """The cut-offs; None where there are none yet."""
-
-    @property
     def search(self) -> Search | None:
-        """How the cut-offs were found; None where they were given."""
-
-    def inputs(self) -> dict[str, Any]:
-        """Returns what of it decides what training computes, as JSON takes it."""
-
-    def loss_options(self, targets: Floats) -> dict[str, Any]:
-        """Returns the loss's keyword arguments.
-
-        Args:
-            targets: What `targets` gave for the training rows.
-        """
-
-    def targets(self, rows: Sequence[Row], labels: LabelList) -> npt.NDArray[Any]:
-        """Returns what is trained for: `(rows,)` int32, or `(rows, labels)` float32.
-
-        Args:
-            rows: Labelled rows.
-            labels: The label list.
-        """
-
-    def right(self, rows: Sequence[Row], labels: LabelList) -> npt.NDArray[Any]:
-        """Returns what is right as `scores` takes it: `(rows,)` int64, or `(rows, labels)` bool.
-
-        Args:
-            rows: Labelled rows.
-            labels: The label list.
-        """
-
-    def probabilities(self, logits: Floats) -> npt.NDArray[np.float64]:
-        """Computes probabilities from logits, both `(rows, labels)`."""
-
-    def fitted(
-        self, gold: npt.NDArray[Any], probabilities: Floats, sentences: Sequence[str], labels: LabelList
-    ) -> Decision:
-        """Returns the decision with the cut-offs that suit labelled rows, if they are searched for.
-
-        Args:
-            gold: What `targets` or `right` gave for the rows.
-            probabilities: `(rows, labels)`.
-            sentences: The rows' sentences, which a split never parts.
-            labels: The label list.
-        """
-
-    def with_cutoffs(self, cutoffs: Cutoffs) -> Decision:
-        """Returns the decision with other cut-offs.
-
-        Args:
-            cutoffs: The cut-offs.
-
-        Raises:
-            InputError: Nothing is cut.
-        """
+        """What was found when the cut-offs were searched; None where they were not."""
 
     def described(self) -> str:
         """Says by which cut-offs labels are chosen; empty where there are none."""
 
-    def choose(self, probabilities: Floats) -> npt.NDArray[Any]:
-        """Chooses labels: `(rows,)` int64, or `(rows, labels)` bool."""
+    def inputs(self) -> dict[str, Any]:
+        """Returns what of the decision decides what a training computes, for `json.dumps`."""
 
-    def cells(self, chosen: npt.NDArray[Any], count: int) -> npt.NDArray[np.bool_]:
-        """Returns which labels each row has, `(rows, labels)`.
+    def loss_options(self, targets: npt.NDArray[Any]) -> dict[str, Any]:
+        """Returns keyword arguments of the loss.
 
         Args:
-            chosen: What `choose`, `right` or `targets` gave.
-            count: The number of labels.
+            targets: What the rows to train on have, as `targets` gives it.
+
+        Raises:
+            InputError: The recipe's values do not fit the labels.
+        """
+
+    def targets(self, rows: Iterable[Row], labels: LabelList) -> npt.NDArray[Any]:
+        """Looks up what each row has: `(rows,)` int32, or `(rows, labels)` float32.
+
+        Raises:
+            InputError: A row's label is not in the list, or the recipe's values do not fit it.
+        """
+
+    def right(self, rows: Iterable[Row], labels: LabelList) -> npt.NDArray[Any]:
+        """Looks up what is right, as `choose` would give it: `(rows,)` int64, or cells.
+
+        Raises:
+            InputError: A row's label is not in the list.
+        """
+
+    def probabilities(self, logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+        """Computes probabilities from logits, both `(rows, labels)`."""
+
+    def fitted(
+        self,
+        gold: npt.NDArray[Any],
+        probabilities: npt.NDArray[np.floating[Any]],
+        sentences: Sequence[str],
+        labels: LabelList,
+    ) -> Decision:
+        """Returns the decision with what it chooses by searched on labelled rows.
+
+        Args:
+            gold: What the rows have, as `targets` gives it.
+            probabilities: `(rows, labels)`.
+            sentences: The rows' sentences, `(rows,)`: a search never tears one apart.
+            labels: The label list.
+        """
+
+    def with_thresholds(self, cutoffs: Cutoffs) -> Decision:
+        """Returns the decision with these cut-offs.
+
+        Raises:
+            InputError: It has none.
+        """
+
+    def choose(self, probabilities: npt.NDArray[np.floating[Any]]) -> npt.NDArray[Any]:
+        """Chooses labels: `(rows,)` int64, or `(rows, labels)` bool."""
+
+    def cells(self, values: npt.NDArray[Any], count: int) -> Bools:
+        """Returns what `targets` or `choose` gave as cells, `(rows, labels)`.
+
+        Args:
+            values: What they gave.
+            count: How many labels there are.
         """
 
     def scores(
         self,
         gold: npt.NDArray[Any],
-        probabilities: Floats | None,
+        probabilities: npt.NDArray[np.floating[Any]] | None,
         labels: LabelList,
         chosen: npt.NDArray[Any] | None = None,
     ) -> Scores:
         """Computes every figure.
 
         Args:
-            gold: What `targets` or `right` gave, at least one row.
-            probabilities: `(rows, labels)`; None where a file has none.
+            gold: What the rows have, as `targets` gives it; at least one row.
+            probabilities: `(rows, labels)`; None where nobody knows them, as with an answer file
+                that holds labels alone.
             labels: The label list.
-            chosen: What was predicted; by `choose` unless given.
+            chosen: What was chosen, as `choose` gives it; None to choose by the probabilities.
+
+        Raises:
+            ValueError: There is neither.
         """

@@ -96,7 +96,9 @@ class RelationTask:
         """Makes an example of one sentence; see `example_of`."""
         missing = [f"--{role}" for role in self.roles if role not in words]
         if missing:
-            raise InputError(Fault("a relation is between two entities", ", ".join(missing), "none"))
+            raise InputError(
+                Fault("a relation is between two entities", ", ".join(missing), "none")
+            )
         return example_of(sentence, words["subject"], words["object"])
 
     def as_written(
