@@ -18,6 +18,7 @@ from relx.data.token_cache import CHUNK, Content, cached, token_key
 from relx.data.token_rows import TokenRows, tokenize
 from relx.faults import Fault, InputError
 from relx.recipe import Recipe
+from relx.spans import Span
 from relx.tasks.task import Task, task_of
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
 Facts = dict[str, Any]
 # Of the token rows; to be raised whenever other ones are made of the same texts.
 TOKENS_FORMAT = "token rows 1"
+MISSING = Span(-1, -1)  # what stands for a span that a row does not have, in a digest of its text
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,8 @@ def _contents(texts: Callable[[], Iterable[MarkedText]]) -> Iterator[Content]:
     while chunk := list(itertools.islice(left, CHUNK)):
         numbers: list[int] = []
         for text in chunk:
-            spans = (*text.spans, *text.inserted, *text.separators)
+            known = (span or MISSING for span in text.spans)
+            spans = (*known, *text.inserted, *text.separators)
             numbers += [len(text.spans), len(text.inserted), len(text.separators)]
             numbers += [*text.starts, *itertools.chain.from_iterable(spans)]
             numbers += [text.other is not None, text.other_first]

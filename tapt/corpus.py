@@ -126,7 +126,8 @@ def corpus_of(
         text = CorpusText(row.sentence, row.spans)
         if markers:
             marked = task.marked(row, "")
-            text = CorpusText(marked.text, marked.spans, marked.inserted)
+            spans = tuple(span for span in marked.spans if span is not None)
+            text = CorpusText(marked.text, spans, marked.inserted)
         found.setdefault((text.text, text.inserted), []).extend(text.entities)
     return [
         CorpusText(text, _merged(entities), inserted)

@@ -213,7 +213,9 @@ def test_a_submission_on_a_full_disk_leaves_the_old_one(data, tmp_path, monkeypa
     ("arguments", "said"),
     [
         (["predict"], "--out"),
-        (["predict", "--sentence", "가람은 나루를 만났다."], "--subject"),
+        (["predict", "--sentence", "가람은 나루를 만났다."], "no runs here"),
+        (["predict", "--sentence", "가람", "--subject-type", "PER"], "--subject"),
+        (["predict", "--subject", "가람"], "--sentence"),
         (["score", "--gold", "nowhere.csv", "--pred", "nowhere.csv"], "nowhere.csv"),
         (["train"], "--recipe"),
         (["train", "--recipe", "nowhere.yaml"], "nowhere.yaml"),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from relx.answers import AnswerOptions
 from relx.faults import InputError
 from relx.files import read_json
 from relx.predict import Run, open_run
@@ -144,7 +145,7 @@ def test_a_submission_has_every_id_once_in_order_and_sums_to_one(finished, data,
 
 def test_the_rows_a_run_chose_its_epoch_by_are_found_again(finished, data):
     opened = Run(find_run(finished, "tiny", "train/fold-0"))
-    rows = run_rows(opened, None, opened.data)
+    rows = run_rows(opened, None, opened.reader(AnswerOptions()))
     assert [row.id for row in rows.examples] == [row["id"] for row in rows_of(data / "dev.csv")]
     manifest = read_json(finished / "tiny/train/fold-0/manifest.json")
     assert rows.scores().micro_f1 == pytest.approx(manifest["results"]["micro_f1"])
@@ -255,7 +256,7 @@ def test_a_single_sentence_gets_its_top_five(finished, capsys):
     options += ["--object", "새벽공방", "--object-type", "ORG"]
     assert run(["predict", *options]) == 0
     lines = capsys.readouterr().out.strip().splitlines()
-    assert lines[0].split() == ["relation", "percent"]
+    assert lines[0].split() == ["label", "percent"]
     assert len(lines) == 6
     percents = [float(line.split()[-1]) for line in lines[1:]]
     assert percents == sorted(percents, reverse=True)

@@ -9,6 +9,7 @@ from tensorboard.plugin_util import markdown_to_safe_html
 from tensorboard.util.tensor_util import make_ndarray
 
 from relx.data.labels import LabelList
+from relx.scoring.one_of import ONE_OF
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.rows import Example
@@ -26,6 +27,7 @@ def row(number, sentence="이순신은 조선의 장군이다.", subject=(0, 3),
 ROWS = [row(number) for number in range(20)]
 GOLD = np.arange(20) % 3
 ROLES = ("subject", "object")
+GOLD_CELLS = ONE_OF.cells(GOLD, 3)
 
 
 def probabilities(wrong):
@@ -37,8 +39,14 @@ def probabilities(wrong):
     return out
 
 
+def predicted(wrong):
+    """What is chosen and its probabilities."""
+    given = probabilities(wrong)
+    return ONE_OF.cells(ONE_OF.choose(given), 3), given
+
+
 def test_the_surest_mistakes_come_first_and_a_dozen_is_shown():
-    text = mistakes_text(ROWS, ROLES, LABELS, GOLD, probabilities(range(3, 19)))
+    text = mistakes_text(ROWS, ROLES, LABELS, GOLD_CELLS, *predicted(range(3, 19)))
     assert text.startswith("16 of 20 dev rows are mispredicted; the 12 surest. The subject is in ")
     ids = [line.split(" | ")[-1].rstrip(" |") for line in text.splitlines()[4:]]
     assert ids == [str(number) for number in range(18, 6, -1)]
@@ -47,8 +55,25 @@ def test_the_surest_mistakes_come_first_and_a_dozen_is_shown():
     assert "PER → PER" in first
 
 
+def test_missing_and_surplus_labels_are_mistakes_too():
+    gold = np.array([[1, 0, 0], [0, 1, 1], [0, 0, 0]], bool)
+    chosen = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]], bool)
+    given = np.array([[0.9, 0.1, 0.6], [0.1, 0.8, 0.05], [0.1, 0.1, 0.1]])
+    text = mistakes_text(ROWS[:3], ROLES, LABELS, gold, chosen, given)
+    assert text.startswith("2 of 3 dev rows")
+    first, second = text.splitlines()[4:]
+    assert "org:members, per:title | org:members | 95.0 %" in first  # sure that it is missing
+    assert "no&#95;relation | no&#95;relation, per:title | 60.0 %" in second
+
+
+def test_a_row_of_no_label_says_so():
+    gold, chosen = np.zeros((1, 3), bool), np.array([[0, 1, 0]], bool)
+    text = mistakes_text(ROWS[:1], ROLES, LABELS, gold, chosen, np.array([[0.1, 0.7, 0.2]]))
+    assert "| none | org:members | 70.0 %" in text
+
+
 def test_without_a_mistake_the_text_says_so():
-    assert "All 20 dev rows" in mistakes_text(ROWS, ROLES, LABELS, GOLD, probabilities([]))
+    assert "All 20 dev rows" in mistakes_text(ROWS, ROLES, LABELS, GOLD_CELLS, *predicted([]))
 
 
 @pytest.mark.parametrize(
@@ -71,9 +96,9 @@ def test_both_entities_are_marked_wherever_they_stand(sentence, subject, object_
 
 
 def test_there_is_a_curve_a_class_and_the_micro_one_leaves_out_the_negative(tmp_path):
-    given = probabilities([4, 5])
+    chosen, given = predicted([4, 5])
     with RunLog(tmp_path) as log:
-        log_dev_rows(log, 1, ROWS, ROLES, LABELS, GOLD, given)
+        log_dev_rows(log, 1, ROWS, ROLES, LABELS, GOLD_CELLS, chosen, given)
     events = EventAccumulator(str(tmp_path / "logs")).Reload()
     curves = {
         tag.removeprefix("precision-recall/"): make_ndarray(events.Tensors(tag)[0].tensor_proto)

@@ -200,7 +200,7 @@ def test_all_faults_come_at_once(write: Writer) -> None:
         ("tokens.max_length", "1e3"),
         ("data.train", "3"),
         ("data.train", "''"),
-        ("data.labels", "[a, b]"),
+        ("data.labels", "[a]"),
         ("data.folds", "1"),
         ("device.backend", "abacus"),
         ("markers.style", "[klue]"),

@@ -9,14 +9,17 @@ import pytest
 from click.testing import CliRunner
 
 import relx.predict
+from relx.answers import AnswerReader
 from relx.data.labels import LabelList
 from relx.faults import InputError
 from relx.recipe import DataSection, Recipe
 from relx.runs.find import FoundStage
 from relx.runs.place import StagePlace
-from relx.score import gold_classes, join_on_id, run_rows, submission_rows
+from relx.score import gold_of, join_on_id, run_rows, submission_rows
+from relx.scoring.one_of import ONE_OF
 from relx.tasks.relation.answers import read_submission, write_submission
 from relx.tasks.relation.rows import read_examples
+from relx.tasks.task import open_task
 from relx_cli.main import run
 from relx_cli.score import score
 
@@ -26,6 +29,7 @@ SENTENCE = "철수는 영희와 결혼했다."
 SUBJECT = {"word": "철수", "start_idx": 0, "end_idx": 1, "type": "PER"}
 OBJECT = {"word": "영희", "start_idx": 4, "end_idx": 5, "type": "PER"}
 DATA = DataSection()
+READER = AnswerReader(open_task("relation", DATA), DATA, LABELS, ONE_OF)
 
 
 def write_gold(path, ids, labels, sentence=SENTENCE):
@@ -71,6 +75,9 @@ class StubRun:
         self.data = DATA
         self.rows = np.asarray(rows, dtype=np.float32)
 
+    def reader(self, options):
+        return READER
+
     def kept_predictions(self, examples):
         return None
 
@@ -80,7 +87,7 @@ class StubRun:
 
 
 def test_rows_are_joined_on_id(gold, pred):
-    found = submission_rows(pred, gold, DATA, LABELS).scores()
+    found = submission_rows(pred, gold, READER).scores()
     # Positive: predicted a, c, d, right c and d; gold b, c, d.
     assert found.accuracy == 50
     assert found.micro_f1 == pytest.approx(200 / 3)
@@ -96,12 +103,12 @@ def test_the_order_of_a_submission_does_not_matter(tmp_path):
     order = random.Random(5).sample(range(40), 40)
     write_submission(tmp_path / "straight.csv", ids, rows, LABELS)
     write_submission(tmp_path / "mixed.csv", [ids[i] for i in order], rows[order], LABELS)
-    straight = submission_rows(tmp_path / "straight.csv", path, DATA, LABELS).scores()
-    assert straight == submission_rows(tmp_path / "mixed.csv", path, DATA, LABELS).scores()
+    straight = submission_rows(tmp_path / "straight.csv", path, READER).scores()
+    assert straight == submission_rows(tmp_path / "mixed.csv", path, READER).scores()
 
 
 def test_rows_carry_what_was_predicted_for_each(gold, pred):
-    rows = submission_rows(pred, gold, DATA, LABELS)
+    rows = submission_rows(pred, gold, READER)
     assert [example.id for example in rows.examples] == ["a", "b", "c", "d"]
     assert rows.gold.tolist() == [0, 1, 2, 1]
     assert rows.predicted.tolist() == [1, 0, 2, 1]
@@ -112,7 +119,7 @@ def test_rows_carry_what_was_predicted_for_each(gold, pred):
 def test_ids_that_do_not_match_are_refused(tmp_path, pred):
     path = write_gold(tmp_path / "other.csv", ["a", "b", "x"], [NAMES[0]] * 3)
     with pytest.raises(InputError) as caught:
-        submission_rows(pred, path, DATA, LABELS)
+        submission_rows(pred, path, READER)
     missing, extra = caught.value.faults
     assert missing.what == f"1 ids of {path} are missing here"
     assert missing.where == f"{pred}, column id"
@@ -142,20 +149,20 @@ def test_gold_rows_without_labels_are_refused(gold):
     examples = read_examples(gold, DATA, LABELS)
     examples[1] = replace(examples[1], label=None)
     with pytest.raises(InputError, match="1 of 4 rows have no label") as caught:
-        gold_classes(examples, LABELS, gold)
+        gold_of(examples, LABELS, gold, ONE_OF)
     assert caught.value.faults[0].received == "b"
 
 
 def test_the_competitions_test_file_is_no_gold_file(tmp_path, pred):
     path = write_gold(tmp_path / "test.csv", ["a", "b", "c", "d"], ["100"] * 4)
     with pytest.raises(InputError, match="4 of 4 rows have no label"):
-        submission_rows(pred, path, DATA, LABELS)
+        submission_rows(pred, path, READER)
 
 
 def test_a_label_that_overrules_its_probabilities_counts_and_is_mentioned(gold, pred, capsys):
     text = pred.read_text(encoding="utf-8").replace("b,no_relation", "b,per:spouse")
     pred.write_text(text, encoding="utf-8")
-    found = submission_rows(pred, gold, DATA, LABELS).scores()
+    found = submission_rows(pred, gold, READER).scores()
     assert found.accuracy == 75
     assert "in 1 rows pred_label is not the most probable class" in capsys.readouterr().err
 
@@ -166,17 +173,17 @@ def test_a_run_is_scored_as_its_submission_would_be(tmp_path, gold):
     path = tmp_path / "submission.csv"
     write_submission(path, ["a", "b", "c", "d"], rows, LABELS)
     expected = submission_rows(path, gold, DATA, LABELS).scores()
-    assert run_rows(StubRun(rows), gold, DATA).scores() == expected
+    assert run_rows(StubRun(rows), gold, READER).scores() == expected
 
 
 def test_a_run_that_gives_nan_is_refused(gold):
     with pytest.raises(InputError, match="nan"):
-        run_rows(StubRun(np.full((4, 3), np.nan)), gold, DATA)
+        run_rows(StubRun(np.full((4, 3), np.nan)), gold, READER)
 
 
 def test_rows_that_were_trained_on_are_warned_about(gold, capsys):
     data = DataSection(train=str(gold))
-    run_rows(StubRun(np.eye(3)[[0, 1, 2, 1]]), gold, data)
+    run_rows(StubRun(np.eye(3)[[0, 1, 2, 1]]), gold, replace(READER, data=data))
     assert "the run was trained on" in capsys.readouterr().err
 
 
@@ -196,7 +203,7 @@ def test_command_prints_tables_without_colour_into_a_pipe(gold, pred, label_file
 def test_command_prints_json_alone(gold, pred, label_file):
     arguments = ["--gold", str(gold), "--pred", str(pred), "--labels", label_file, "--json"]
     result = CliRunner().invoke(score, arguments)
-    expected = submission_rows(pred, gold, DATA, LABELS).scores().to_json()
+    expected = submission_rows(pred, gold, READER).scores().to_json()
     assert json.loads(result.stdout) == expected
 
 
@@ -206,7 +213,7 @@ def test_command_counts_every_class_where_none_is_negative(gold, pred, label_fil
     assert json.loads(result.stdout)["micro_f1"] == 50
     result = CliRunner().invoke(score, [*arguments, "--negative", "per:spouse"])
     labels = LabelList(NAMES, "per:spouse")
-    expected = submission_rows(pred, gold, DATA, labels).scores().micro_f1
+    expected = submission_rows(pred, gold, replace(READER, labels=labels)).scores().micro_f1
     assert json.loads(result.stdout)["micro_f1"] == expected
 
 

@@ -1,10 +1,12 @@
 import csv
+from pathlib import Path
 
 import pytest
 
+from relx.answers import AnswerOptions
 from relx.faults import InputError
 from relx.recipe import DataSection
-from relx.sides import is_submission, open_runs, read_sides, submissions_data
+from relx.sides import is_submission, open_runs, read_sides
 
 COLUMNS = ("id", "sentence", "subject_entity", "object_entity", "label", "source")
 SUBJECT = {"word": "이순신", "start_idx": 0, "end_idx": 2, "type": "PER"}
@@ -29,11 +31,13 @@ def test_a_submission_is_told_from_a_run_by_its_name_or_by_being_a_file(tmp_path
     assert not is_submission("bert") and not is_submission(str(tmp_path))
 
 
-def test_the_first_run_says_how_submissions_are_read_unless_an_option_does():
-    assert submissions_data(["bert", "a.csv"], None, None, None) is None
-    assert submissions_data(["b.csv", "a.csv"], None, None, None) == DataSection()
-    said = submissions_data(["bert", "a.csv"], None, "", "exclusive")
-    assert said == DataSection(negative=None, ends="exclusive")
+def test_an_option_says_how_submissions_are_read_and_else_their_task_does():
+    gold = Path("gold.csv")
+    assert not AnswerOptions(ends="exclusive").says_how
+    assert AnswerOptions().data(gold) == DataSection(train="gold.csv")
+    said = AnswerOptions(negative="", ends="exclusive")
+    assert said.says_how and said.data(None) == DataSection(negative=None, ends="exclusive")
+    assert AnswerOptions(task="target").data(gold).ends == "exclusive"
 
 
 def test_all_wrong_names_are_said_at_once(tmp_path):
@@ -53,7 +57,6 @@ def test_a_name_that_comes_again_is_numbered(tmp_path):
         submission(tmp_path / f"{name}.csv", label)
         for name, label in (("right", "per:title"), ("wrong", "no_relation"))
     )
-    data = DataSection(labels=str(labels))
-    sides = read_sides([right, wrong, right], gold, data, {}, None)
+    sides = read_sides([right, wrong, right], gold, AnswerOptions(labels=str(labels)), {})
     assert [side.name for side in sides] == [right, wrong, f"{right} (2)"]
     assert [side.predicted.tolist() for side in sides] == [[1, 1], [0, 0], [1, 1]]

@@ -19,18 +19,19 @@ class Pooling:
     Args:
         spans: How many spans a row has.
         reads: What is read of each span: the state of its `start`, which is its opening marker
-            (Soares et al. 2019, arXiv 1906.03158); the `mean` over its words; or nothing.
+            (Soares et al. 2019, arXiv 1906.03158); of its `ends`, which are its start and the last
+            token of its words; the `mean` over its words; or nothing.
         first: Whether the first token, such as `[CLS]`, is read before them.
     """
 
     spans: int
-    reads: Literal["start", "mean"] | None
+    reads: Literal["start", "ends", "mean"] | None
     first: bool = False
 
     @property
     def count(self) -> int:
         """How many places are read."""
-        return self.first + (self.spans if self.reads else 0)
+        return self.first + self.spans * {None: 0, "ends": 2}.get(self.reads, 1)
 
     @property
     def single(self) -> bool:
@@ -50,9 +51,13 @@ class Pooling:
         first = np.broadcast_to(np.array([[[0, 1]]], np.int32), (count, int(self.first), 2))
         if self.reads is None:
             return first
+        words = rows.places[:, :ends].reshape(count, self.spans, 2)
+        starts = rows.places[:, ends:].reshape(count, self.spans)
+        at_start = np.stack([starts, starts + 1], axis=2)
         if self.reads == "mean":
-            own = rows.places[:, :ends].reshape(count, self.spans, 2)
-        else:
-            starts = rows.places[:, ends:].reshape(count, self.spans)
-            own = np.stack([starts, starts + 1], axis=2)
-        return np.concatenate([first, own], axis=1)
+            return np.concatenate([first, words], axis=1)
+        if self.reads == "start":
+            return np.concatenate([first, at_start], axis=1)
+        at_end = np.stack([words[:, :, 1] - 1, words[:, :, 1]], axis=2)
+        both = np.stack([at_start, at_end], axis=2).reshape(count, 2 * self.spans, 2)
+        return np.concatenate([first, both], axis=1)

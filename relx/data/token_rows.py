@@ -28,9 +28,10 @@ class TokenRow:
     Args:
         token_ids: (length,) int32, with the special tokens.
         segment_ids: (length,) int32, as the tokenizer's template gives them.
-        spans: The tokens of each span's words, or of its mask.
+        spans: The tokens of each span's words, or of its mask; where a row has no such words, of
+            all its sentence that the window keeps.
         starts: The token of each span to pool: the first of its opening marker, or of its words
-            where there is no marker.
+            where there is no marker; of a whole sentence, the row's first, such as `[CLS]`.
     """
 
     token_ids: npt.NDArray[np.int32]
@@ -254,38 +255,56 @@ def row_of(
     ids: list[int] = []
     segments: list[int] = []
     moved = 0
+    if None in places.spans and not own:
+        return _nothing_left(text.text)
     for part in frame:
         if part.sequence == sequence_of_text:
             moved = len(ids) - window.start
         added = part.token_ids if part.sequence is None else sequences[part.sequence]
         ids += added
         segments += [part.segment] * len(added)
-    return _Row(ids, segments, places.moved(moved))
+    return _Row(ids, segments, places.moved(moved, window))
 
 
 class _Places(NamedTuple):
-    """Where the spans are among the text's tokens."""
+    """Where the spans are among tokens; before they are moved, a missing one is None."""
 
-    spans: tuple[Span, ...]
+    spans: tuple[Span | None, ...]
     starts: tuple[int, ...]
 
-    def moved(self, by: int) -> _Places:
-        spans = tuple(span.moved(by) for span in self.spans)
-        return _Places(spans, tuple(start + by for start in self.starts))
+    def moved(self, by: int, window: Span) -> _Places:
+        """Moves from a text's tokens to a row's; a missing span becomes what the window keeps."""
+        spans = tuple((span or window).moved(by) for span in self.spans)
+        pairs = zip(self.spans, self.starts, strict=True)
+        return _Places(spans, tuple(0 if span is None else start + by for span, start in pairs))
+
+    @property
+    def found(self) -> list[tuple[Span, int]]:
+        """The spans that are there, each with the token to pool."""
+        pairs = zip(self.spans, self.starts, strict=True)
+        return [(span, start) for span, start in pairs if span is not None]
+
+
+def _nothing_left(words: str) -> Fault:
+    return Fault(
+        "the tokenizer leaves nothing of the marked words",
+        received=shorten(words),
+        allowed="words of which at least one character becomes a token",
+        next_step="correct the row, or leave it out",
+        kind="words without tokens",
+    )
 
 
 def _places(text: MarkedText, tokens: TextTokens) -> _Places | Fault:
-    spans, starts = list[Span](), list[int]()
+    spans, starts = list[Span | None](), list[int]()
     for words, start in zip(text.spans, text.starts, strict=True):
+        if words is None:
+            spans.append(None)
+            starts.append(0)
+            continue
         found = _covering(tokens, words)
         if found is None:
-            return Fault(
-                "the tokenizer leaves nothing of the marked words",
-                received=shorten(words.of(text.text)),
-                allowed="words of which at least one character becomes a token",
-                next_step="correct the row, or leave it out",
-                kind="words without tokens",
-            )
+            return _nothing_left(words.of(text.text))
         spans.append(found)
         starts.append(min(found.start, bisect_right(tokens.ends, start)))
     return _Places(tuple(spans), tuple(starts))
@@ -318,8 +337,8 @@ def _window(tokens: TextTokens, places: _Places, room: int) -> Span | None:
 def _needed(tokens: TextTokens, places: _Places) -> Span:
     """From the first span's opening marker to the last one's closing marker."""
     markers = [i for i, inserted in enumerate(tokens.inserted) if inserted]
-    firsts = [*places.starts, *markers[:1]]
-    ends = [*(span.end for span in places.spans), *(i + 1 for i in markers[-1:])]
+    firsts = [*(start for _, start in places.found), *markers[:1]]
+    ends = [*(span.end for span, _ in places.found), *(i + 1 for i in markers[-1:])]
     return Span(min(firsts, default=0), max(ends, default=0))
 
 
@@ -341,4 +360,5 @@ def _named(fault: Fault, id: str) -> Fault:
 
 def pieces_of(text: MarkedText) -> Pieces:
     """Returns the segment that holds the sentence, with the pieces inserted into it."""
-    return Pieces(text.text, text.inserted, text.spans)
+    spans = tuple(span for span in text.spans if span is not None)
+    return Pieces(text.text, text.inserted, spans)
