@@ -118,8 +118,11 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     cache = token_folder(stage.place.runs_dir)
     train, dev = _arrays(dataset, loaded, model, cache)
     feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
-    loss = dataset.task.decision.loss
-    compile_for(device, model, section, feeder.steps, section.label_smoothing, loss)
+    decision = dataset.task.decision
+    assert train.targets is not None
+    options = decision.loss_options(train.targets)
+    smoothing = section.label_smoothing
+    compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options)
     epoch = _Epoch(dataset, origin, stage, device, model, loaded, dev)
     state = fit(
         model,

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -28,6 +29,7 @@ from relx.training.optimizer import make_optimizer
 
 Figures = dict[str, float]
 USUAL = CheckpointSection()
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ def compile_for(
     steps: int,
     label_smoothing: float = 0.0,
     loss: str = "cross_entropy",
+    loss_options: Mapping[str, Any] = NONE,
 ) -> None:
     """Compiles a model for a stage: AdamW and a loss, in XLA where the device says so.
 
@@ -82,8 +85,9 @@ def compile_for(
         model: The model.
         section: The stage's section of the recipe.
         steps: Steps an epoch.
-        label_smoothing: See `CrossEntropy`.
+        label_smoothing: See the losses.
         loss: The decision's loss, by its name in `LOSSES`.
+        loss_options: The loss's other arguments.
     """
     with device.scope():
         optimizer = make_optimizer(
@@ -95,7 +99,7 @@ def compile_for(
             steps=steps * section.epochs,
             accumulate=section.accumulate,
         )
-        computed = LOSSES[loss](label_smoothing)
+        computed = LOSSES[loss](label_smoothing, **loss_options)
         model.compile(optimizer, computed, jit_compile=device.compiles, auto_scale_loss=False)
 
 
