@@ -25,6 +25,7 @@ LAYERS = (
     (("relx.train", "relx.predict", "relx.validate"), "likewise"),
     (("relx.window",), "what a window cuts off"),
     (("relx.dataset",), "the rows of a recipe, read once"),
+    (("relx.answers",), "how answer files are read"),
     (("relx.engines",), "what predicts: Keras, OpenVINO"),
     (("relx.models", "relx.tasks"), "text to logits; rows to text, answers"),
     (("relx.training",), "one loop, checkpoints, logs"),
@@ -33,7 +34,7 @@ LAYERS = (
     (("relx.shipped",), "the recipes that ship"),
     (("relx.recipe_file",), "YAML, --set, messages"),
     (("relx.recipe",), "the schema"),
-    (("relx.template",), "text with {placeholders}"),
+    (("relx.known_tasks", "relx.template"), "the tasks by name; text with {placeholders}"),
     (
         ("relx.progress", "relx.files", "relx.spans", "relx.stopping", "relx.tensors"),
         "the ground",

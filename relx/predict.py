@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from relx import progress
+from relx.answers import AnswerOptions, AnswerReader, chosen_decision
 from relx.data.reading import require_good
 from relx.data.row import ROWS_FORMAT, Row, rows_digest
 from relx.dataset import read_dev_rows, token_rows
@@ -25,6 +26,7 @@ from relx.models.saved import (
     MODEL_FOLDER,
     load_model,
     model_files,
+    read_decision,
     read_label_list,
 )
 from relx.recipe import DataSection, Recipe
@@ -54,6 +56,7 @@ class Run:
         # Of rows to predict none may be left out.
         self.data: DataSection = self.recipe.data.model_copy(update={"skip_bad_rows": None})
         self.task: Task[Any] = task_of(self.recipe, self.data)
+        self.decision = read_decision(folder / MODEL_FOLDER, self.task.decision, self.labels)
         section = found.device(backend)
         if section.strategy == "multi_worker":  # one process predicts, however many have trained
             section = section.model_copy(update={"strategy": "auto"})
@@ -90,6 +93,21 @@ class Run:
         arrays = SpanArrays(tokens, self.task.pooling, tokenizer.pad_token_id, engine.segments)
         logits = engine.logits(arrays, batch_size or self.recipe.predict.batch_size)
         return self.task.decision.probabilities(logits)
+
+    def reader(self, options: AnswerOptions) -> AnswerReader:
+        """Returns how rows and answer files are read for the run.
+
+        Args:
+            options: What the command line says besides.
+
+        Raises:
+            InputError: The cut-offs cannot be read.
+        """
+        data = self.data.changed(ends=options.ends or self.data.ends)
+        decision = chosen_decision(self.decision, options.thresholds, self.labels)
+        return AnswerReader(
+            task_of(self.recipe, data), data, self.labels, decision, options.percent
+        )
 
     def dev_rows(self) -> list[Any]:
         """Reads the labelled rows that the run chose its epoch by, and never trained on.
@@ -200,10 +218,13 @@ def predict_file(
     runs_dir: Path,
     name: str | None,
     test: Path | None,
-    out: Path,
+    out: Path | None,
     batch_size: int | None = None,
     backend: str | None = None,
     engine: EngineName | None = None,
+    *,
+    probs: Path | None = None,
+    thresholds: Path | None = None,
 ) -> None:
     """Predicts the rows of a file and writes the answer file.
 
@@ -211,10 +232,12 @@ def predict_file(
         runs_dir: The folder of all runs.
         name: The run's name; None for the latest finished one.
         test: The rows; None for the test file of the run's recipe.
-        out: The file to write.
+        out: The answer file to write; None where probabilities alone are wanted.
         batch_size: Rows a batch; the recipe's `predict.batch_size` unless given.
         backend: What to compute with in place of the recipe's backend, or None.
         engine: The engine to use in place of the recipe's, or None.
+        probs: The file of probabilities to write; None without.
+        thresholds: A file of cut-offs; None for the run's own.
 
     Raises:
         InputError: The run, the rows or the place to write to cannot be used.
@@ -224,16 +247,33 @@ def predict_file(
         fault = Fault("the run's recipe names no test file", "data.test", next_step="name --test")
         raise InputError(fault)
     file = test or Path(run.data.test or "")
-    if out.exists() and file.exists() and out.samefile(file):
-        what = "the submission would replace the rows that are predicted"
-        raise InputError(Fault(what, "--out", str(out), next_step="name another file"))
+    _require_places({"--out": out, "--probs": probs}, file)
+    decision = chosen_decision(run.decision, thresholds, run.labels)
+    if out is not None and (how := decision.described()):
+        progress.say(how)
     progress.say(f"predicting the rows of {file}")
     rows = require_good(run.task.scan(file, None), None)
     began = time.monotonic()
     probabilities = run.predict(rows, batch_size)
     seconds = time.monotonic() - began
-    run.task.write(out, rows, probabilities, run.labels)
+    if probs is not None:
+        run.task.write_probabilities(probs, rows, probabilities, run.labels)
+    if out is not None:
+        run.task.write(out, rows, probabilities, run.labels, decision)
+    written = " and ".join(str(path) for path in (out, probs) if path is not None)
     progress.say(
         f"{len(rows):,} rows in {seconds:.1f} s, {len(rows) / seconds:.1f} sentences/s, "
-        f"loading included; written to {out}"
+        f"loading included; written to {written}"
     )
+
+
+def _require_places(places: Mapping[str, Path | None], rows: Path) -> None:
+    """Refuses to write over the rows that are predicted, or two things into one file."""
+    named = {option: path for option, path in places.items() if path is not None}
+    for option, path in named.items():
+        if path.exists() and rows.exists() and path.samefile(rows):
+            what = "the submission would replace the rows that are predicted"
+            raise InputError(Fault(what, option, str(path), next_step="name another file"))
+    if len({path.absolute() for path in named.values()}) < len(named):
+        what, received = "these are one file", str(next(iter(named.values())))
+        raise InputError(Fault(what, ", ".join(named), received, next_step="name two files"))

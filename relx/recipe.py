@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from relx.known_tasks import USUAL, with_usual
 from relx.template import check_query
 
 MarkerStyle = Literal[
@@ -27,8 +28,44 @@ MarkerStyle = Literal[
     "typed_entity_marker_korean",
     "klue",
 ]
-Pooling = Literal["entity_starts", "cls_entity_starts", "cls", "entity_means"]
+Pooling = Literal[
+    "entity_starts",
+    "cls_entity_starts",
+    "cls",
+    "entity_means",
+    "target_start",
+    "target_ends",
+    "cls_target_start",
+    "target_mean",
+]
 Path_ = Annotated[str, StringConstraints(min_length=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _word_or_list(value: object) -> str:
+    """Tells which form a value was meant to have, so that only this one is complained of."""
+    return "list" if isinstance(value, list) else "word"
+
+
+def _word_or_numbers(value: object) -> str:
+    return "word" if isinstance(value, str) else "mapping" if isinstance(value, dict) else "number"
+
+
+Labels = Annotated[
+    Annotated[Path_, Tag("word")] | Annotated[list[Path_], Field(min_length=2), Tag("list")],
+    Discriminator(_word_or_list),
+]
+PositiveWeights = Annotated[
+    Annotated[Literal["none", "balanced"], Tag("word")]
+    | Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2), Tag("list")],
+    Discriminator(_word_or_list),
+]
+Thresholds = Annotated[
+    Annotated[Literal["auto", "shared", "per_label", "joint"], Tag("word")]
+    | Annotated[Share, Tag("number")]
+    | Annotated[dict[str, Share], Field(min_length=2), Tag("mapping")],
+    Discriminator(_word_or_numbers),
+]
 
 
 class Section(BaseModel):
@@ -43,7 +80,7 @@ class DataSection(Section):
     train: Path_ = "data/train.csv"
     test: Path_ | None = None
     dev: Path_ | None = None
-    labels: Path_ = "klue"
+    labels: Labels = "klue"
     negative: str | None = "no_relation"
     ends: Literal["inclusive", "exclusive"] = "inclusive"
     encoding: Literal["auto", "utf-8", "cp949"] = "auto"
@@ -58,7 +95,7 @@ class DataSection(Section):
             raise ValueError("with skip_bad_rows, train, test and dev need different file names")
         return self
 
-    def changed(self, **values: str | None) -> DataSection:
+    def changed(self, **values: str | list[str] | None) -> DataSection:
         """Returns the section with other values, which are checked like those of a file.
 
         Args:
@@ -162,7 +199,7 @@ class TaptSection(Section):
 
 
 class TrainSection(Section):
-    """Stage 2: fine-tuning the relation model."""
+    """Stage 2: fine-tuning the classifier."""
 
     epochs: int = Field(5, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -176,8 +213,44 @@ class TrainSection(Section):
     dropout: float = Field(0.1, ge=0, lt=1)
     fold: int = Field(0, ge=0)
     start_from: Literal["auto", "tapt", "encoder"] = "auto"
-    best_by: Literal["micro_f1", "auprc"] = "micro_f1"
+    best_by: Literal["micro_f1", "macro_f1", "auprc", "accuracy"] = "micro_f1"
     patience: int | None = Field(None, ge=1)
+
+
+class AsymmetricSection(Section):
+    """The asymmetric loss (Ben-Baruch et al. 2020, https://arxiv.org/abs/2009.14119)."""
+
+    positive: float = Field(1.0, ge=0)
+    negative: float = Field(4.0, ge=0)
+    margin: float = Field(0.05, ge=0, lt=1)
+
+
+class DecideSection(Section):
+    """What a row's labels are, what is trained for, and how probabilities become labels."""
+
+    labels: Literal["one", "many"] = "one"
+    loss: Literal["binary_cross_entropy", "asymmetric"] = "binary_cross_entropy"
+    positive_weights: PositiveWeights = "none"
+    asymmetric: AsymmetricSection = AsymmetricSection()
+    thresholds: Thresholds = "auto"
+    measure: Literal["micro_f1", "macro_f1", "accuracy"] = "micro_f1"
+    at_least_one: bool = False
+
+    @model_validator(mode="after")
+    def _every_key_has_an_effect(self) -> DecideSection:
+        usual = type(self).model_construct()
+        if self.labels == "one":
+            given = [n for n in type(self).model_fields if getattr(self, n) != getattr(usual, n)]
+            if given:
+                raise ValueError(
+                    f"{', '.join(given)}: only with labels: many; of one label the most probable "
+                    "is chosen"
+                )
+        if self.loss != "asymmetric" and self.asymmetric != AsymmetricSection():
+            raise ValueError("asymmetric: only with loss: asymmetric")
+        if self.loss == "asymmetric" and self.positive_weights != "none":
+            raise ValueError("positive_weights: only with loss: binary_cross_entropy")
+        return self
 
 
 class PredictSection(Section):
@@ -209,7 +282,7 @@ class Recipe(Section):
     name: Annotated[
         str, StringConstraints(pattern=r"^[A-Za-z0-9가-힣][A-Za-z0-9가-힣._-]*$", max_length=60)
     ]
-    task: Path_ = "relation"
+    task: Path_ = USUAL
     seed: int = Field(42, ge=0, lt=2**32)
     data: DataSection = DataSection()
     encoder: EncoderSection
@@ -217,9 +290,15 @@ class Recipe(Section):
     tokens: TokensSection = TokensSection()
     tapt: TaptSection = TaptSection()
     train: TrainSection = TrainSection()
+    decide: DecideSection = DecideSection()
     predict: PredictSection = PredictSection()
     checkpoint: CheckpointSection = CheckpointSection()
     device: DeviceSection = DeviceSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_values_of_the_task(cls, tree: Any) -> Any:
+        return with_usual(tree) if isinstance(tree, dict) else tree
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Recipe:

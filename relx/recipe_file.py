@@ -151,10 +151,19 @@ def _apply_settings(tree: dict[str, Any], settings: Sequence[str]) -> Iterator[F
         branch[names[-1]] = value
 
 
+# The keys whose values have several forms; pydantic puts the form's tag after the key.
+_SEVERAL_FORMS = {
+    "encoder.from": ("name", "fresh"),
+    "data.labels": ("word", "list"),
+    "decide.positive_weights": ("word", "list"),
+    "decide.thresholds": ("word", "number", "mapping"),
+}
+
+
 def _key_of(detail: ErrorDetails) -> list[str]:
-    """Returns a finding's place as a user writes it, without the tags of `encoder.from`."""
+    """Returns a finding's place as a user writes it, without the tags of forms."""
     place = [str(part) for part in detail["loc"]]
-    if place[:2] == ["encoder", "from"] and place[2:3] in (["name"], ["fresh"]):
+    if place[2:3] and place[2] in _SEVERAL_FORMS.get(".".join(place[:2]), ()):
         del place[2]
     return place
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from relx.answers import AnswerOptions, AnswerReader, reader_without_run
 from relx.data.reading import require_good
 from relx.data.row import Row
 from relx.faults import Fault, InputError
 from relx.progress import say, warn
-from relx.scoring.one_of import ONE_OF, OneOf, Scores
+from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
-from relx.tasks.task import USUAL, Task, open_task, task_of
+from relx.tasks.task import Task
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from relx.predict import Run
     from relx.recipe import DataSection
     from relx.runs.find import FoundStage
+    from relx.scoring.decision import Decision, Scores
 
 IDS_SHOWN = 3
+USUAL_ANSWERS = AnswerOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,9 @@ class ScoredRows:
         gold_file: Where the labels are from, in words.
         examples: The rows.
         labels: The label list.
-        gold: The class of each row, `(rows,)`.
-        predicted: The class predicted for each row, `(rows,)`.
-        probabilities: `(rows, classes)` float64, the classes in label order.
+        gold: What is right, as the decision counts it: `(rows,)` int64 or `(rows, labels)` bool.
+        predicted: What was predicted, likewise.
+        probabilities: `(rows, labels)` float64, in label order; None of an answer file without.
         found: The run's `train/fold-K` stage; None of a submission.
         decision: How labels are chosen and scored.
         own_dev: Whether they are the rows that the run chose its epoch by.
@@ -49,29 +52,50 @@ class ScoredRows:
     gold_file: str
     examples: tuple[Any, ...]
     labels: LabelList
-    gold: npt.NDArray[np.int64]
-    predicted: npt.NDArray[np.int64]
-    probabilities: npt.NDArray[np.float64]
+    gold: npt.NDArray[Any]
+    predicted: npt.NDArray[Any]
+    probabilities: npt.NDArray[np.float64] | None
     found: FoundStage | None = None
-    decision: OneOf = ONE_OF
+    decision: Decision = ONE_OF
     own_dev: bool = False
+
+    @property
+    def gold_cells(self) -> npt.NDArray[np.bool_]:
+        """Which labels are right, `(rows, labels)`."""
+        return self.decision.cells(self.gold, len(self.labels))
+
+    @property
+    def predicted_cells(self) -> npt.NDArray[np.bool_]:
+        """Which labels were predicted, `(rows, labels)`."""
+        return self.decision.cells(self.predicted, len(self.labels))
+
+    def require_probabilities(self, what_for: str) -> npt.NDArray[np.float64]:
+        """Returns the probabilities.
+
+        Args:
+            what_for: What needs them, in words.
+
+        Raises:
+            InputError: There are none.
+        """
+        if self.probabilities is None:
+            what = f"this file holds labels and no probabilities, which {what_for} needs"
+            step = "name the file that relx predict --probs wrote"
+            raise InputError(Fault(what, self.name, next_step=step))
+        return self.probabilities
 
     def scores(self) -> Scores:
         """Returns the figures; F1 goes by `predicted`, AUPRC by `probabilities`."""
         return self.decision.scores(self.gold, self.probabilities, self.labels, self.predicted)
 
 
-def submission_rows(
-    pred: Path, gold: Path, data: DataSection, labels: LabelList, task_name: str = USUAL
-) -> ScoredRows:
+def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
     """Reads a submission and the labelled rows that it predicted.
 
     Args:
         pred: The submission; its rows may be in any order.
         gold: A file of labelled rows with the same ids.
-        data: How the gold file is read.
-        labels: The label list, in the order of the submission's probs.
-        task_name: The task of both files.
+        reader: How both are read.
 
     Returns:
         The rows, in the gold file's order.
@@ -79,26 +103,35 @@ def submission_rows(
     Raises:
         InputError: Either file cannot be read, or their ids are not the same.
     """
-    task = open_task(task_name, data)
-    submission = task.read(pred, labels)
-    examples = _labelled_rows(gold, task, labels, data)
-    classes = gold_classes(examples, labels, gold)
+    task, labels, decision = reader.task, reader.labels, reader.decision
+    submission = task.read(pred, labels, percent=reader.percent)
+    examples = _labelled_rows(gold, task, labels, reader.data)
+    right = gold_of(examples, labels, gold, decision)
     rows = join_on_id(submission, examples, pred, gold)
     if submission.overruled:
         say(f"note: in {submission.overruled} rows pred_label is not the most probable class")
+    found = submission.probabilities
+    probabilities = None if found is None else found[rows]
+    if submission.predicted is not None:
+        predicted = submission.predicted[rows]
+    else:
+        assert probabilities is not None  # a file has labels, or probabilities, or both
+        predicted = decision.choose(probabilities)
+        if how := decision.described():
+            say(f"{pred} holds probabilities alone; {how}")
     return ScoredRows(
         name=pred.name,
         gold_file=str(gold),
         examples=tuple(examples),
         labels=labels,
-        gold=classes,
-        predicted=submission.predicted[rows],
-        probabilities=submission.probabilities[rows],
-        decision=task.decision,
+        gold=right,
+        predicted=predicted,
+        probabilities=probabilities,
+        decision=decision,
     )
 
 
-def run_rows(run: Run, gold: Path | None, data: DataSection) -> ScoredRows:
+def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
     """Predicts labelled rows with a run, as its submission would.
 
     The run's own dev rows have their probabilities already, unless a device or an engine was asked
@@ -107,7 +140,7 @@ def run_rows(run: Run, gold: Path | None, data: DataSection) -> ScoredRows:
     Args:
         run: A finished run.
         gold: A file of labelled rows; None for the rows that the run chose its epoch by.
-        data: How the gold file is read.
+        reader: How the gold file is read, and labels are chosen.
 
     Returns:
         The rows, in the gold file's order.
@@ -115,12 +148,12 @@ def run_rows(run: Run, gold: Path | None, data: DataSection) -> ScoredRows:
     Raises:
         InputError: The gold file cannot be read or has unlabelled rows, or the run gives nan.
     """
+    task, data, decision = reader.task, reader.data, reader.decision
     if gold is not None and gold.resolve() == Path(data.train).resolve():
         warn("these are the rows the run was trained on; how it does on new rows they cannot show")
-    task = task_of(run.recipe, data)
     examples = run.dev_rows() if gold is None else _labelled_rows(gold, task, run.labels, data)
     file = gold or Path(data.dev or data.train)
-    classes = gold_classes(examples, run.labels, file)
+    right = gold_of(examples, run.labels, file, decision)
     kept = run.kept_predictions(examples)
     computed = run.predict(examples) if kept is None else kept
     probabilities = task.as_written(computed, [row.id for row in examples])
@@ -129,11 +162,11 @@ def run_rows(run: Run, gold: Path | None, data: DataSection) -> ScoredRows:
         gold_file=str(gold or data.dev or f"a fold of {data.train}"),
         examples=tuple(examples),
         labels=run.labels,
-        gold=classes,
-        predicted=task.decision.choose(probabilities),
+        gold=right,
+        predicted=decision.choose(probabilities),
         probabilities=probabilities,
         found=run.found,
-        decision=task.decision,
+        decision=decision,
         own_dev=gold is None or kept is not None,
     )
 
@@ -142,16 +175,19 @@ def _labelled_rows(gold: Path, task: Task[Any], labels: LabelList, data: DataSec
     return require_good(task.scan(gold, labels), data.skip_bad_rows)
 
 
-def gold_classes(examples: Sequence[Row], labels: LabelList, gold: Path) -> npt.NDArray[np.int64]:
-    """Looks up the class of each gold row.
+def gold_of(
+    examples: Sequence[Row], labels: LabelList, gold: Path, decision: Decision
+) -> npt.NDArray[Any]:
+    """Looks up what is right in each gold row.
 
     Args:
         examples: The gold rows.
         labels: The label list.
         gold: Their file, for messages.
+        decision: How labels are counted.
 
     Returns:
-        The classes, `(rows,)`.
+        The classes, `(rows,)` int64, or which labels are true, `(rows, labels)` bool.
 
     Raises:
         InputError: Some rows have no label.
@@ -162,7 +198,7 @@ def gold_classes(examples: Sequence[Row], labels: LabelList, gold: Path) -> npt.
         allowed = "a file in which every row has its label; 100 means none"
         step = "name a labelled file with --gold, such as the dev file, not the competition's test"
         raise InputError(Fault(what, str(gold), _some(unlabelled), allowed, step, "unlabelled"))
-    return np.array([labels.index(str(example.gold)) for example in examples], dtype=np.int64)
+    return decision.right(examples, labels)
 
 
 def join_on_id(
@@ -182,6 +218,8 @@ def join_on_id(
     Raises:
         InputError: An id is in one file alone, or twice in the gold file.
     """
+    if submission.ids is None:
+        return _join_in_order(submission, examples, pred, gold)
     row_of = {id_: row for row, id_ in enumerate(submission.ids)}
     gold_ids = dict.fromkeys(example.id for example in examples)
     missing = [id_ for id_ in gold_ids if id_ not in row_of]
@@ -193,6 +231,18 @@ def join_on_id(
     if faults:
         raise InputError(*faults)
     return np.array([row_of[example.id] for example in examples], dtype=np.int64)
+
+
+def _join_in_order(
+    submission: Submission, examples: Sequence[Row], pred: Path, gold: Path
+) -> npt.NDArray[np.int64]:
+    """Takes the rows as they come where the submission has no ids."""
+    if len(submission) != len(examples):
+        what = "this file has no ids, and not as many rows as the labelled file"
+        received, allowed = f"{len(submission)} rows", f"the {len(examples)} rows of {gold}"
+        raise InputError(Fault(what, str(pred), received, allowed, kind="other rows"))
+    say(f"{pred} has no ids: its rows are taken in the order of {gold}")
+    return np.arange(len(examples), dtype=np.int64)
 
 
 def _id_faults(ids: Sequence[str], absent_from: Path, present_in: Path) -> list[Fault]:
@@ -218,9 +268,7 @@ def predicted_rows(
     runs_dir: Path,
     pred: Path | None = None,
     run_name: str | None = None,
-    labels: str | None = None,
-    negative: str | None = None,
-    ends: str | None = None,
+    answers: AnswerOptions = USUAL_ANSWERS,
     backend: str | None = None,
     engine: EngineName | None = None,
 ) -> ScoredRows:
@@ -231,10 +279,7 @@ def predicted_rows(
         runs_dir: The folder of all runs.
         pred: The submission; None to predict with the run.
         run_name: The run's name; None for the latest finished one, where there is no submission.
-        labels: Of a submission without a run: `klue` or a label file; None for `klue`.
-        negative: Likewise: the label that micro-F1 leaves out, "" for none; None for no_relation.
-        ends: Whether an entity's end index is its last character: inclusive or exclusive; None
-            leaves it to the run, or takes inclusive.
+        answers: How the submission and the rows are read.
         backend: What the run computes with; None leaves it to the run.
         engine: What predicts; None leaves it to the run.
 
@@ -246,35 +291,16 @@ def predicted_rows(
         InputError: A file or the run cannot be used.
     """
     if pred is not None and gold is not None and run_name is None:
-        from relx.data.labels import read_labels
-
-        section = submission_data(labels, negative, ends)
-        return submission_rows(pred, gold, section, read_labels(section))
+        return submission_rows(pred, gold, reader_without_run(answers, gold))
     from relx.predict import open_run
 
     run = open_run(runs_dir, run_name, backend, engine)
-    data = run.data.changed(ends=ends or run.data.ends)
+    reader = run.reader(answers)
+    if how := reader.decision.described():
+        say(how)
     if pred is None or gold is None:
-        return run_rows(run, gold, data)
-    rows = submission_rows(pred, gold, data, run.labels, run.recipe.task)
-    return replace(rows, found=run.found)
-
-
-def submission_data(labels: str | None, negative: str | None, ends: str | None) -> DataSection:
-    """Returns how the rows of a submission are read where no run says it.
-
-    Args:
-        labels: `klue` or a label file; None for `klue`.
-        negative: The label that micro-F1 leaves out, "" for none; None for no_relation.
-        ends: inclusive or exclusive; None for inclusive.
-    """
-    from relx.recipe import DataSection
-
-    return DataSection().changed(
-        labels=labels or "klue",
-        negative="no_relation" if negative is None else negative or None,
-        ends=ends or "inclusive",
-    )
+        return run_rows(run, gold, reader)
+    return replace(submission_rows(pred, gold, reader), found=run.found)
 
 
 def warn_of_collapse(found: Scores) -> None:

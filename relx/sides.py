@@ -7,15 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relx.answers import AnswerOptions, reader_without_run
 from relx.compare import require_same_dev_rows, require_same_labels
-from relx.data.labels import read_labels
 from relx.faults import Fault, InputError
 from relx.predict import Run
 from relx.progress import say
-from relx.recipe import DataSection
 from relx.runs.find import FoundStage, find_run
-from relx.score import ScoredRows, run_rows, submission_data, submission_rows
-from relx.tasks.task import USUAL
+from relx.score import ScoredRows, run_rows, submission_rows
 
 if TYPE_CHECKING:
     from relx.engines.engine import EngineName
@@ -30,26 +28,6 @@ def is_submission(name: str) -> bool:
         name: The name of a side.
     """
     return name.lower().endswith(SUBMISSIONS) or Path(name).is_file()
-
-
-def submissions_data(
-    names: Sequence[str], labels: str | None, negative: str | None, ends: str | None
-) -> DataSection | None:
-    """Returns how submissions are read.
-
-    Args:
-        names: The names of runs and submissions.
-        labels: `klue` or a label file; None where it was not given.
-        negative: The label that micro-F1 leaves out, "" for none; None where it was not given.
-        ends: inclusive or exclusive; None where it was not given.
-
-    Returns:
-        The section; None where the first run says it.
-    """
-    said = labels is not None or negative is not None
-    if not said and not all(is_submission(name) for name in names):
-        return None
-    return submission_data(labels, negative, ends)
 
 
 def open_runs(
@@ -107,18 +85,17 @@ def _common_backend(found: Iterable[FoundStage]) -> str | None:
 def read_sides(
     names: Sequence[str],
     gold: Path | None,
-    submissions: DataSection | None,
+    answers: AnswerOptions,
     runs: Mapping[str, Run],
-    ends: str | None,
 ) -> list[ScoredRows]:
     """Reads the submissions, then predicts with the runs: a fault in a file costs no minutes.
 
     Args:
         names: The names of runs and submissions.
         gold: The labelled rows; None for those that all the runs chose their epochs by.
-        submissions: How submissions are read; None as the first run reads its rows.
+        answers: How submissions are read, where it says how or where there is no run; else they are
+            read as the first run's.
         runs: What `open_runs` returned.
-        ends: Whether an entity's end index is its last character; None leaves it to each run.
 
     Returns:
         The rows of each name in its order, under this name; one that comes again is numbered.
@@ -126,20 +103,21 @@ def read_sides(
     Raises:
         InputError: The label lists differ, or a file or a run cannot be used.
     """
-    data = {name: run.data.changed(ends=ends or run.data.ends) for name, run in runs.items()}
-    labels = {name: run.labels for name, run in runs.items()}
-    first = next(iter(runs), "")
-    section, task = submissions or data[first], runs[first].recipe.task if runs else USUAL
-    of_submissions = read_labels(submissions) if submissions else labels[first]
-    require_same_labels({name: labels.get(name, of_submissions) for name in names})
+    readers = {name: run.reader(answers) for name, run in runs.items()}
+    if gold is not None and (answers.says_how or not runs):
+        of_submissions = reader_without_run(answers, gold)
+    else:
+        of_submissions = next(iter(readers.values()))
+    of_side = {name: readers.get(name, of_submissions) for name in names}
+    require_same_labels({name: reader.labels for name, reader in of_side.items()})
     found: dict[str, ScoredRows] = {}
     for name in sorted(dict.fromkeys(names), key=lambda name: name in runs):
         if name in runs:
             say(f"predicting with {runs[name].folder}")
-            found[name] = run_rows(runs[name], gold, data[name])
+            found[name] = run_rows(runs[name], gold, of_side[name])
         else:
             assert gold is not None  # `open_runs` refuses a submission without gold rows
-            found[name] = submission_rows(Path(name), gold, section, of_submissions, task)
+            found[name] = submission_rows(Path(name), gold, of_submissions)
     titles = zip(names, _numbered(names), strict=True)
     return [replace(found[name], name=title) for name, title in titles]
 

@@ -18,12 +18,19 @@ from relx.engines.engine import predict_logits
 from relx.faults import Fault, InputError
 from relx.files import digest, whole_folder
 from relx.models.arrays import SpanArrays
-from relx.models.saved import DEV_FILE, HEAD_FILE, LABELS_FILE, MODEL_FOLDER, write_model
+from relx.models.saved import (
+    DEV_FILE,
+    HEAD_FILE,
+    LABELS_FILE,
+    MODEL_FOLDER,
+    write_decision,
+    write_model,
+)
 from relx.recipe import EncoderSource, Recipe
 from relx.recipe_file import recipe_yaml
 from relx.runs.place import StagePlace, fold_stage
 from relx.runs.stage import Stage, open_stage
-from relx.scoring.one_of import Scores
+from relx.scoring.decision import Scores
 from relx.scoring.predictions import Predictions
 from relx.scoring.printed import percent
 from relx.training.dev_log import log_dev_rows
@@ -101,6 +108,8 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
     if not isinstance(recipe.encoder.source, str):
         inputs["sentences"] = digest(dataset.sentences)
     inputs["labels"] = {"names": list(labels.names), "negative": labels.negative}
+    if decide := dataset.task.decision.inputs():
+        inputs["decide"] = decide
     files = {role: dataset.files[role] for role in ("train", "dev")}
     return inputs | {
         "data": {role: facts["digest"] for role, facts in files.items()},
@@ -118,10 +127,9 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     cache = token_folder(stage.place.runs_dir)
     train, dev = _arrays(dataset, loaded, model, cache)
     feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
-    decision = dataset.task.decision
+    decision, smoothing = dataset.task.decision, section.label_smoothing
     assert train.targets is not None
     options = decision.loss_options(train.targets)
-    smoothing = section.label_smoothing
     compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options)
     epoch = _Epoch(dataset, origin, stage, device, model, loaded, dev)
     state = fit(
@@ -221,24 +229,31 @@ class _Epoch:
         assert dev.targets is not None
         self.targets = dev.targets
         self.probabilities = np.empty((0, len(dataset.labels)))  # the last epoch's
+        self.decision = dataset.task.decision  # as it was fitted to them
 
     def after(self, state: FitState) -> dict[str, float]:
         """Predicts the dev rows, keeps the model if it is the best so far, and returns figures."""
-        recipe, decision = self.dataset.recipe, self.dataset.task.decision
+        dataset, recipe = self.dataset, self.dataset.recipe
         logits = predict_logits(self.model, self.device, self.dev, recipe.predict.batch_size)
-        self.probabilities = decision.probabilities(logits)
-        result = decision.scores(self.targets, self.probabilities, self.dataset.labels)
-        _report(state.epoch, result, self.dataset.labels)
+        self.probabilities = dataset.task.decision.probabilities(logits)
+        self.decision = dataset.task.decision.fitted(
+            self.targets, self.probabilities, [row.sentence for row in dataset.dev], dataset.labels
+        )
+        result = self.decision.scores(self.targets, self.probabilities, dataset.labels)
+        _report(state.epoch, result, dataset.labels)
         auprc = result.auprc or 0.0  # there is none where no dev row has a label
         if state.is_better([getattr(result, recipe.train.best_by) or 0.0, auprc]):
             self.stage.keep_best(state.epoch, self._save)
         state.stopped = _has_patience_ended(state, recipe.train.patience)
-        return {"micro_f1": result.micro_f1, "auprc": auprc, "accuracy": result.accuracy}
+        return result.figures()
 
     def describe(self, log: RunLog, epoch: int) -> None:
         """Logs the curves and the surest mistakes."""
         rows, roles, labels = self.dataset.dev, self.dataset.task.roles, self.dataset.labels
-        log_dev_rows(log, epoch, rows, roles, labels, self.targets, self.probabilities)
+        count, probabilities = len(labels), self.probabilities
+        gold = self.decision.cells(self.targets, count)
+        chosen = self.decision.cells(self.decision.choose(probabilities), count)
+        log_dev_rows(log, epoch, rows, roles, labels, gold, chosen, probabilities)
 
     def _save(self, folder: Path) -> None:
         """Writes the model and its dev probabilities, both or neither."""
@@ -247,6 +262,7 @@ class _Epoch:
         with whole_folder(folder) as beside:
             card = _card(dataset, self.origin)
             write_model(beside, self.model, self.loaded, dataset.labels, card)
+            write_decision(beside, self.decision)
             found.save(beside / DEV_FILE)
 
 
@@ -283,7 +299,8 @@ def _card(dataset: Dataset[Any], origin: Origin) -> str:
 def _results(state: FitState) -> dict[str, Any]:
     assert state.best is not None
     best = state.history[state.best]
-    results = {name: best[name] for name in ("micro_f1", "auprc", "accuracy")}
+    names = ("micro_f1", "macro_f1", "auprc", "accuracy")
+    results = {name: best[name] for name in names if name in best}
     return results | {"best_epoch": state.best + 1, "epochs": len(state.history)}
 
 

@@ -12,11 +12,12 @@ from relx.data.bad_rows import BadRow
 from relx.data.labels import LabelList
 from relx.data.reading import Reading
 from relx.data.repeats import repeated, shared
-from relx.data.row import Row
+from relx.data.row import Row, labels_of
 from relx.faults import Fault, InputError
+from relx.known_tasks import USUAL
 from relx.progress import say
 from relx.recipe import DataSection, Recipe
-from relx.tasks.task import USUAL, Task, open_task, task_of
+from relx.tasks.task import Task, open_task, task_of
 from relx.window import TokenCounts, count_tokens, marked_tokenizer
 
 SHOWN_PLACES = 5
@@ -121,38 +122,41 @@ def validate(recipe: Recipe) -> Report:
     }
     found = {role: reading for role, reading in readings.items() if reading is not None}
     for reading in found.values():
-        report.findings += _repeats(reading)
+        report.findings += [*_repeats(reading, task.asked), *_rows_of_no_label(reading)]
     if labels and "train" in found:
         report.findings += _absent_labels(labels, found["train"])
     for one, other in (("train", "test"), ("train", "dev"), ("dev", "test")):
         if one in found and other in found:
-            report.findings += _shared_sentences(found, one, other)
-    _check_window(found, recipe, report)
+            report.findings += _shared_sentences(found, one, other, task.asked)
+    _check_window(found, recipe, task.asked, report)
     return report
 
 
-def validate_file(path: Path, data: DataSection, recipe: Recipe | None = None) -> Report:
+def validate_file(
+    path: Path, data: DataSection, recipe: Recipe | None = None, task_name: str = USUAL
+) -> Report:
     """Checks one file, whose rows may be labelled or not.
 
     Args:
         path: The file.
         data: How it is written, and its labels.
         recipe: The recipe whose window the texts must fit; None leaves that check out.
+        task_name: The task, where there is no recipe.
 
     Returns:
         Every fault, everything doubtful, and the counts.
     """
-    report, task = Report(), task_of(recipe, data) if recipe else open_task(USUAL, data)
+    report, task = Report(), task_of(recipe, data) if recipe else open_task(task_name, data)
     labels = report.labels = _labels(task, report)
     reading = _read("data", str(path), task, report, labels)
     if reading is not None:
-        report.findings += _repeats(reading)
-        if labels and any(row.gold for row in reading.examples):
+        report.findings += [*_repeats(reading, task.asked), *_rows_of_no_label(reading)]
+        if labels and any(row.gold is not None for row in reading.examples):
             report.findings += _absent_labels(labels, reading)
     if recipe is None:
         report.left_out.append("texts longer than the window: name a recipe to have them counted")
     elif reading is not None:
-        _check_window({"data": reading}, recipe, report)
+        _check_window({"data": reading}, recipe, task.asked, report)
     return report
 
 
@@ -183,7 +187,8 @@ def _read(
         return None
     report.faults += reading.faults
     report.bad_rows += reading.bad_rows
-    counts = Counter(str(row.gold or "") for row in reading.examples) if labels else {}
+    counts = Counter(name for row in reading.examples for name in labels_of(row) or ("",))
+    counts = counts if labels else Counter()
     report.files.append(
         FileCount(role, path, reading.rows, len(reading.bad_rows), dict(sorted(counts.items())))
     )
@@ -194,7 +199,7 @@ def _read(
 
 
 def repeated_rows(rows: Sequence[Row]) -> list[list[int]]:
-    """Groups rows that have the sentence and all entities in common.
+    """Groups rows that ask the same question of the same sentence.
 
     Args:
         rows: The rows of one file.
@@ -206,7 +211,7 @@ def repeated_rows(rows: Sequence[Row]) -> list[list[int]]:
 
 
 def contradictions(rows: Sequence[Row]) -> list[list[int]]:
-    """Groups repeated rows that do not all have the same label.
+    """Groups repeated rows that do not all have the same labels.
 
     Args:
         rows: The rows of one file.
@@ -217,32 +222,46 @@ def contradictions(rows: Sequence[Row]) -> list[list[int]]:
     return [group for group in repeated_rows(rows) if len({rows[i].gold for i in group}) > 1]
 
 
-def _repeats(reading: Reading[Any]) -> Iterator[Finding]:
+def _repeats(reading: Reading[Any], asked: str) -> Iterator[Finding]:
     """Finds rows that repeat an earlier one, and those that contradict it."""
     rows, path = reading.examples, reading.path
     repeats = sorted(row for group in repeated_rows(rows) for row in group[1:])
     if repeats:
-        message = f"{len(repeats)} rows of {path} repeat the sentence and entities of earlier rows"
+        message = f"{len(repeats)} rows of {path} repeat the sentence and {asked} of earlier rows"
         yield Finding("duplicate rows", message, len(repeats), _places(reading, repeats))
     torn = contradictions(rows)
     if torn:
-        message = f"{len(torn)} pairs of entities in {path} have two labels in the same sentence"
+        message = f"in {len(torn)} sentences of {path} the same {asked} have different labels"
         places = tuple(
-            " and ".join(f"{place} {rows[i].gold}" for i, place in _named(reading, group))
+            " and ".join(f"{place} {_gold(rows[i])}" for i, place in _named(reading, group))
             for group in torn[:SHOWN_PLACES]
         )
         yield Finding("two labels", message, len(torn), places)
 
 
+def _gold(row: Row) -> str:
+    return "unlabelled" if row.gold is None else ", ".join(labels_of(row)) or "no label"
+
+
+def _rows_of_no_label(reading: Reading[Any]) -> Iterator[Finding]:
+    """Finds rows of which somebody said that no label is true."""
+    empty = [i for i, row in enumerate(reading.examples) if row.gold == frozenset()]
+    if empty:
+        message = f"{len(empty)} rows of {reading.path} have no label that is true"
+        yield Finding("rows of no label", message, len(empty), _places(reading, empty))
+
+
 def _absent_labels(labels: LabelList, reading: Reading[Any]) -> Iterator[Finding]:
-    found = {row.gold for row in reading.examples}
+    found = {name for row in reading.examples for name in labels_of(row)}
     absent = tuple(name for name in labels.names if name not in found)
     if absent:
         message = f"{len(absent)} of {len(labels)} labels have no row in {reading.path}"
         yield Finding("labels without examples", message, len(absent), absent)
 
 
-def _shared_sentences(found: Mapping[str, Reading[Any]], one: str, other: str) -> Iterator[Finding]:
+def _shared_sentences(
+    found: Mapping[str, Reading[Any]], one: str, other: str, asked: str
+) -> Iterator[Finding]:
     """Finds the sentences of one file that are in another, by the files' roles."""
     rows = found[other].examples
     sentences = [row.sentence for row in rows]
@@ -251,7 +270,7 @@ def _shared_sentences(found: Mapping[str, Reading[Any]], one: str, other: str) -
         count = len({sentences[i] for i in repeats})
         message = (
             f"{count} sentences ({len(repeats)} rows) of {found[other].path} are also in "
-            f"{found[one].path}: a model that has learnt their entities scores too well on {other}"
+            f"{found[one].path}: a model that has learnt their {asked} scores too well on {other}"
         )
         kind = f"sentences shared by {one} and {other}"
         yield Finding(kind, message, count, _places(found[other], repeats))
@@ -260,7 +279,9 @@ def _shared_sentences(found: Mapping[str, Reading[Any]], one: str, other: str) -
 # --- the window ---------------------------------------------------------------------------------
 
 
-def _check_window(found: Mapping[str, Reading[Any]], recipe: Recipe, report: Report) -> None:
+def _check_window(
+    found: Mapping[str, Reading[Any]], recipe: Recipe, asked: str, report: Report
+) -> None:
     """Counts the texts that `tokens.max_length` cuts; says so where there is no tokenizer."""
     files = {role: reading.examples for role, reading in found.items() if reading.examples}
     if not files:
@@ -276,26 +297,26 @@ def _check_window(found: Mapping[str, Reading[Any]], recipe: Recipe, report: Rep
         counts = count_tokens(rows, recipe, tokenizer)
         named = _named(found[role], counts.refused)
         report.faults += [replace(counts.refused[i], where=place) for i, place in named]
-        report.findings += _cut_texts(found[role], counts)
+        report.findings += _cut_texts(found[role], counts, asked)
 
 
-def _cut_texts(reading: Reading[Any], counts: TokenCounts) -> Iterator[Finding]:
-    """Finds texts longer than the window, and entities that are too far apart for it."""
+def _cut_texts(reading: Reading[Any], counts: TokenCounts, asked: str) -> Iterator[Finding]:
+    """Finds texts longer than the window, and spans that are too long or far apart for it."""
     long, apart = counts.long, [*counts.apart]
     if long:
         message = (
             f"{len(long)} texts of {reading.path} are longer than {counts.window} tokens (the "
-            f"longest has {max(counts.lengths.values())}): words far from the entities are cut off"
+            f"longest has {max(counts.lengths.values())}): words far from the {asked} are cut off"
         )
         places = _places(reading, long)
         yield Finding("texts longer than the window", message, len(long), places)
     if apart:
         message = (
-            f"in {len(apart)} rows of {reading.path} the entities do not fit into one window of "
+            f"in {len(apart)} rows of {reading.path} the {asked} do not fit into one window of "
             f"{counts.window} tokens: training and prediction refuse these rows"
         )
         places = _places(reading, apart)
-        yield Finding("entities that the window cuts", message, len(apart), places)
+        yield Finding(f"{asked} that the window cuts", message, len(apart), places)
 
 
 # --- where in the files -------------------------------------------------------------------------

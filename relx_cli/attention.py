@@ -70,13 +70,10 @@ def attention(
     from relx.predict import open_run
 
     require_place(out, [gold, test])
-    sentence = None if given is None else given.example()
     # With Keras: it computes the weights too.
     run = open_run(runs_dir, run_name, backend, "keras")
     view = View(layer, head, special)
     require_view(run, view)
-    if given is not None:
-        run.require_types(given.types)
-    example = sentence or find_row(run, row_id or "", gold, test)
+    example = find_row(run, row_id or "", gold, test) if given is None else given.row(run)
     write_attention(out, read_attention(run, example, run.found.device(backend)), view)
     click.echo(f"{out} is written; its plots and numbers are beside it")

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from relx_cli.options import (
+    answer_options,
     backend_option,
     draws_option,
-    ends_option,
     engine_option,
     quiet_option,
     runs_dir_option,
 )
 
 if TYPE_CHECKING:
+    from relx.answers import AnswerOptions
     from relx.compare import ComparedPredictions, PairedComparison
     from relx.engines.engine import EngineName
     from relx.scoring.comparison import McNemar
@@ -34,14 +35,7 @@ PAGE = Path("compare.html")
     help="The labelled rows.  [default: those that all the runs chose their epochs by]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help=f"The page.  [default: {PAGE}]")
-@click.option(
-    "--labels", help="For submissions: klue, or a label file.  [default: the runs', klue]"
-)
-@click.option(
-    "--negative",
-    help="For submissions: the label left out of micro-F1; '' for none.  [default: no_relation]",
-)
-@ends_option
+@answer_options
 @draws_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; no page unless --out is given.")
 @backend_option
@@ -52,9 +46,7 @@ def compare(
     names: tuple[str, ...],
     gold: Path | None,
     out: Path | None,
-    labels: str | None,
-    negative: str | None,
-    ends: str | None,
+    answers: AnswerOptions,
     draws: int,
     as_json: bool,
     backend: str | None,
@@ -79,14 +71,13 @@ def compare(
         raise click.UsageError("Name two or more runs or submissions to compare.")
     page = None if as_json and out is None else out or PAGE
     _require_place(page, names, gold)
-    _require_fitting(names, labels, negative, backend, engine)
+    _require_fitting(names, answers, backend, engine)
     from relx.compare import compare as compare_sides
     from relx.score import warn_of_collapse
-    from relx.sides import open_runs, read_sides, submissions_data
+    from relx.sides import open_runs, read_sides
 
-    section = submissions_data(names, labels, negative, ends)
     runs = open_runs(names, gold, runs_dir, backend, engine)
-    sides = read_sides(names, gold, section, runs, ends)
+    sides = read_sides(names, gold, answers, runs)
     for side in sides:
         warn_of_collapse(side.scores())
     result = compare_sides(sides, draws)
@@ -115,8 +106,7 @@ def _require_place(page: Path | None, names: Sequence[str], gold: Path | None) -
 
 def _require_fitting(
     names: Sequence[str],
-    labels: str | None,
-    negative: str | None,
+    answers: AnswerOptions,
     backend: str | None,
     engine: str | None,
 ) -> None:
@@ -124,8 +114,9 @@ def _require_fitting(
     from relx.sides import is_submission
 
     submissions = sum(is_submission(name) for name in names)
-    if not submissions and (labels is not None or negative is not None):
-        raise click.UsageError("--labels and --negative go with submissions; a run has its own.")
+    if not submissions and (answers.says_how or answers.percent):
+        what = "--task, --recipe, --labels, --negative and --percent go with submissions; "
+        raise click.UsageError(f"{what}a run has its own.")
     if submissions == len(names) and (backend or engine):
         raise click.UsageError("--backend and --engine apply to runs; these are submissions.")
 

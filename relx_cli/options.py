@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, cast
 
 import click
 
 if TYPE_CHECKING:
+    from relx.answers import AnswerOptions
     from relx.engines.engine import EngineName
     from relx.score import ScoredRows
 
@@ -181,9 +183,7 @@ class Predicted(TypedDict):
 
     pred: Path | None
     run_name: str | None
-    labels: str | None
-    negative: str | None
-    ends: str | None
+    answers: AnswerOptions
     backend: str | None
     engine: EngineName | None
     runs_dir: Path
@@ -198,18 +198,62 @@ def predicted_options(command: Command) -> Command:
     Returns:
         The function with the options.
     """
-    command = runs_dir_option(backend_option(engine_option(command)))
-    command = ends_option(command)
-    negative = (
-        "With --pred: the label that micro-F1 leaves out; '' for none.  [default: no_relation]"
-    )
-    command = click.option("--negative", help=negative)(command)
-    labels = "With --pred: klue, or a label file.  [default: klue]"
-    command = click.option("--labels", help=labels)(command)
+    command = runs_dir_option(backend_option(engine_option(answer_options(command))))
     run = "Score this run.  [default: the latest finished one]"
     command = click.option("--run", "run_name", help=run)(command)
     pred = "Score this submission."
     return click.option("--pred", type=click.Path(path_type=Path), help=pred)(command)
+
+
+def answer_options(command: Command) -> Command:
+    """Adds the options that say how answer files are read.
+
+    Args:
+        command: A click command's function; it receives `answers: AnswerOptions`.
+
+    Returns:
+        The function with the options.
+    """
+
+    @functools.wraps(command)
+    def called(
+        *,
+        task: str | None,
+        recipe: str | None,
+        labels: str | None,
+        negative: str | None,
+        ends: str | None,
+        thresholds: Path | None,
+        percent: bool,
+        **values: Any,
+    ) -> Any:
+        from relx.answers import AnswerOptions
+        from relx.shipped import chosen_recipe
+
+        if task is not None and recipe is not None:
+            raise click.UsageError("name --task or --recipe, which names its task itself.")
+        read = None if recipe is None else chosen_recipe(recipe, ())
+        answers = AnswerOptions(task, read, labels, negative, ends, thresholds, percent)
+        return command(answers=answers, **values)
+
+    decorated: Any = ends_option(called)
+    for option, help_ in _ANSWERS.items():
+        decorated = click.option(option, help=help_)(decorated)
+    percent = "With --pred: its numbers are percent, however small they are."
+    decorated = click.option("--percent", is_flag=True, help=percent)(decorated)
+    thresholds = "The cut-offs to choose labels by.  [default: the run's, or .5]"
+    kind = click.Path(path_type=Path)
+    return cast(Command, click.option("--thresholds", type=kind, help=thresholds)(decorated))
+
+
+# What says how an answer file is read where no run does, and what its help says.
+_ANSWERS = {
+    "--negative": "With --pred: the label that micro-F1 leaves out; '' for none.  [default: the "
+    "task's]",
+    "--labels": "With --pred: klue, from-train, or a label file.  [default: the task's]",
+    "--recipe": "With --pred: a recipe that says how its rows are read.",
+    "--task": "With --pred: the task that it answers.  [default: relation]",
+}
 
 
 def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
@@ -242,6 +286,9 @@ def _require_fitting(gold: Path | None, given: Predicted) -> None:
             if given[option] is not None:
                 what = f"--{option} applies to a run; a submission holds its predictions already."
                 raise click.UsageError(what)
-    with_run = given["pred"] is None or given["run_name"] is not None
-    if with_run and (given["labels"] is not None or given["negative"] is not None):
-        raise click.UsageError("--labels and --negative go with --pred; a run has its own.")
+    with_run, answers = given["pred"] is None or given["run_name"] is not None, given["answers"]
+    if with_run and answers.says_how:
+        what = "--task, --recipe, --labels and --negative go with --pred; a run has its own."
+        raise click.UsageError(what)
+    if given["pred"] is None and answers.percent:
+        raise click.UsageError("--percent goes with --pred; a run's probabilities are none.")

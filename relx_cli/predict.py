@@ -1,9 +1,9 @@
-"""relx predict: a submission for a file, or the relations of one sentence."""
+"""relx predict: an answer file, or the labels of one sentence."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,12 +12,25 @@ from relx_cli.sentence import GivenSentence, sentence_options
 
 if TYPE_CHECKING:
     from relx.engines.engine import EngineName
+    from relx.scoring.decision import Decision
 
 TOP = 5
 
 
 @click.command()
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The CSV to write.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="The answer file to write."
+)
+@click.option(
+    "--probs",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the probabilities here, where the answer file has none.",
+)
+@click.option(
+    "--thresholds",
+    type=click.Path(path_type=Path),
+    help="The cut-offs to choose labels by.  [default: the run's]",
+)
 @click.option(
     "--test",
     type=click.Path(path_type=Path),
@@ -32,6 +45,8 @@ TOP = 5
 @quiet_option
 def predict(
     out: Path | None,
+    probs: Path | None,
+    thresholds: Path | None,
     test: Path | None,
     run_name: str | None,
     batch_size: int | None,
@@ -42,9 +57,11 @@ def predict(
 ) -> None:
     """Predict the test rows in the form the competition wants, or one sentence.
 
-    The CSV has the columns id, pred_label and probs, the probabilities in the order of the labels,
-    the ids in the order of the test file. A word that occurs more than once in a sentence needs
-    its index; a run with typed markers needs the types.
+    Of relations, it is a CSV with the columns id, pred_label and probs, the probabilities in the
+    order of the labels. Of labels about a target, it is the test file as JSON Lines with `output`
+    filled in, by the run's cut-offs; --probs writes the probabilities. The rows are in the order
+    of the test file. A word that occurs more than once in a sentence needs its index; a run with
+    typed markers needs the types.
 
     \b
     Examples:
@@ -52,30 +69,43 @@ def predict(
       relx predict --out submission.csv --run roberta --test data/test_data.csv
       relx predict --sentence "이순신은 조선의 장군이다." --subject 이순신 --subject-type PER \\
                    --object 장군 --object-type POH
+      relx predict --run emotion --out answers.jsonl --probs probs.jsonl
+      relx predict --run emotion --sentence "국밥이 참 맛있었다." --target 국밥
     """  # noqa: D301 - click reads the backspace
     if given is not None:
-        if out is not None or test is not None:
-            raise click.UsageError("--sentence prints a table; --out and --test go with a file.")
+        if out is not None or test is not None or probs is not None:
+            what = "--sentence prints a table; --out, --probs and --test go with a file."
+            raise click.UsageError(what)
+        from relx.answers import chosen_decision
         from relx.predict import open_run
 
-        example = given.example()
         run = open_run(runs_dir, run_name, backend, engine)
-        run.require_types(given.types)
-        _print_top(run.labels.names, run.predict([example])[0])
+        row = given.row(run)
+        decision = chosen_decision(run.decision, thresholds, run.labels)
+        _print_top(run.labels.names, decision, run.predict([row]))
         return
-    if out is None:
-        raise click.UsageError("name the CSV to write with --out, or a sentence with --sentence.")
+    if out is None and probs is None:
+        what = "name the answer file to write with --out, or a sentence with --sentence."
+        raise click.UsageError(what)
     from relx.predict import predict_file
 
-    predict_file(runs_dir, run_name, test, out, batch_size, backend, engine)
+    files = {"probs": probs, "thresholds": thresholds}
+    predict_file(runs_dir, run_name, test, out, batch_size, backend, engine, **files)
 
 
-def _print_top(names: tuple[str, ...], probabilities: object) -> None:
+def _print_top(names: tuple[str, ...], decision: Decision, probabilities: Any) -> None:
+    """Prints the most probable labels of one row, and which are chosen where that is not plain."""
     import numpy as np
 
     from relx_cli.tables import print_table
 
-    values = np.asarray(probabilities)
-    best = np.argsort(-values, kind="stable")[:TOP]
-    rows = [(names[i], f"{100 * values[i]:.2f}") for i in best]
-    print_table(("relation", "percent"), rows, right={"percent"})
+    values = probabilities[0]
+    chosen = decision.cells(decision.choose(probabilities), len(names))[0]
+    best = np.argsort(-values, kind="stable")
+    shown = best if decision.takes_cutoffs else best[:TOP]
+    rows = [(names[i], f"{100 * values[i]:.2f}") for i in shown]
+    if not decision.takes_cutoffs:
+        print_table(("label", "percent"), rows, right={"percent"})
+        return
+    marked = [(*row, "yes" if chosen[i] else "") for row, i in zip(rows, shown, strict=True)]
+    print_table(("label", "percent", "chosen"), marked, right={"percent"})

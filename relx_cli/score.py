@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 def score(gold: Path, as_json: bool, per_class: bool, **given: Unpack[Predicted]) -> None:
     """Score the latest run, or a submission, against a file of labelled rows.
 
-    A submission is joined to the gold rows on id, and both must have the same ids. All figures
-    are in percent: micro-F1, precision and recall over all classes but the negative one, AUPRC
-    as the mean over all classes, as scikit-learn computes them.
+    A submission is joined to the gold rows on id, and both must have the same ids. Figures are in
+    percent, as scikit-learn computes them. Of one label a row: micro-F1, precision and recall over
+    all classes but the negative one, AUPRC as the mean over all classes. Of any number of labels a
+    row: micro-F1 over the labels that are true or predicted, and its sisters; a file of labels
+    alone has no AUPRC, and one of probabilities alone is cut by --thresholds.
 
     \b
     Examples:
@@ -40,6 +42,8 @@ def score(gold: Path, as_json: bool, per_class: bool, **given: Unpack[Predicted]
       relx score --gold dev.csv --run roberta --json
       relx score --gold gold.csv --pred submission.csv
       relx score --gold dev.csv --pred submission.csv --labels label2id.json
+      relx score --gold dev.jsonl --pred answers.jsonl --task target
+      relx score --gold dev.jsonl --pred probs.jsonl --run emotion
     """  # noqa: D301 - click reads the backspace
     from relx.score import warn_of_collapse
 

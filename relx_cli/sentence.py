@@ -1,9 +1,9 @@
-"""The options that describe one sentence and its entities."""
+"""The options that describe one sentence and the words in it that a task asks about."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,60 +12,63 @@ import click
 from relx_cli.options import Command
 
 if TYPE_CHECKING:
-    from relx.tasks.relation.rows import Example
+    from relx.predict import Run
 
 
 @dataclass(frozen=True, slots=True)
 class GivenSentence:
-    """A sentence and its entities, as the options give them.
+    """A sentence and its words, as the options give them.
 
     Args:
         sentence: The sentence.
-        subject: The subject's words.
-        object: The object's words.
-        subject_type: The subject's type, if given.
-        object_type: The object's type, if given.
-        subject_index: The subject's first character, if given.
-        object_index: The object's first character, if given.
+        words: The words by role, such as subject.
+        types: The type of each role's words, None where it was not given.
+        indices: The first character of each role's words, None where it was not given.
     """
 
     sentence: str
-    subject: str
-    object: str
-    subject_type: str | None
-    object_type: str | None
-    subject_index: int | None
-    object_index: int | None
+    words: Mapping[str, str]
+    types: Mapping[str, str | None]
+    indices: Mapping[str, int | None]
 
-    def example(self) -> Example:
-        """Finds the entities in the sentence.
+    def row(self, run: Run) -> Any:
+        """Finds the words in the sentence, and makes a row of it as a run's task does.
+
+        Args:
+            run: The run that is to predict it.
 
         Raises:
-            InputError: A word is not there, is there more than once, or is not at its index.
+            UsageError: The run's task asks about other words.
+            InputError: Words are missing, are not there, are there more than once, or are not at
+                their index; or the run's markers show types, and one is missing.
         """
-        from relx.tasks.relation.sentence import example_of
+        roles = run.task.roles
+        for role in self.words:
+            if role not in roles:
+                options = ", ".join(f"--{one}" for one in roles)
+                raise click.UsageError(f"--{role} is no word that this run asks about: {options}.")
+        mentions = {
+            role: (words, self.types[role] or "", self.indices[role])
+            for role, words in self.words.items()
+        }
+        row = run.task.row_of(self.sentence, mentions)
+        run.require_types({f"--{role}-type": self.types[role] for role in self.words})
+        return row
 
-        return example_of(
-            self.sentence,
-            (self.subject, self.subject_type or "", self.subject_index),
-            (self.object, self.object_type or "", self.object_index),
-        )
 
-    @property
-    def types(self) -> dict[str, str | None]:
-        """The types by the name of their option, for `Run.require_types`."""
-        return {"--subject-type": self.subject_type, "--object-type": self.object_type}
+_ROLES = ("subject", "object", "target")
+_TYPED = ("subject", "object")
+_EXAMPLES = {"subject": "PER", "object": "ORG"}
 
 
-# The options that describe a sentence, and what their help says.
-_SENTENCE = {
-    "subject": "The subject, exactly as in the sentence.",
-    "object": "The object, exactly as in the sentence.",
-    "subject_type": "The subject's type, such as PER.",
-    "object_type": "The object's type, such as ORG.",
-    "subject_index": "The subject's first character, from 0.",
-    "object_index": "The object's first character, from 0.",
-}
+def _options() -> dict[str, tuple[type | None, str]]:
+    """Returns the options that describe a sentence: their type, and what their help says."""
+    words = {role: (None, f"The {role}, exactly as in the sentence.") for role in _ROLES}
+    types = {
+        f"{role}_type": (None, f"The {role}'s type, such as {_EXAMPLES[role]}.") for role in _TYPED
+    }
+    indices = {f"{role}_index": (int, f"The {role}'s first character, from 0.") for role in _ROLES}
+    return {**words, **types, **indices}
 
 
 def sentence_options(text: str) -> Callable[[Command], Command]:
@@ -77,16 +80,16 @@ def sentence_options(text: str) -> Callable[[Command], Command]:
     Returns:
         A decorator for a click command's function.
     """
+    options = _options()
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def called(*, sentence: str | None, **values: Any) -> Any:
-            own = {name: values.pop(name) for name in _SENTENCE}
+            own = {name: values.pop(name) for name in options}
             return command(given=_given_sentence(sentence, own), **values)
 
         decorated: Any = called
-        for name, help_ in reversed(_SENTENCE.items()):
-            type_ = int if name.endswith("_index") else None
+        for name, (type_, help_) in reversed(options.items()):
             option = f"--{name.replace('_', '-')}"
             decorated = click.option(option, name, type=type_, help=help_)(decorated)
         return cast(Command, click.option("--sentence", help=text)(decorated))
@@ -96,11 +99,16 @@ def sentence_options(text: str) -> Callable[[Command], Command]:
 
 def _given_sentence(sentence: str | None, values: dict[str, Any]) -> GivenSentence | None:
     """Checks that the options of a sentence come together."""
+    given = [name for name, value in values.items() if value is not None]
     if sentence is None:
-        for name, value in values.items():
-            if value is not None:
-                raise click.UsageError(f"--{name.replace('_', '-')} goes with --sentence.")
+        for name in given:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --sentence.")
         return None
-    if values["subject"] is None or values["object"] is None:
-        raise click.UsageError("--sentence needs --subject and --object.")
-    return GivenSentence(sentence, **values)
+    for name in given:
+        role = name.partition("_")[0]
+        if values[role] is None:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --{role}.")
+    words = {role: values[role] for role in _ROLES if values[role] is not None}
+    types = {role: values.get(f"{role}_type") for role in _ROLES}
+    indices = {role: values[f"{role}_index"] for role in _ROLES}
+    return GivenSentence(sentence, words, types, indices)

@@ -19,15 +19,18 @@ SHOWN_FAULTS = 50
 @click.command(short_help="Check data and list every fault in it.")
 @recipe_options
 @click.option("--data", type=click.Path(path_type=Path), help="Check this file alone.")
-@click.option("--labels", help="With --data: klue, from-train, or a label file.  [default: klue]")
+@click.option("--task", help="With --data: the task of its rows.  [default: relation]")
+@click.option(
+    "--labels", help="With --data: klue, from-train, or a label file.  [default: the task's]"
+)
 @click.option(
     "--negative",
-    help="With --data: the label that means no relation; '' for none.  [default: no_relation]",
+    help="With --data: the label that means nothing was found; '' for none.  [default: the task's]",
 )
 @click.option(
     "--ends",
     type=click.Choice(["inclusive", "exclusive"]),
-    help="With --data: whether an entity's end index is its last character.  [default: inclusive]",
+    help="With --data: whether a span's end is its last character.  [default: the task's]",
 )
 @click.option(
     "--encoding",
@@ -75,6 +78,8 @@ def validate(
     if data is None and given:
         names = ", ".join(f"--{name}" for name in given)
         raise click.UsageError(f"{names} goes with --data; a recipe has it in its data section.")
+    if "task" in given and (recipe is not None or settings):
+        raise click.UsageError("--task goes with --data alone; a recipe names its task.")
     report = _report(recipe, settings, data, given)
     if skipped is not None:
         _write_skipped(report, skipped)
@@ -89,15 +94,19 @@ def validate(
 def _report(
     recipe: str | None, settings: tuple[str, ...], data: Path | None, given: dict[str, str]
 ) -> Report:
+    from relx.known_tasks import USUAL
     from relx.recipe import DataSection
     from relx.shipped import chosen_recipe
+    from relx.tasks.task import usual_section
     from relx.validate import validate, validate_file
 
     if data is None:
         return validate(chosen_recipe(recipe, settings))
+    task = given.pop("task", USUAL)
     values = {name: value or None for name, value in given.items()}  # '' is no negative label
     if recipe is None and not settings:
-        return validate_file(data, DataSection().changed(train=str(data), **values))
+        section = usual_section(task, "data", DataSection).changed(train=str(data), **values)
+        return validate_file(data, section, task_name=task)
     read = chosen_recipe(recipe, settings)
     return validate_file(data, read.data.changed(train=str(data), **values), read)
 

@@ -120,7 +120,7 @@ def corpus_of(
         The texts, in the order in which they first appear.
     """
     plain = recipe.markers.model_copy(update={"query": None})
-    task = open_task(recipe.task, recipe.data, plain, recipe.train.pooling)
+    task = open_task(recipe.task, recipe.data, plain, recipe.train.pooling, recipe.decide)
     found: dict[tuple[str, tuple[Span, ...]], list[Span]] = {}
     for row in itertools.chain(rows["train"], rows.get("test", ())):
         text = CorpusText(row.sentence, row.spans)

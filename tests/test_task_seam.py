@@ -15,12 +15,12 @@ from relx.data.reading import Reading
 from relx.data.table import read_table
 from relx.dataset import read_dataset
 from relx.files import read_json
+from relx.known_tasks import TASKS, KnownTask
 from relx.recipe import DataSection
 from relx.recipe_file import load_recipe
 from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Predictions, Submission
 from relx.spans import Span
-from relx.tasks import task as tasks
 from relx.tasks.task import open_task
 from relx_cli.main import run
 from relx_cli.recipes import shipped
@@ -50,10 +50,10 @@ class Dish:
 
 
 class TasteTask:
-    decision, roles, shows_types = ONE_OF, ("dish",), False
+    decision, roles, asked, shows_types = ONE_OF, ("dish",), "dishes", False
     pooling = Pooling(spans=1, reads="start")
 
-    def __init__(self, data, markers, pooling):
+    def __init__(self, data, markers, pooling, decide):
         self.data = data
 
     def read_labels(self):
@@ -84,11 +84,11 @@ class TasteTask:
     def as_written(self, probabilities, ids):
         return probabilities
 
-    def write(self, out, rows, probabilities, labels):
+    def write(self, out, rows, probabilities, labels, decision):
         lines = zip([row.id for row in rows], probabilities.tolist(), strict=True)
         out.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
 
-    def read(self, path, labels):
+    def read(self, path, labels, *, percent=False):
         ids, rows = zip(*map(json.loads, path.read_text("utf-8").splitlines()), strict=True)
         return Submission(ids, ONE_OF.choose(np.array(rows)), np.array(rows))
 
@@ -96,7 +96,7 @@ class TasteTask:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Files of the task, which the registry knows by a line."""
-    monkeypatch.setitem(tasks.TASKS, "taste", f"{__name__}:TasteTask")
+    monkeypatch.setitem(TASKS, "taste", KnownTask(f"{__name__}:TasteTask"))
     for part, count in (("train", 48), ("dev", 16), ("test", 12)):
         with (tmp_path / f"{part}.csv").open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream)

@@ -177,7 +177,8 @@ def read_labels(data: DataSection, train: Table | None = None) -> LabelList:
 
     Args:
         data: The recipe's data section. `labels` is `klue`, `from-train` (the labels of the
-            training file, sorted, the negative one first), or a JSON, text or pickle file.
+            training file, sorted, the negative one first), a JSON, text or pickle file, or the
+            labels themselves.
         train: The training file, where `from-train` need not read it.
 
     Returns:
@@ -189,11 +190,14 @@ def read_labels(data: DataSection, train: Table | None = None) -> LabelList:
     try:
         return LabelList(_names(data, train), data.negative)
     except InputError as error:
-        named = (replace(fault, where=fault.where or data.labels) for fault in error.faults)
+        place = data.labels if isinstance(data.labels, str) else "data.labels"
+        named = (replace(fault, where=fault.where or place) for fault in error.faults)
         raise InputError(*named) from error
 
 
 def _names(data: DataSection, train: Table | None) -> tuple[str, ...]:
+    if isinstance(data.labels, list):
+        return tuple(data.labels)
     if data.labels == "klue":
         return KLUE.names
     if data.labels == "from-train":

@@ -68,6 +68,18 @@ def _written(row: Row) -> str:
     return json.dumps([row.id, row.sentence, spans, list(row.types), gold])
 
 
+def labels_of(row: Row) -> tuple[str, ...]:
+    """Lists the labels of a row, sorted: none, one, or as many as are true.
+
+    Args:
+        row: The row.
+    """
+    gold = row.gold
+    if isinstance(gold, frozenset):
+        return tuple(sorted(gold))
+    return () if gold is None else (gold,)
+
+
 def types_of(rows: Iterable[Row]) -> tuple[str, ...]:
     """Lists the types of all spans of rows, sorted, each once."""
     return tuple(sorted({type_ for row in rows for type_ in row.types}))

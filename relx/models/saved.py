@@ -10,16 +10,19 @@ from relx.data.labels import LabelList
 from relx.data.pooling import Pooling
 from relx.faults import Fault, InputError
 from relx.files import read_json
+from relx.scoring.thresholds import Cutoffs
 
 if TYPE_CHECKING:  # importing Keras takes seconds
     import keras
 
     from relx.models.loaded import Loaded
+    from relx.scoring.decision import Decision
 
 MODEL_FOLDER = "model"
 HEAD_FILE = "relation_head.safetensors"
 LABELS_FILE = "labels.json"
 DEV_FILE = "dev.npz"
+THRESHOLDS_FILE = "thresholds.json"
 
 
 def write_model(
@@ -71,6 +74,39 @@ def read_label_list(folder: Path) -> LabelList:
         return LabelList(tuple(content["names"]), content["negative"])
     except (KeyError, TypeError) as error:
         raise InputError(Fault("this is not a run's list of labels", str(path))) from error
+
+
+def write_decision(folder: Path, decision: Decision) -> None:
+    """Writes what a classifier's labels are chosen by, where that is more than its probabilities.
+
+    Args:
+        folder: The classifier's folder.
+        decision: The decision.
+    """
+    if decision.cutoffs is not None:
+        decision.cutoffs.save(folder / THRESHOLDS_FILE, decision.search)
+
+
+def read_decision(folder: Path, decision: Decision, labels: LabelList) -> Decision:
+    """Reads what `write_decision` wrote.
+
+    Args:
+        folder: The classifier's folder.
+        decision: The decision of the classifier's recipe.
+        labels: The classifier's labels.
+
+    Returns:
+        The decision with the run's cut-offs, where it has cut-offs.
+
+    Raises:
+        InputError: The file is gone or broken.
+    """
+    if not decision.takes_cutoffs:
+        return decision
+    file = folder / THRESHOLDS_FILE
+    if not file.is_file():
+        raise InputError(Fault("a part of this run's model is gone", str(file)))
+    return decision.with_thresholds(Cutoffs.load(file, labels.names))
 
 
 def model_files(folder: Path) -> list[Path]:

@@ -23,6 +23,12 @@ Cells = npt.NDArray[Any]
 
 Mode = Literal["auto", "shared", "per_label", "joint"]
 HALF = 0.5  # the cut-off where nothing else is known
+# Where cut-offs come from, in words.
+HOW = {
+    "shared": "one for all, searched",
+    "per_label": "one a label, searched",
+    "joint": "one a label, searched together",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,22 @@ class AnyOf:
     at_least_one: bool = False
     cutoffs: Cutoffs | None = None
     search: Search | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def takes_cutoffs(self) -> bool:
+        """True: what passes its cut-off is chosen."""
+        return True
+
+    def described(self) -> str:
+        """Says by which cut-offs labels are chosen."""
+        if self.cutoffs is None:
+            found, how = self._values(), ""
+        else:
+            found, how = self.cutoffs.values, f" ({HOW.get(self.cutoffs.source, 'given')})"
+        cuts = [found] if isinstance(found, float) else sorted(set(found))
+        words = f"{cuts[0]:.3f}" if len(cuts) == 1 else f"{cuts[0]:.3f} to {cuts[-1]:.3f}"
+        least = ", and a row without one is given its most probable label"
+        return f"labels are cut at {words}{how}{least if self.at_least_one else ''}"
 
     def inputs(self) -> dict[str, Any]:
         """Returns what of the decision decides what a training computes, for `json.dumps`.
@@ -126,6 +148,10 @@ class AnyOf:
             names = [row.gold] if isinstance(row.gold, str) else _labelled(row)
             cells[place, [labels.index(name) for name in sorted(names)]] = 1
         return cells
+
+    def right(self, rows: Iterable[Row], labels: LabelList) -> Bools:
+        """Looks up which labels each row has, as `choose` would give it; see `targets`."""
+        return self.targets(rows, labels).astype(bool)
 
     def probabilities(self, logits: Floats) -> npt.NDArray[np.float64]:
         """Computes the sigmoid of logits.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
     from relx.data.row import Row
-    from relx.scoring.thresholds import Cutoffs
+    from relx.scoring.thresholds import Cutoffs, Search
 
 Bools = npt.NDArray[np.bool_]
 
@@ -95,6 +95,9 @@ class Scores(Protocol):
     def collapsed_to(self) -> str:
         """What every row of a collapse was given, in words."""
 
+    def figures(self) -> dict[str, float]:
+        """Returns the figures that an epoch is logged with; 0 stands for one that there is not."""
+
     def totals(self) -> list[tuple[str, float | None]]:
         """Returns the figures of all labels together: title and percent, None where unknown."""
 
@@ -119,6 +122,17 @@ class Decision(Protocol):
     def cutoffs(self) -> Cutoffs | None:
         """The probability from which on each label is given; None where it has no such thing."""
 
+    @property
+    def takes_cutoffs(self) -> bool:
+        """Whether labels are chosen by cut-offs."""
+
+    @property
+    def search(self) -> Search | None:
+        """What was found when the cut-offs were searched; None where they were not."""
+
+    def described(self) -> str:
+        """Says by which cut-offs labels are chosen; empty where there are none."""
+
     def inputs(self) -> dict[str, Any]:
         """Returns what of the decision decides what a training computes, for `json.dumps`."""
 
@@ -137,6 +151,13 @@ class Decision(Protocol):
 
         Raises:
             InputError: A row's label is not in the list, or the recipe's values do not fit it.
+        """
+
+    def right(self, rows: Iterable[Row], labels: LabelList) -> npt.NDArray[Any]:
+        """Looks up what is right, as `choose` would give it: `(rows,)` int64, or cells.
+
+        Raises:
+            InputError: A row's label is not in the list.
         """
 
     def probabilities(self, logits: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:

@@ -136,6 +136,15 @@ class CellScores:
         given = [name for name, figures in self.classes.items() if figures.predicted]
         return ", ".join(given) or "of no label"
 
+    def figures(self) -> dict[str, float]:
+        """Returns the figures that an epoch is logged with; 0 for an AUPRC that there is not."""
+        return {
+            "micro_f1": self.micro_f1,
+            "macro_f1": self.macro_f1,
+            "auprc": self.auprc or 0.0,
+            "accuracy": self.accuracy,
+        }
+
     def totals(self) -> list[tuple[str, float | None]]:
         """Returns the figures of all labels together: title and percent, None where unknown."""
         return [

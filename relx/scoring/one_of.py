@@ -94,6 +94,11 @@ class Scores:
         """The classes that were predicted at least once, in words."""
         return ", ".join(name for name, figures in self.classes.items() if figures.predicted)
 
+    def figures(self) -> dict[str, float]:
+        """Returns the figures that an epoch is logged with."""
+        auprc = self.auprc or 0.0
+        return {"micro_f1": self.micro_f1, "auprc": auprc, "accuracy": self.accuracy}
+
     def totals(self) -> list[tuple[str, float | None]]:
         """Returns the figures of all classes together: title and percent, None where unknown."""
         return [
@@ -146,6 +151,20 @@ class OneOf:
         """None: the most probable label is chosen, however probable it is."""
         return None
 
+    @property
+    def takes_cutoffs(self) -> bool:
+        """False, for the same reason."""
+        return False
+
+    @property
+    def search(self) -> None:
+        """None: there is nothing to search."""
+        return None
+
+    def described(self) -> str:
+        """Returns nothing: there are no cut-offs to speak of."""
+        return ""
+
     def inputs(self) -> dict[str, Any]:
         """Returns nothing: no value of a recipe is left to choose."""
         return {}
@@ -168,6 +187,10 @@ class OneOf:
             InputError: A label is not in the list.
         """
         return np.array([labels.index(str(row.gold or "")) for row in rows], np.int32)
+
+    def right(self, rows: Iterable[Row], labels: LabelList) -> npt.NDArray[np.int64]:
+        """Looks up the class of each row, as `choose` would give it; see `targets`."""
+        return self.targets(rows, labels).astype(np.int64)
 
     def probabilities(self, logits: Floats) -> npt.NDArray[np.float64]:
         """Computes the softmax of logits.

@@ -92,20 +92,30 @@ class Submission:
     """An answer file as it was read.
 
     Args:
-        ids: The rows' ids, in the file's order.
-        predicted: The label that the file gives each row, `(rows,)`.
-        probabilities: `(rows, labels)` float64, the labels in their order.
+        ids: The rows' ids, in the file's order; None where its rows are in the order of the rows
+            that it answers.
+        predicted: What the file gives each row, as the decision chooses: `(rows,)` or
+            `(rows, labels)`; None where it leaves that to probabilities.
+        probabilities: `(rows, labels)` float64, the labels in their order; None where the file
+            has none.
     """
 
-    ids: tuple[str, ...]
-    predicted: npt.NDArray[np.int64]
-    probabilities: npt.NDArray[np.float64]
+    ids: tuple[str, ...] | None
+    predicted: npt.NDArray[Any] | None
+    probabilities: npt.NDArray[np.float64] | None
 
     @property
     def overruled(self) -> int:
-        """In how many rows the label is not a most probable one."""
-        chosen = self.probabilities[np.arange(len(self.ids)), self.predicted]
-        return int((chosen < self.probabilities.max(axis=1)).sum())
+        """In how many rows the one label is not a most probable one."""
+        if self.predicted is None or self.probabilities is None or self.predicted.ndim > 1:
+            return 0
+        chosen = np.take_along_axis(self.probabilities, self.predicted[:, None], axis=1)
+        return int((chosen < self.probabilities.max(axis=1, keepdims=True)).sum())
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        found = self.probabilities if self.predicted is None else self.predicted
+        return 0 if found is None else len(found)
 
 
 def _as_bytes(texts: Sequence[str]) -> npt.NDArray[np.uint8]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,34 +14,44 @@ from relx.data.marked import MarkedText
 from relx.data.reading import Reading
 from relx.data.row import R
 from relx.faults import Fault, InputError, nearest
-from relx.recipe import DataSection, MarkersSection, Recipe, TrainSection
-from relx.scoring.one_of import OneOf
+from relx.known_tasks import TASKS, KnownTask
+from relx.recipe import (
+    DataSection,
+    DecideSection,
+    MarkersSection,
+    Recipe,
+    Section,
+    TrainSection,
+)
+from relx.scoring.decision import Decision
 from relx.scoring.predictions import Submission
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
     from relx.data.pooling import Pooling
 
-# A task by its name in a recipe: `module:Class`, imported when it is chosen.
-TASKS = {"relation": "relx.tasks.relation.task:RelationTask"}
-USUAL = "relation"
-_MARKERS, _POOLING = MarkersSection(), TrainSection().pooling
+S = TypeVar("S", bound=Section)
+Mention = tuple[str, str, int | None]  # words, type, and their first character where it was said
 
 
 class Task(Protocol[R]):
     """A task, as a recipe's sections describe it.
 
-    It is made as `Class(data, markers, pooling)`, of a recipe's `data`, `markers` and
-    `train.pooling`.
+    It is made as `Class(data, markers, pooling, decide)`, of a recipe's `data`, `markers`,
+    `train.pooling` and `decide`; what it has no use for it refuses with an `InputError`.
     """
 
     @property
-    def decision(self) -> OneOf:
+    def decision(self) -> Decision:
         """How labels are chosen, trained for and scored."""
 
     @property
     def roles(self) -> tuple[str, ...]:
         """What each span of a row is called, in order."""
+
+    @property
+    def asked(self) -> str:
+        """What the spans are together, in messages: a noun in the plural, such as entities."""
 
     @property
     def pooling(self) -> Pooling:
@@ -102,6 +112,21 @@ class Task(Protocol[R]):
             A sentence, or None.
         """
 
+    def row_of(self, sentence: str, words: Mapping[str, Mention]) -> R:
+        """Makes a row of one sentence, as it is typed.
+
+        Args:
+            sentence: The sentence.
+            words: The words by the role of their span; a role may be missing where the task lets
+                a row be without it.
+
+        Returns:
+            The row, unlabelled.
+
+        Raises:
+            InputError: Words are not there, are there more than once, or are not at their index.
+        """
+
     def as_written(
         self, probabilities: npt.NDArray[np.floating[Any]], ids: Sequence[str]
     ) -> npt.NDArray[np.float64]:
@@ -117,6 +142,7 @@ class Task(Protocol[R]):
         rows: Sequence[R],
         probabilities: npt.NDArray[np.floating[Any]],
         labels: LabelList,
+        decision: Decision,
     ) -> None:
         """Writes the competition's answer file, whole or not at all.
 
@@ -125,13 +151,39 @@ class Task(Protocol[R]):
             rows: The rows, in their order.
             probabilities: (rows, labels).
             labels: The label list.
+            decision: How a run chooses labels.
 
         Raises:
             InputError: The file cannot be written, or something is no probability.
         """
 
-    def read(self, path: Path, labels: LabelList) -> Submission:
+    def write_probabilities(
+        self,
+        out: Path,
+        rows: Sequence[R],
+        probabilities: npt.NDArray[np.floating[Any]],
+        labels: LabelList,
+    ) -> None:
+        """Writes the probabilities that an answer file leaves out, whole or not at all.
+
+        Args:
+            out: The file, which `read` reads too.
+            rows: The rows, in their order.
+            probabilities: (rows, labels).
+            labels: The label list.
+
+        Raises:
+            InputError: The file cannot be written, or the answer file holds the probabilities.
+        """
+
+    def read(self, path: Path, labels: LabelList, *, percent: bool = False) -> Submission:
         """Reads an answer file.
+
+        Args:
+            path: The file.
+            labels: The label list.
+            percent: Whether its numbers are percent; without it, numbers that can be nothing else
+                are taken for percent, and that is said.
 
         Raises:
             InputError: The file cannot be read; else every fault of every row at once.
@@ -139,29 +191,61 @@ class Task(Protocol[R]):
 
 
 def open_task(
-    name: str, data: DataSection, markers: MarkersSection = _MARKERS, pooling: str = _POOLING
+    name: str,
+    data: DataSection,
+    markers: MarkersSection | None = None,
+    pooling: str | None = None,
+    decide: DecideSection | None = None,
 ) -> Task[Any]:
     """Imports a task and makes it.
 
     Args:
         name: The task's name.
         data: How its files are read, and its labels.
-        markers: How a row is shown.
-        pooling: Which tokens of a row a classifier reads, by the name that recipes use.
+        markers: How a row is shown; as usual for the task unless given.
+        pooling: Which tokens of a row a classifier reads, by the name that recipes use; likewise.
+        decide: How labels are chosen; likewise.
 
     Returns:
         The task.
 
     Raises:
+        InputError: There is no such task, or it has no use for a value.
+    """
+    where = _known(name).where
+    module, _, kind = where.partition(":")
+    task: Task[Any] = getattr(importlib.import_module(module), kind)(
+        data,
+        markers or usual_section(name, "markers", MarkersSection),
+        pooling or usual_section(name, "train", TrainSection).pooling,
+        decide or usual_section(name, "decide", DecideSection),
+    )
+    return task
+
+
+def usual_section(task: str, name: str, kind: type[S]) -> S:
+    """Returns a section of a recipe that says nothing but its task.
+
+    Args:
+        task: The task's name.
+        name: The section's name.
+        kind: Its class.
+
+    Returns:
+        The section.
+
+    Raises:
         InputError: There is no such task.
     """
+    return kind.model_validate(dict(_known(task).usual.get(name, {})))
+
+
+def _known(name: str) -> KnownTask:
     if name not in TASKS:
         guess = nearest(name, TASKS)
         step = f"did you mean {guess}?" if guess else ""
         raise InputError(Fault("there is no such task", "task", name, ", ".join(TASKS), step))
-    module, _, kind = TASKS[name].partition(":")
-    task: Task[Any] = getattr(importlib.import_module(module), kind)(data, markers, pooling)
-    return task
+    return TASKS[name]
 
 
 def task_of(recipe: Recipe, data: DataSection | None = None) -> Task[Any]:
@@ -177,4 +261,5 @@ def task_of(recipe: Recipe, data: DataSection | None = None) -> Task[Any]:
     Raises:
         InputError: There is no such task.
     """
-    return open_task(recipe.task, data or recipe.data, recipe.markers, recipe.train.pooling)
+    markers, pooling = recipe.markers, recipe.train.pooling
+    return open_task(recipe.task, data or recipe.data, markers, pooling, recipe.decide)

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from relx.data.labels import LabelList
 from relx.data.row import Row
-from relx.scoring.one_of import ONE_OF
 from relx.training.log import RunLog, escaped, markdown_table
 
 SHOWN = 12
@@ -19,7 +18,7 @@ CURVES, MISTAKES = "precision-recall", "mistakes"
 # The brackets of the first span, the second and so on: all can be seen where they overlap.
 BRACKETS = ("[]", "{}", "()", "«»")
 
-Ints = npt.NDArray[np.integer[Any]]
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -29,7 +28,8 @@ def log_dev_rows(
     rows: Sequence[Row],
     roles: Sequence[str],
     labels: LabelList,
-    gold: Ints,
+    gold: Bools,
+    chosen: Bools,
     probabilities: Floats,
 ) -> None:
     """Notes the precision-recall curves, of each class and of all, and the surest mistakes.
@@ -40,59 +40,76 @@ def log_dev_rows(
         rows: The dev rows.
         roles: What each of their spans is called.
         labels: The label list.
-        gold: The class of each row, `(rows,)`.
-        probabilities: `(rows, classes)`.
+        gold: Which labels are right, `(rows, labels)`.
+        chosen: Which labels are predicted, `(rows, labels)`.
+        probabilities: `(rows, labels)`.
     """
-    has_class = gold[:, None] == np.arange(len(labels))
     for index, name in enumerate(labels.names):
         tag = f"{CURVES}/{name}"
-        log.pr_curve(epoch, tag, has_class[:, index], probabilities[:, index])
+        log.pr_curve(epoch, tag, gold[:, index], probabilities[:, index])
     positive = np.arange(len(labels)) != labels.negative_index
-    log.pr_curve(epoch, f"{CURVES}/micro", has_class[:, positive], probabilities[:, positive])
-    log.text(epoch, MISTAKES, mistakes_text(rows, roles, labels, gold, probabilities))
+    log.pr_curve(epoch, f"{CURVES}/micro", gold[:, positive], probabilities[:, positive])
+    log.text(epoch, MISTAKES, mistakes_text(rows, roles, labels, gold, chosen, probabilities))
 
 
 def mistakes_text(
     rows: Sequence[Row],
     roles: Sequence[str],
     labels: LabelList,
-    gold: Ints,
+    gold: Bools,
+    chosen: Bools,
     probabilities: Floats,
 ) -> str:
-    """Writes the mispredicted rows of the highest probability as a table.
+    """Writes the mispredicted rows of the surest mistakes as a table.
+
+    The surest mistake of a row is the label too many of the highest probability; where it has none,
+    the missing label of the lowest.
 
     Args:
         rows: The rows.
         roles: What each of their spans is called.
         labels: The label list.
-        gold: The class of each row, `(rows,)`.
-        probabilities: `(rows, classes)`.
+        gold: Which labels are right, `(rows, labels)`.
+        chosen: Which labels are predicted, `(rows, labels)`.
+        probabilities: `(rows, labels)`.
 
     Returns:
         Markdown: a sentence, and a table of at most a dozen rows.
     """
-    predicted = ONE_OF.choose(probabilities)
-    wrong = np.flatnonzero(predicted != gold)
+    wrong = np.flatnonzero((gold != chosen).any(axis=1))
     if not len(wrong):
         return f"All {len(rows):,} dev rows are predicted right."
-    surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:SHOWN]
+    sureness = _sureness(gold[wrong], chosen[wrong], probabilities[wrong])
+    order = np.argsort(-sureness, kind="stable")[:SHOWN]
+    surest = wrong[order]
     head = (
         f"{len(wrong):,} of {len(rows):,} dev rows are mispredicted; the {len(surest)} surest. "
         f"{_legend(roles)}"
     )
     lines = [
         (
-            escaped(labels.names[gold[row]]),
-            escaped(labels.names[predicted[row]]),
-            f"{100 * probabilities[row, predicted[row]]:.1f} %",
+            _names(labels, gold[row]),
+            _names(labels, chosen[row]),
+            f"{100 * sure:.1f} %",
             escaped(" → ".join(rows[row].types)),
             marked_sentence(rows[row]),
             escaped(rows[row].id),
         )
-        for row in surest
+        for row, sure in zip(surest, sureness[order], strict=True)
     ]
     headings = ("gold", "predicted", "probability", "types", "sentence", "id")
     return f"{head}\n\n{markdown_table(headings, lines)}"
+
+
+def _sureness(gold: Bools, chosen: Bools, probabilities: Floats) -> Floats:
+    """How sure a classifier was of what it got wrong in each row, (rows,)."""
+    surplus = np.where(chosen & ~gold, probabilities, 0.0).max(axis=1)
+    missing = np.where(gold & ~chosen, 1 - probabilities, 0.0).max(axis=1)
+    return np.asarray(np.where((chosen & ~gold).any(axis=1), surplus, missing))
+
+
+def _names(labels: LabelList, of_row: npt.NDArray[np.bool_]) -> str:
+    return escaped(", ".join(labels.names[i] for i in np.flatnonzero(of_row)) or "none")
 
 
 def marked_sentence(row: Row) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,16 @@ from relx.data.pooling import Pooling
 from relx.data.reading import Reading
 from relx.data.row import types_of
 from relx.data.table import Table, read_table
-from relx.recipe import DataSection, MarkersSection
+from relx.faults import Fault, InputError
+from relx.recipe import DataSection, DecideSection, MarkersSection
+from relx.scoring.decision import Decision
 from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
 from relx.tasks.relation.answers import normalized, read_submission, write_submission
 from relx.tasks.relation.markers import mark, marker_tokens, shows_types
 from relx.tasks.relation.rows import Example, scan_examples
+from relx.tasks.relation.sentence import example_of
+from relx.tasks.task import Mention
 
 POOLINGS = {
     "entity_starts": Pooling(spans=2, reads="start"),
@@ -37,14 +41,21 @@ class RelationTask:
         data: How files are read, and the labels.
         markers: How the entities are shown.
         pooling: Which tokens a classifier reads, by the name that recipes use.
+        decide: How labels are chosen: one of each row.
     """
 
     decision = ONE_OF
     roles = ("subject", "object")
+    asked = "entities"
 
-    def __init__(self, data: DataSection, markers: MarkersSection, pooling: str) -> None:
+    def __init__(
+        self, data: DataSection, markers: MarkersSection, pooling: str, decide: DecideSection
+    ) -> None:
         self.data, self.markers = data, markers
-        self.pooling = POOLINGS[pooling]
+        self.pooling = _pooling(pooling)
+        if decide.labels != "one":
+            what = "two entities have one relation, and no more"
+            raise InputError(Fault(what, "decide.labels", decide.labels, "one"))
         self.shows_types = shows_types(markers)
         self._train: Table | None = None  # read for its labels, and not yet for its rows
 
@@ -81,6 +92,15 @@ class RelationTask:
         what = f"entities of type {', '.join(new)} are in none of the run's files"
         return f"{what}; it knows {known}"
 
+    def row_of(self, sentence: str, words: Mapping[str, Mention]) -> Example:
+        """Makes an example of one sentence; see `example_of`."""
+        missing = [f"--{role}" for role in self.roles if role not in words]
+        if missing:
+            raise InputError(
+                Fault("a relation is between two entities", ", ".join(missing), "none")
+            )
+        return example_of(sentence, words["subject"], words["object"])
+
     def as_written(
         self, probabilities: npt.NDArray[np.floating[Any]], ids: Sequence[str]
     ) -> npt.NDArray[np.float64]:
@@ -93,10 +113,32 @@ class RelationTask:
         rows: Sequence[Example],
         probabilities: npt.NDArray[np.floating[Any]],
         labels: LabelList,
+        decision: Decision,
     ) -> None:
         """Writes a submission; see `write_submission`."""
         write_submission(out, [row.id for row in rows], probabilities, labels)
 
-    def read(self, path: Path, labels: LabelList) -> Submission:
+    def write_probabilities(
+        self,
+        out: Path,
+        rows: Sequence[Example],
+        probabilities: npt.NDArray[np.floating[Any]],
+        labels: LabelList,
+    ) -> None:
+        """Refuses to: a submission holds them."""
+        what = "a submission of relations holds its probabilities already"
+        raise InputError(Fault(what, "--probs", str(out), next_step="name --out alone"))
+
+    def read(self, path: Path, labels: LabelList, *, percent: bool = False) -> Submission:
         """Reads a submission; see `read_submission`."""
+        if percent:
+            what = "the probabilities of a submission of relations are never percent"
+            raise InputError(Fault(what, "--percent", str(path), next_step="leave it out"))
         return read_submission(path, labels)
+
+
+def _pooling(name: str) -> Pooling:
+    if name not in POOLINGS:
+        what, allowed = "relations have no such pooling", ", ".join(POOLINGS)
+        raise InputError(Fault(what, "train.pooling", name, allowed))
+    return POOLINGS[name]
