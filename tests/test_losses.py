@@ -5,13 +5,14 @@ import pytest
 from label_losses import asymmetric, cells, differences
 
 from relx.devices.device import open_device
-from relx.recipe import DeviceSection
+from relx.recipe import DeviceSection, TrainSection
 
 open_device(DeviceSection(precision="float32"), 0)
 
 # After the backend is chosen.
 import keras  # noqa: E402
 
+from relx.training.fit import compile_for  # noqa: E402
 from relx.training.losses import (  # noqa: E402
     LOSSES,
     AsymmetricLoss,
@@ -173,3 +174,16 @@ def test_losses_are_rebuilt_from_their_arguments():
         loss = LOSSES[name](**given)
         again = keras.losses.deserialize(keras.losses.serialize(loss))
         assert again.get_config() == given | {"name": name}
+
+
+def test_options_reach_the_loss_that_a_model_is_compiled_with():
+    device = open_device(DeviceSection(precision="float32"), 0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    options = {"positive": 2.0, "negative": 3.0, "margin": 0.1}
+    compile_for(device, model, TrainSection(), 10, 0.1, "asymmetric", options)
+    assert model.loss.get_config() == options | {"label_smoothing": 0.1, "name": "asymmetric"}
+    weighted = {"positive_weights": [3.0, 0.5]}
+    compile_for(device, model, TrainSection(), 10, 0.0, "binary_cross_entropy", weighted)
+    assert model.loss.positive_weights == [3.0, 0.5]
+    with pytest.raises(TypeError, match="margin"):
+        compile_for(device, model, TrainSection(), 10, 0.0, "cross_entropy", {"margin": 0.1})
