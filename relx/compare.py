@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,14 @@ import numpy.typing as npt
 
 from relx.faults import Fault, InputError
 from relx.progress import bar
-from relx.scoring.comparison import KINDS, McNemar, changes, mcnemar
+from relx.scoring.comparison import (
+    KINDS,
+    McNemar,
+    changes,
+    mcnemar,
+    mcnemar_by_label,
+    right_rows,
+)
 from relx.scoring.intervals import Difference, paired_bootstrap
 
 if TYPE_CHECKING:
@@ -30,9 +37,11 @@ class PairedComparison:
         rows: The rows and what was predicted for them.
         scores: By how much each of its scores is higher than the reference's.
         classes: The same for each label and the scores of a class.
-        mcnemar: The test; `first` is the reference.
-        kinds: How the label of each row changed, `(rows,)`: an index into `KINDS`, or -1 where it
-            did not.
+        mcnemar: The test of the rows; `first` is the reference.
+        kinds: How what is predicted for each row changed, `(rows,)`: an index into `KINDS`, or -1
+            where it did not.
+        labels: The test of the cells of each label, where a row may have several labels; their
+            `second` were fixed, and their `first` broken.
     """
 
     rows: ScoredRows
@@ -40,10 +49,25 @@ class PairedComparison:
     classes: dict[str, dict[str, Difference]]
     mcnemar: McNemar
     kinds: npt.NDArray[np.int8]
+    labels: dict[str, McNemar] = field(default_factory=dict)
 
     def changed(self) -> dict[str, int]:
         """Counts the rows of each kind."""
         return {kind: int((self.kinds == place).sum()) for place, kind in enumerate(KINDS)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the figures as `json.dumps` takes them; percentages are not rounded."""
+        tree = {
+            "scores": {name: asdict(value) for name, value in self.scores.items()},
+            "classes": {
+                label: {name: asdict(value) for name, value in figures.items()}
+                for label, figures in self.classes.items()
+            },
+            "mcnemar": asdict(self.mcnemar),
+            "changed": self.changed(),
+        }
+        labels = {label: asdict(test) for label, test in self.labels.items()}
+        return tree | {"labels": labels} if labels else tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +114,7 @@ class ComparedPredictions:
             "draws": self.draws,
             "reference": self.reference.name,
             "scores": {side.name: side.scores().to_json() for side in self.sides},
-            "differences": {
-                other.rows.name: {
-                    "scores": {name: asdict(value) for name, value in other.scores.items()},
-                    "classes": {
-                        label: {name: asdict(value) for name, value in figures.items()}
-                        for label, figures in other.classes.items()
-                    },
-                    "mcnemar": asdict(other.mcnemar),
-                    "changed": other.changed(),
-                }
-                for other in self.others
-            },
+            "differences": {other.rows.name: other.to_json() for other in self.others},
             "recipe": {
                 setting.key: {
                     name: None if value is ABSENT else value
@@ -139,9 +152,13 @@ def compare(sides: Sequence[ScoredRows], draws: int = 1000) -> ComparedPredictio
 
 def _compared(reference: ScoredRows, other: ScoredRows, draws: int) -> PairedComparison:
     scores, classes = paired_bootstrap(reference, other, draws)
-    before, after = (side.predicted == side.gold for side in (reference, other))
-    kinds = changes(reference.predicted, other.predicted, reference.gold)
-    return PairedComparison(other, scores, classes, mcnemar(before, after), kinds)
+    before, after, gold = reference.predicted_cells, other.predicted_cells, reference.gold_cells
+    rows = mcnemar(right_rows(before, gold), right_rows(after, gold))
+    labels = {}
+    if reference.gold.ndim > 1:  # of one label in a row, the rows say it all
+        tests = mcnemar_by_label(before, after, gold)
+        labels = dict(zip(reference.labels.names, tests, strict=True))
+    return PairedComparison(other, scores, classes, rows, changes(before, after, gold), labels)
 
 
 def require_same_dev_rows(manifests: Mapping[str, Manifest]) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from relx.scoring.comparison import McNemar
 
 PAGE = Path("compare.html")
+LABEL_HEADINGS = ("label", "fixed", "broken", "McNemar p", "F1 difference", "95 % interval")
 
 
 @click.command(short_help="Show runs or submissions side by side, as a page.")
@@ -130,6 +131,9 @@ def _print(result: ComparedPredictions) -> None:
         headings = ("score", *names, "difference", "95 % interval", "p")
         print_table(headings, _score_rows(result, other), right=headings[1:])
         click.echo()
+        if other.labels:
+            print_table(LABEL_HEADINGS, _label_rows(other), right=LABEL_HEADINGS[1:])
+            click.echo()
         click.echo(_test_words(other.mcnemar, *names))
         counts = other.changed()
         kinds = f"{counts['fixed']:,} fixed, {counts['broken']:,} broken"
@@ -138,12 +142,20 @@ def _print(result: ComparedPredictions) -> None:
 
 
 def _score_rows(result: ComparedPredictions, other: PairedComparison) -> Iterator[tuple[str, ...]]:
-    titles = {"micro_f1": "micro-F1", "auprc": "AUPRC"}
     before, after = result.reference.scores(), other.rows.scores()
     for name, moved in other.scores.items():
         values = (f"{getattr(side, name):.2f}" for side in (before, after))
         interval = f"{moved.low:+.2f} to {moved.high:+.2f}"
-        yield (titles.get(name, name), *values, f"{moved.value:+.2f}", interval, f"{moved.p:.3f}")
+        yield (before.titles[name], *values, f"{moved.value:+.2f}", interval, f"{moved.p:.3f}")
+
+
+def _label_rows(other: PairedComparison) -> Iterator[tuple[str, ...]]:
+    """How often each label was put right and wrong, and whether by chance."""
+    for label, test in other.labels.items():
+        f1 = other.classes[label]["f1"]
+        interval = f"{f1.low:+.2f} to {f1.high:+.2f}"
+        counts = (f"{test.second:,}", f"{test.first:,}", f"{test.p:.3g}")
+        yield (label, *counts, f"{f1.value:+.2f}", interval)
 
 
 def _test_words(test: McNemar, first: str, second: str) -> str:

@@ -12,7 +12,8 @@ from sklearn import metrics
 
 from relx.data.labels import LabelList
 from relx.faults import InputError
-from relx.scoring.any_of import AnyOf, Asymmetric, balanced_weights
+from relx.recipe import DecideSection
+from relx.scoring.any_of import AnyOf, Asymmetric, any_of, balanced_weights
 from relx.scoring.curves import class_auprc
 from relx.scoring.decision import Decision, Scores
 from relx.scoring.label_scores import auroc, label_scores
@@ -367,3 +368,22 @@ def test_both_decisions_are_one_protocol():
 
 def members(protocol):
     return [name for name in vars(protocol) if not name.startswith("_")]
+
+
+def test_every_key_of_a_recipe_reaches_the_decision():
+    assert any_of(DecideSection(labels="many")) == AnyOf()
+    changed = {
+        "loss": ("asymmetric", "asymmetric"),
+        "positive_weights": ([1, 2.5], (1, 2.5)),
+        "thresholds": ({"joy": 0.5, "fear": 0.1}, {"joy": 0.5, "fear": 0.1}),
+        "measure": ("accuracy", "accuracy"),
+        "at_least_one": (True, True),
+    }
+    for name, (written, meant) in changed.items():
+        decision = any_of(DecideSection(labels="many", **{name: written}))
+        assert decision == AnyOf(**{name: meant})
+    settings = {"positive": 0.5, "negative": 2.0, "margin": 0.1}
+    decision = any_of(DecideSection(labels="many", loss="asymmetric", asymmetric=settings))
+    assert decision == AnyOf(loss="asymmetric", asymmetric=Asymmetric(**settings))
+    known = {*changed, "asymmetric", "labels"}
+    assert known == set(DecideSection.model_fields)

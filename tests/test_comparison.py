@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, chi2
 
-from relx.scoring.comparison import EXACT_BELOW, KINDS, changes, mcnemar
+from relx.scoring.comparison import (
+    EXACT_BELOW,
+    KINDS,
+    changes,
+    mcnemar,
+    mcnemar_by_label,
+    right_rows,
+)
 
 
 def rightness(both, first, second, neither):
@@ -44,3 +51,35 @@ def test_rows_are_fixed_broken_or_changed_otherwise():
     assert [KINDS[kind] if kind >= 0 else "same" for kind in kinds] == [
         *("broken", "fixed", "same", "otherwise", "same"),
     ]
+
+
+def test_a_class_and_its_cell_change_alike():
+    rng = np.random.default_rng(0)
+    before, after, gold = rng.integers(0, 3, (3, 200))
+    cells = [classes[:, None] == np.arange(3) for classes in (before, after, gold)]
+    assert changes(*cells).tolist() == changes(before, after, gold).tolist()
+    assert right_rows(cells[0], cells[2]).tolist() == (before == gold).tolist()
+
+
+def test_a_row_of_many_labels_is_right_in_all_or_wrong():
+    gold = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 1, 1]], bool)
+    before = np.array([[1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 1, 1]], bool)
+    after = np.array([[1, 1, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1]], bool)
+    assert right_rows(before, gold).tolist() == [False, True, False, True]
+    kinds = changes(before, after, gold)
+    assert [KINDS[kind] if kind >= 0 else "same" for kind in kinds] == [
+        *("fixed", "broken", "otherwise", "same"),
+    ]
+
+
+def test_a_test_a_label_counts_the_cells_that_were_fixed_and_broken():
+    rng = np.random.default_rng(1)
+    first, second, gold = rng.random((3, 300, 4)) < 0.3
+    tests = mcnemar_by_label(first, second, gold)
+    assert len(tests) == 4
+    for index, test in enumerate(tests):
+        columns = first[:, index], second[:, index], gold[:, index]
+        before, after = columns[0] == columns[2], columns[1] == columns[2]
+        assert test == mcnemar(before, after)
+        assert test.second == sum(~before & after)
+        assert test.first == sum(before & ~after)

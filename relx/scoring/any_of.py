@@ -16,6 +16,7 @@ from relx.scoring.thresholds import Cutoffs, Measure, Search, search, search_all
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
     from relx.data.row import Row
+    from relx.recipe import DecideSection
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.floating[Any]]
@@ -301,6 +302,26 @@ class AnyOf:
             where, received = "decide.positive_weights", f"{len(weights)} weights"
             allowed = f"{count}, in the order of the labels"
             raise InputError(Fault(what, where, received, allowed, kind="weights"))
+
+
+def any_of(decide: DecideSection) -> AnyOf:
+    """Makes the decision that a recipe's section `decide` describes, with `labels: many`.
+
+    Args:
+        decide: The section.
+
+    Returns:
+        The decision, without cut-offs that have to be searched.
+    """
+    weights, asymmetric = decide.positive_weights, decide.asymmetric
+    return AnyOf(
+        loss=decide.loss,
+        positive_weights=weights if isinstance(weights, str) else tuple(weights),
+        asymmetric=Asymmetric(asymmetric.positive, asymmetric.negative, asymmetric.margin),
+        thresholds=decide.thresholds,
+        measure=decide.measure,
+        at_least_one=decide.at_least_one,
+    )
 
 
 def balanced_weights(targets: Cells) -> list[float]:

@@ -1,4 +1,4 @@
-"""Two sets of predictions of the same rows: McNemar's test, and which labels changed how."""
+"""Two sets of predictions of the same rows: McNemar's test, and which rows changed how."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KINDS = ("fixed", "broken", "otherwise")
 UNCHANGED = -1
 
 Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+Values = npt.NDArray[np.int64] | Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +63,47 @@ def mcnemar(first: Bools, second: Bools) -> McNemar:
     return McNemar(*counts, "chi-square", statistic, math.erfc(math.sqrt(statistic / 2)))
 
 
-def changes(before: Ints, after: Ints, gold: Ints) -> npt.NDArray[np.int8]:
-    """Tells for each row how its predicted label changed.
+def mcnemar_by_label(first: Bools, second: Bools, gold: Bools) -> tuple[McNemar, ...]:
+    """Tests for each label whether two sets of predictions have its cells right equally often.
 
     Args:
-        before: The class that the reference predicts, `(rows,)`.
-        after: The class that the other predicts, `(rows,)`.
-        gold: The gold class, `(rows,)`.
+        first: Which labels the first predicts, `(rows, labels)`.
+        second: Which labels the second predicts, `(rows, labels)`.
+        gold: Which labels are right, `(rows, labels)`.
+
+    Returns:
+        A test a label, in their order; of its counts, `first` says how many cells the second
+        broke, and `second` how many it fixed. Of twenty such tests one has p < .05 by chance.
+    """
+    pairs = zip((first == gold).T, (second == gold).T, strict=True)
+    return tuple(mcnemar(*pair) for pair in pairs)
+
+
+def right_rows(predicted: Values, gold: Values) -> Bools:
+    """Tells which rows are right: in all of their labels, where they may have several.
+
+    Args:
+        predicted: The predicted classes, `(rows,)`, or cells, `(rows, labels)`.
+        gold: The gold ones, likewise.
+
+    Returns:
+        `(rows,)`.
+    """
+    right = np.asarray(predicted == gold).reshape(len(gold), -1)  # (rows, labels or 1)
+    return np.asarray(right.all(axis=1))
+
+
+def changes(before: Values, after: Values, gold: Values) -> npt.NDArray[np.int8]:
+    """Tells for each row how what is predicted for it changed.
+
+    Args:
+        before: The class that the reference predicts, `(rows,)`, or its cells, `(rows, labels)`.
+        after: What the other predicts, likewise.
+        gold: What is right, likewise.
 
     Returns:
         Indices into `KINDS`, `(rows,)`: `fixed` is wrong before and right after, `broken` the
-        reverse, `otherwise` wrong both times; -1 where the label is the same.
+        reverse, `otherwise` wrong both times; -1 where the prediction is the same.
     """
-    kinds = np.where(after == gold, 0, np.where(before == gold, 1, 2))
-    return np.where(before == after, UNCHANGED, kinds).astype(np.int8)
+    kinds = np.where(right_rows(after, gold), 0, np.where(right_rows(before, gold), 1, 2))
+    return np.where(right_rows(before, after), UNCHANGED, kinds).astype(np.int8)

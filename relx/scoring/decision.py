@@ -95,6 +95,10 @@ class Scores(Protocol):
     def collapsed_to(self) -> str:
         """What every row of a collapse was given, in words."""
 
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """The scores that have intervals: their titles by name, in the order of printing."""
+
     def figures(self) -> dict[str, float]:
         """Returns the figures that an epoch is logged with; 0 stands for one that there is not."""
 

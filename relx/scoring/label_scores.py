@@ -136,6 +136,18 @@ class CellScores:
         given = [name for name, figures in self.classes.items() if figures.predicted]
         return ", ".join(given) or "of no label"
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """The scores that have intervals: their titles by name, in the order of printing."""
+        return {
+            "micro_f1": "micro-F1",
+            "macro_f1": "macro-F1",
+            "auprc": "AUPRC",
+            "precision": "precision",
+            "recall": "recall",
+            "accuracy": "exact match",
+        }
+
     def figures(self) -> dict[str, float]:
         """Returns the figures that an epoch is logged with; 0 for an AUPRC that there is not."""
         return {

@@ -94,6 +94,17 @@ class Scores:
         """The classes that were predicted at least once, in words."""
         return ", ".join(name for name, figures in self.classes.items() if figures.predicted)
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """The scores that have intervals: their titles by name, in the order of printing."""
+        return {
+            "micro_f1": "micro-F1",
+            "auprc": "AUPRC",
+            "precision": "precision",
+            "recall": "recall",
+            "accuracy": "accuracy",
+        }
+
     def figures(self) -> dict[str, float]:
         """Returns the figures that an epoch is logged with."""
         auprc = self.auprc or 0.0

@@ -1,19 +1,25 @@
-"""The loss of both stages: cross-entropy of class indices, summed over weights that sum to one."""
+"""The losses, from logits, in float32, each summed over weights that sum to one.
+
+The weights of a batch sum to 1 over all replicas, so that the sum is the mean over the rows or
+masked positions that count, however many there are and wherever they are computed. The loss of a
+row with many labels is the mean of theirs: it is of the size of a cross-entropy however many labels
+there are, so that a learning rate and a clipped gradient norm mean what they mean for one label.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
+LEAST = 1e-12  # below every difference of float32 probabilities that is not 0
+
 
 @keras.saving.register_keras_serializable("relx")
 class CrossEntropy(keras.losses.Loss):
-    """Cross-entropy from logits, with label smoothing, in float32.
-
-    The weights of a batch sum to 1 over all replicas, so that the sum is the mean over the rows or
-    masked positions that count, however many there are and wherever they are computed.
+    """Cross-entropy of class indices, with label smoothing: exactly one class is true.
 
     Args:
         label_smoothing: The probability that is spread evenly over all classes (Szegedy et al.
@@ -48,4 +54,123 @@ class CrossEntropy(keras.losses.Loss):
         return {"label_smoothing": self.label_smoothing, "name": self.name}
 
 
-LOSSES = {"cross_entropy": CrossEntropy}  # by the name that a decision gives
+@keras.saving.register_keras_serializable("relx")
+class BinaryCrossEntropy(keras.losses.Loss):
+    """Binary cross-entropy of each label, with label smoothing: any number of them is true.
+
+    Args:
+        label_smoothing: The probability that is spread evenly over true and false (Szegedy et al.
+            2016): a label that is there counts as true by 1 - s/2, one that is not by s/2.
+        positive_weights: What being true weighs beside being false, `(labels,)`; None for 1.
+        name: The name of the loss.
+    """
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        positive_weights: Sequence[float] | None = None,
+        name: str = "binary_cross_entropy",
+    ) -> None:
+        super().__init__(name=name, reduction="sum", dtype="float32")
+        self.label_smoothing = label_smoothing
+        self.positive_weights = None if positive_weights is None else list(positive_weights)
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Computes the loss of each row, the mean of its labels.
+
+        Args:
+            y_true: 1 where the label is true, else 0, (batch, labels).
+            y_pred: Logits (batch, labels).
+
+        Returns:
+            (batch,) float32.
+        """
+        logits = ops.cast(y_pred, "float32")
+        true = _smoothed(y_true, self.label_smoothing)
+        if_true, if_false = ops.softplus(-logits), ops.softplus(logits)  # -log p, -log(1 - p)
+        if self.positive_weights is not None:
+            if_true = if_true * ops.convert_to_tensor(self.positive_weights, "float32")
+        return ops.mean(true * if_true + (1 - true) * if_false, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        smoothing, weights = self.label_smoothing, self.positive_weights
+        return {"label_smoothing": smoothing, "positive_weights": weights, "name": self.name}
+
+
+@keras.saving.register_keras_serializable("relx")
+class AsymmetricLoss(keras.losses.Loss):
+    """The asymmetric loss, for labels that are rarely true: any number of them is true.
+
+    Ben-Baruch et al. 2020, https://arxiv.org/abs/2009.14119, section 2. A label of probability p
+    costs (1 - p)^positive · -log p where it is true, and q^negative · -log(1 - q) where it is
+    false, with q = max(p - margin, 0). With all three settings 0 it is binary cross-entropy. The
+    gradient is the whole one, as the paper analyses it, through the factors that focus too; the
+    authors' code can leave these out. Their sum over labels is a mean here.
+
+    Args:
+        label_smoothing: As in `BinaryCrossEntropy`.
+        positive: The focus of true labels: how little easy ones count.
+        negative: The focus of false labels.
+        margin: The probability up to which a false label costs nothing.
+        name: The name of the loss.
+    """
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        positive: float = 1.0,
+        negative: float = 4.0,
+        margin: float = 0.05,
+        name: str = "asymmetric",
+    ) -> None:
+        super().__init__(name=name, reduction="sum", dtype="float32")
+        self.label_smoothing = label_smoothing
+        self.positive, self.negative, self.margin = positive, negative, margin
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Computes the loss of each row, the mean of its labels.
+
+        Args:
+            y_true: 1 where the label is true, else 0, (batch, labels).
+            y_pred: Logits (batch, labels).
+
+        Returns:
+            (batch,) float32.
+        """
+        logits = ops.cast(y_pred, "float32")
+        true = _smoothed(y_true, self.label_smoothing)
+        if_true = _focused(-logits, self.positive)
+        if_false = self._shifted(logits) if self.margin else _focused(logits, self.negative)
+        return ops.mean(true * if_true + (1 - true) * if_false, axis=-1)
+
+    def _shifted(self, logits: keras.KerasTensor) -> keras.KerasTensor:
+        """Computes what false labels cost beyond the margin, (batch, labels)."""
+        shifted = ops.sigmoid(logits) - self.margin
+        cost = -ops.log1p(-ops.maximum(shifted, 0.0))  # at most -log(margin)
+        # The gradient of a power of 0 is infinite or not a number; that of the product is 0.
+        return ops.power(ops.maximum(shifted, LEAST), self.negative) * cost
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        names = ("label_smoothing", "positive", "negative", "margin", "name")
+        return {name: getattr(self, name) for name in names}
+
+
+def _focused(logits: keras.KerasTensor, focus: float) -> keras.KerasTensor:
+    """Computes p^focus · -log(1 - p) of the probabilities p of logits, (batch, labels)."""
+    return ops.exp(-focus * ops.softplus(-logits)) * ops.softplus(logits)
+
+
+def _smoothed(true: keras.KerasTensor, smoothing: float) -> keras.KerasTensor:
+    """Returns how far each label counts as true, (batch, labels) float32."""
+    true = ops.cast(true, "float32")
+    return true * (1 - smoothing) + smoothing / 2 if smoothing else true
+
+
+# By the name that a decision gives.
+LOSSES: dict[str, type[keras.losses.Loss]] = {
+    "cross_entropy": CrossEntropy,
+    "binary_cross_entropy": BinaryCrossEntropy,
+    "asymmetric": AsymmetricLoss,
+}
