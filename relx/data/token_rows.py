@@ -73,7 +73,7 @@ class TokenRows:
             _Row(
                 row.token_ids.tolist(),
                 row.segment_ids.tolist(),
-                _Places(row.spans, row.starts),
+                [*itertools.chain.from_iterable(row.spans), *row.starts],
             )
             for row in rows
         ]
@@ -178,7 +178,7 @@ class _Row(NamedTuple):
 
     token_ids: list[int]
     segment_ids: list[int]
-    places: _Places
+    places: list[int]  # as in `TokenRows.places`
 
 
 def _chunks_of_rows(
@@ -200,7 +200,7 @@ def _chunks_of_rows(
 
 def _flat(rows: Sequence[_Row], ids: np.dtype[Any]) -> TokenRows:
     chain = itertools.chain.from_iterable
-    places = [(*chain(row.places.spans), *row.places.starts) for row in rows]
+    places = [row.places for row in rows]
     return TokenRows(
         np.fromiter(chain(row.token_ids for row in rows), ids),
         np.fromiter(chain(row.segment_ids for row in rows), np.uint8),
@@ -263,20 +263,20 @@ def row_of(
         added = part.token_ids if part.sequence is None else sequences[part.sequence]
         ids += added
         segments += [part.segment] * len(added)
-    return _Row(ids, segments, places.moved(moved, window))
+    return _Row(ids, segments, places.in_row(moved, window))
 
 
 class _Places(NamedTuple):
-    """Where the spans are among tokens; before they are moved, a missing one is None."""
+    """Where the spans are among a text's tokens; None where there is none."""
 
     spans: tuple[Span | None, ...]
     starts: tuple[int, ...]
 
-    def moved(self, by: int, window: Span) -> _Places:
-        """Moves from a text's tokens to a row's; a missing span becomes what the window keeps."""
-        spans = tuple((span or window).moved(by) for span in self.spans)
+    def in_row(self, by: int, window: Span) -> list[int]:
+        """Returns them among a row's tokens; a missing span is what the window keeps."""
+        ends = [at + by for span in self.spans for at in (window if span is None else span)]
         pairs = zip(self.spans, self.starts, strict=True)
-        return _Places(spans, tuple(0 if span is None else start + by for span, start in pairs))
+        return ends + [0 if span is None else start + by for span, start in pairs]
 
     @property
     def found(self) -> list[tuple[Span, int]]:
