@@ -16,7 +16,14 @@ from relx.models.classifier import (
     span_classifier,
 )
 from relx.models.encoder.load import load_encoder
-from relx.recipe import DataSection, DeviceSection, FreshSizes, FreshSource, MarkersSection
+from relx.recipe import (
+    DataSection,
+    DecideSection,
+    DeviceSection,
+    FreshSizes,
+    FreshSource,
+    MarkersSection,
+)
 from relx.spans import Span
 from relx.tasks.relation.sentence import example_of
 from relx.tasks.relation.task import POOLINGS, RelationTask
@@ -39,7 +46,7 @@ def loaded():
 def rows(loaded):
     examples = [example_of(s, ("가람", "PER", None), ("나루시", "LOC", None)) for s in SENTENCES]
     markers = MarkersSection(style="typed_entity_marker_punct")
-    task = RelationTask(DataSection(), markers, "entity_starts")
+    task = RelationTask(DataSection(), markers, "entity_starts", DecideSection())
     return token_rows(examples, task, loaded.tokenizer, 64)
 
 

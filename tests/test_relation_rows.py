@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relx.data.labels import KLUE, LabelList
+from relx.data.literals import read_literal
 from relx.faults import InputError
 from relx.recipe import DataSection
 from relx.spans import Span
-from relx.tasks.relation.entities import Entity, read_literal
+from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.rows import Example, read_examples, scan_examples
 
 SENTENCE = "가람은 나루의 형이다."

@@ -15,7 +15,7 @@ from relx.data import token_cache
 from relx.data.token_cache import KEPT_SECONDS, token_folder
 from relx.dataset import token_rows
 from relx.files import digest
-from relx.recipe import DataSection, MarkersSection
+from relx.recipe import DataSection, DecideSection, MarkersSection
 from relx.runs.state import list_runs
 from relx.spans import Span
 from relx.tasks.relation.sentence import example_of
@@ -54,7 +54,7 @@ def made(monkeypatch):
 
 
 def relation_rows(cache, examples=EXAMPLES, markers=MARKERS, own=None, length=64):
-    task = RelationTask(DataSection(), markers, "entity_starts")
+    task = RelationTask(DataSection(), markers, "entity_starts", DecideSection())
     return token_rows(examples, task, own or tokenizer(), length, "train.csv", cache)
 
 

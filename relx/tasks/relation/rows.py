@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from relx.data.bad_rows import BadRow
-from relx.data.formats.cells import NoText
-from relx.data.labels import UNLABELLED, LabelList
+from relx.data.labels import LabelList
+from relx.data.literals import read_literal
 from relx.data.reading import Reading, require_good
+from relx.data.row_checks import HALF_CHARACTER, RowChecks, SpanKeys, span_fault, whole_number
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
 from relx.spans import Span
-from relx.tasks.relation.entities import Entity, read_literal, span_hint
+from relx.tasks.relation.entities import Entity
 
 # The columns that every file needs, and the names each goes by.
 _WANTED = {
@@ -30,16 +31,13 @@ _WANTED = {
 }
 _HEADER = "the columns id (or guid), sentence, subject_entity, object_entity, label, source"
 _ENTITY = "{'word': '…', 'start_idx': 0, 'end_idx': 3, 'type': 'PER'}"
-_EMPTY_SENTENCE = "the sentence is empty"
-# JSON can write one half of a surrogate pair; no tokenizer takes it.
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+KEYS = SpanKeys()
 # The form in which pandas writes an entity; reading it without Python's parser saves seconds on
 # KLUE's rows. Quotes and backslashes in a text are left to the parser.
 _PLAIN_ENTITY = re.compile(
     r"\{'word': '([^'\\\r\n\0]*)', 'start_idx': (0|[1-9][0-9]{0,8}), "
     r"'end_idx': (0|[1-9][0-9]{0,8}), 'type': '([^'\\\r\n\0]*)'\}"
 )
-_NUMBER = re.compile(r"\s*[-+]?[0-9]{1,18}\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,101 +173,56 @@ def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterato
 
 @dataclass(slots=True)
 class _RowReader:
-    """Turns rows into examples, and remembers which ids it has seen."""
+    """Turns rows into examples."""
 
     path: Path
     name: str
     data: DataSection
     labels: LabelList | None
     require_labels: bool
-    _lines: dict[str, int] = field(default_factory=dict)
-    _faults: list[Fault] = field(default_factory=list)
-    _label_faults: int = 0
-    _where: str = ""
+    checks: RowChecks = field(init=False)
+    label_faults: int = 0
+
+    def __post_init__(self) -> None:
+        self.checks = RowChecks(self.name)
 
     def read(self, row: Row, reading: Reading[Example]) -> None:
         """Adds the row to the reading, as an example or as a bad row."""
-        self._faults = [] if row.fault is None else [row.fault]
-        self._label_faults = 0
+        self.checks.begin(row)
+        self.label_faults = 0
         example = self._example(row) if row.fault is None else None
-        if example is not None and len(self._faults) == self._label_faults:
+        faults = self.checks.faults
+        if example is not None and len(faults) == self.label_faults:
             reading.readable.append(example)
-        if example is None or self._faults:
-            reading.bad_rows.append(BadRow(self.path, row, tuple(self._faults)))
+        if example is None or faults:
+            reading.bad_rows.append(BadRow(self.path, row, tuple(faults)))
         else:
             reading.examples.append(example)
             reading.lines.append(row.line)
 
     def _example(self, row: Row) -> Example | None:
-        cells = row.cells
-        name = self._id(row, cells.get("id", cells.get("guid")))
-        sentence = self._sentence(cells.get("sentence"))
+        cells, checks = row.cells, self.checks
+        name = checks.id(row, cells.get("id", cells.get("guid")))
+        sentence = checks.sentence(cells.get("sentence"))
         subject = self._entity("subject_entity", cells.get("subject_entity"), sentence)
         object_ = self._entity("object_entity", cells.get("object_entity"), sentence)
-        count = len(self._faults)
-        label = None if self.labels is None else self._label(cells.get("label"), self.labels)
-        self._label_faults = len(self._faults) - count
+        count = len(checks.faults)
+        label = self._label(cells.get("label"))
+        self.label_faults = len(checks.faults) - count
         if sentence is None or subject is None or object_ is None:
             return None
         source = sys.intern(str(cells.get("source") or ""))
         texts = {"subject_entity": subject.type, "object_entity": object_.type, "source": source}
         for column, text in texts.items():
-            if _HALF_CHARACTER.search(text):
-                self._half_character(column, ascii(text))
+            if HALF_CHARACTER.search(text):
+                checks.half_character(column, ascii(text))
         return Example(name, sentence, subject, object_, label, source)
 
-    def _id(self, row: Row, value: Any) -> str:
-        name = "" if value is None else str(value).strip()
-        if _HALF_CHARACTER.search(name):
-            name = ascii(name)
-            self._half_character("id", name)
-        self._where = f"{self.name}:{row.line} (id {name})" if name else f"{self.name}:{row.line}"
-        if isinstance(value, NoText):
-            self._faults.append(value.fault(f"{self._where}, column id"))
-        elif not name:
-            self._fault("id", "the id is empty", shorten(value), "a text or number", "", "empty id")
-        elif name in self._lines:
-            received = f"{shorten(name)}, which is already on line {self._lines[name]}"
-            self._fault("id", "the id appears twice", received, "each id once", "", "duplicate id")
-        self._lines.setdefault(name, row.line)
-        return name
-
-    def _half_character(self, column: str, received: str) -> None:
-        what, kind = "this text contains half a character (a lone surrogate)", "broken character"
-        self._fault(column, what, received, "whole characters", "", kind)
-
-    def _sentence(self, value: Any) -> str | None:
-        if isinstance(value, str) and value.strip():
-            half = _HALF_CHARACTER.search(value)
-            if half is None:
-                return value
-            received = f"{half[0]!r} at character {half.start()}"
-            what, kind = (
-                "the sentence contains half a character (a lone surrogate)",
-                "broken character",
-            )
-            self._fault("sentence", what, received, "whole characters", "", kind)
+    def _label(self, value: Any) -> str | None:
+        if self.labels is None:
             return None
-        what = (
-            "the sentence is not text" if value and not isinstance(value, str) else _EMPTY_SENTENCE
-        )
-        self._fault("sentence", what, shorten(value), "a sentence", "", "empty sentence")
-        return None
-
-    def _label(self, value: Any, labels: LabelList) -> str | None:
-        if isinstance(value, NoText):
-            self._faults.append(value.fault(f"{self._where}, column label"))
-            return None
-        name = "" if value is None else str(value)
-        if name in labels:
-            return sys.intern(name)
-        if name in ("", UNLABELLED):
-            if self.require_labels:
-                what, kind = "the row has no label, and training needs one", "missing label"
-                self._fault("label", what, shorten(value), "a label of data.labels", "", kind)
-            return None
-        self._faults.append(labels.unknown(name, f"{self._where}, column label"))
-        return None
+        label = self.checks.label(value, self.labels, required=self.require_labels)
+        return None if label is None else sys.intern(label)
 
     def _entity(self, column: str, value: Any, sentence: str | None) -> Entity | None:
         """Reads an entity; None when it has a fault or no sentence to be in."""
@@ -282,7 +235,7 @@ class _RowReader:
         return self._checked_entity(column, value, sentence)
 
     def _checked_entity(self, column: str, value: Any, sentence: str | None) -> Entity | None:
-        count = len(self._faults)
+        count = len(self.checks.faults)
         entity = self._parsed(column, value)
         if entity is None:
             return None
@@ -290,11 +243,11 @@ class _RowReader:
         type_ = self._text(column, entity, "type", "entity_type")
         start = self._number(column, entity, "start_idx")
         last = self._number(column, entity, "end_idx")
-        if len(self._faults) > count or sentence is None:
+        if len(self.checks.faults) > count or sentence is None:
             return None
         span = Span(start, last + (self.data.ends == "inclusive"))
         if span.start < 0 or span.end > len(sentence) or span.of(sentence) != word or not word:
-            self._span_fault(column, word, span, sentence)
+            self.checks.fault(column, *span_fault(word, span, sentence, self.data.ends, KEYS))
             return None
         return Entity(word, span, type_)
 
@@ -304,7 +257,7 @@ class _RowReader:
         if isinstance(found, dict):
             return found
         what = "the entity is empty" if value in ("", None) else "the entity cannot be read"
-        self._fault(column, what, shorten(value, 120), _ENTITY, "", "unparsable entity")
+        self.checks.fault(column, what, shorten(value, 120), _ENTITY, "", "unparsable entity")
         return None
 
     def _text(self, column: str, entity: dict[str, Any], *keys: str) -> str:
@@ -317,7 +270,7 @@ class _RowReader:
         if isinstance(value, str) and value:
             return value
         what, kind = f"the entity's {key} is not text", "entity text"
-        self._fault(column, what, shorten(value), "a text that is not empty", "", kind)
+        self.checks.fault(column, what, shorten(value), "a text that is not empty", "", kind)
         return ""
 
     def _number(self, column: str, entity: dict[str, Any], key: str) -> int:
@@ -325,42 +278,16 @@ class _RowReader:
         if key not in entity:
             self._missing_key(column, entity, (key,))
             return 0
-        value = entity[key]
-        if type(value) is int:
-            return value
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
-            return int(value)
-        what, kind = f"the entity's {key} is not a whole number", "index not a number"
-        self._fault(column, what, shorten(value), "a whole number, in characters from 0", "", kind)
-        return 0
+        number = whole_number(entity[key])
+        if number is None:
+            what, kind = f"the entity's {key} is not a whole number", "index not a number"
+            allowed = "a whole number, in characters from 0"
+            self.checks.fault(column, what, shorten(entity[key]), allowed, "", kind)
+        return number or 0
 
     def _missing_key(self, column: str, entity: dict[str, Any], keys: Sequence[str]) -> None:
         guess = nearest(keys[0], [str(key) for key in entity])
         received = f"the keys {', '.join(map(str, entity))}" if entity else "no keys"
         step = f"rename {guess} to {keys[0]}" if guess else ""
         what, kind = f"the entity has no {keys[0]}", "missing entity key"
-        self._fault(column, what, received, _ENTITY, step, kind)
-
-    def _span_fault(self, column: str, word: str, span: Span, sentence: str) -> None:
-        ends, last = self.data.ends, span.end - (self.data.ends == "inclusive")
-        length = len(sentence)
-        if span.start < 0 or span.end < 0:
-            what, kind = "the span has a negative index", "negative span"
-        elif span.end <= span.start:
-            what, kind = "the span is empty", "empty span"
-        elif span.end > length:
-            what, kind = "the span goes beyond the sentence", "span beyond the sentence"
-        else:
-            what, kind = "the text at the span differs from the word", "span text differs from word"
-        stands = (
-            f", which holds {shorten(span.of(sentence))}" if kind.startswith("span text") else ""
-        )
-        received = f"start_idx {span.start}, end_idx {last} ({ends}){stands}; word {shorten(word)}"
-        allowed = f"a span of the word within the sentence's {length} characters"
-        self._fault(column, what, received, allowed, span_hint(word, span, sentence, ends), kind)
-
-    def _fault(
-        self, column: str, what: str, received: str, allowed: str, next_step: str, kind: str
-    ) -> None:
-        where = f"{self._where}, column {column}"
-        self._faults.append(Fault(what, where, received, allowed, next_step, kind))
+        self.checks.fault(column, what, received, _ENTITY, step, kind)
