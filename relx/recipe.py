@@ -16,7 +16,6 @@ from pydantic import (
 )
 
 from relx.known_tasks import USUAL, with_usual
-from relx.template import check_query
 
 MarkerStyle = Literal[
     "none",
@@ -159,21 +158,12 @@ class EncoderSection(Section):
 
 
 class MarkersSection(Section):
-    """How the two entities are shown to the encoder."""
+    """How the words that a task asks about are shown to the encoder."""
 
     style: MarkerStyle = "typed_entity_marker_punct"
     order: Literal["role", "appearance"] = "role"
     query: str | None = None
     query_place: Literal["first", "second"] = "first"
-
-    @model_validator(mode="after")
-    def _one_first_segment(self) -> MarkersSection:
-        if self.style == "none" and self.query is not None:
-            raise ValueError("style none puts the entities in front and leaves no room for a query")
-        fault = check_query(self.query or "")
-        if fault is not None:
-            raise ValueError(f"query: {fault.what} {fault.received}, allowed are {fault.allowed}")
-        return self
 
 
 class TokensSection(Section):

@@ -1,33 +1,30 @@
-"""The query: a sentence about the two entities, read along with the text."""
+"""Text with {placeholders}: a sentence about the words that a task asks about."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from relx.faults import Fault, nearest
 
-PLACEHOLDERS = ("subject", "object", "subject_type", "object_type")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-def check_query(template: str) -> Fault | None:
+def check_query(template: str, placeholders: Sequence[str]) -> Fault | None:
     """Checks that a query names only what can be filled in.
 
-    A template holds `{subject}`, `{object}`, `{subject_type}` and `{object_type}`, as in
-    `이 문장에서 {object}은 {subject}의 {object_type}이다.`; types are filled in as Korean words.
-
     Args:
-        template: The query of a recipe.
+        template: The query of a recipe, such as `이 문장에서 {object}은 {subject}의 무엇인가?`.
+        placeholders: The names that its task fills in.
 
     Returns:
         The fault, or None.
     """
-    allowed = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    allowed = ", ".join(f"{{{name}}}" for name in placeholders)
     where, kind = "markers.query", "query"
     for name in _PLACEHOLDER.findall(template):
-        if name not in PLACEHOLDERS:
-            guess = nearest(name, PLACEHOLDERS)
+        if name not in placeholders:
+            guess = nearest(name, placeholders)
             step = f"did you mean {{{guess}}}?" if guess else ""
             return Fault("unknown placeholder", where, f"{{{name}}}", allowed, step, kind)
     if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):

@@ -44,13 +44,14 @@ def eda(
 
     require_look("relx eda")
     from relx.look.page import require_place
-    from relx.look.relation.eda.page import write_eda
+    from relx.look.task_pages import task_page
     from relx.shipped import chosen_recipe
 
     resolved = chosen_recipe(recipe, settings)
+    page = task_page(resolved.task, "eda.page")
     files = (resolved.data.train, resolved.data.dev, resolved.data.test)
     require_place(out, [pred, *(Path(file) for file in files if file)])
-    found = write_eda(resolved, pred, out, runs_dir)
+    found = page.write_eda(resolved, pred, out, runs_dir)
     click.echo(_headline(found["headline"]))
     click.echo(f"{out} is written; its plots and numbers are beside it")
 

@@ -12,19 +12,15 @@ from hypothesis import strategies as st
 from relx.data.labels import KLUE, LabelList
 from relx.dataset import token_rows
 from relx.faults import InputError
-from relx.look.relation.eda.entity_types import MOST_PAIRS, frequent_entities, type_table
-from relx.look.relation.eda.file_facts import (
-    character_lengths,
-    describe_file,
-    occurs_earlier,
-    quantiles,
-    shared_sentences,
-    type_shifts,
-)
-from relx.look.relation.eda.label_shares import LabelShares, headline_label, label_shares
+from relx.look.eda.corpus import Corpus, read_corpus
+from relx.look.eda.file_facts import describe_file, occurs_earlier, shared_sentences
+from relx.look.eda.label_shares import LabelShares, headline_label, label_shares
+from relx.look.eda.lengths import character_lengths, quantiles
+from relx.look.eda.token_lengths import TokenLengths, token_lengths
+from relx.look.eda.word_counts import frequent_words
+from relx.look.relation.eda.entity_types import MOST_PAIRS, type_table
+from relx.look.relation.eda.file_facts import count_kinds, type_shifts
 from relx.look.relation.eda.sources import source_rows
-from relx.look.relation.eda.task_data import TaskData, read_task_data
-from relx.look.relation.eda.token_lengths import TokenLengths, token_lengths
 from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, fresh_tokenizer
 from relx.recipe_file import load_recipe
 from relx.spans import Span
@@ -54,7 +50,7 @@ def row(id, label=None, sentence="철수는 영희와 결혼한 가수이다.", 
 def corpus(train, dev=None, test=None, predicted=None, recipe=None):
     files = {"train": train} | ({} if dev is None else {"dev": dev})
     files |= {} if test is None else {"test": test}
-    return TaskData(recipe or load_recipe(DEMO), LABELS, files, predicted)
+    return Corpus(recipe or load_recipe(DEMO), LABELS, files, predicted)
 
 
 def in_sample(*settings):
@@ -95,10 +91,13 @@ def test_shares_sum_to_100_and_shifts_to_0(train, predicted):
 
 def test_the_headline_is_the_negative_label_else_the_largest_shift_else_the_most_frequent():
     counts = {"train": np.array([6, 3, 1]), "predicted": np.array([6, 0, 4])}
-    shares = LabelShares(("a", "b", "c"), counts)
+    shares = LabelShares(("a", "b", "c"), counts, {"train": 10, "predicted": 10})
     assert headline_label(shares, "c") == "c"
     assert headline_label(shares, None) in ("b", "c")
-    assert headline_label(LabelShares(shares.names, {"train": counts["train"]}), None) == "a"
+    assert (
+        headline_label(LabelShares(shares.names, {"train": counts["train"]}, {"train": 10}), None)
+        == "a"
+    )
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=60))
@@ -123,7 +122,7 @@ def test_duplicates_share_sentence_and_entities_and_contradictions_have_two_labe
     assert contradictions(rows[:2]) == []
     facts = describe_file("train.csv", rows)
     assert (facts.duplicate_rows, facts.contradictory_keys) == (2, 1)
-    assert (facts.sentences, facts.sentences_with_several_pairs) == (1, 1)
+    assert (facts.sentences, facts.sentences_in_several_rows) == (1, 1)
 
 
 def test_an_entity_whose_word_occurs_earlier_is_counted():
@@ -131,8 +130,8 @@ def test_an_entity_whose_word_occurs_earlier_is_counted():
     late = Entity("영희", Span(15, 17), "PER")
     assert late.span.of(sentence) == "영희"
     rows = [Example("0", sentence, late, Entity("철수", Span(4, 6), "PER"), None)]
-    assert occurs_earlier(rows[0], "subject")
-    assert not occurs_earlier(rows[0], "object")
+    assert occurs_earlier(sentence, late.span)
+    assert not occurs_earlier(sentence, rows[0].object.span)
     facts = describe_file("test.csv", rows)
     assert (facts.first_match_elsewhere, facts.first_match_elsewhere_percent) == (1, 50.0)
 
@@ -161,13 +160,13 @@ def test_types_of_each_group_sum_to_100_percent_of_a_label():
 
 
 def test_types_that_shift_are_found_the_largest_first():
-    train = describe_file("a", [row(0), row(1, types=("PER", "ORG"))])
-    test = describe_file("b", [row(i, types=("ORG", "ORG")) for i in range(3)])
+    train = count_kinds([row(0), row(1, types=("PER", "ORG"))])
+    test = count_kinds([row(i, types=("ORG", "ORG")) for i in range(3)])
     found = type_shifts(train, test, 60)
     assert [(one.role, one.type) for one in found] == [("subject", "PER"), ("subject", "ORG")]
     assert (found[0].train_percent, found[0].test_percent) == (100.0, 0.0)
     assert len(type_shifts(train, test, 50)) == 4
-    assert type_shifts(train, describe_file("c", []), 5) == []
+    assert type_shifts(train, count_kinds([]), 5) == []
 
 
 def test_rare_pairs_of_types_have_no_column():
@@ -177,9 +176,9 @@ def test_rare_pairs_of_types_have_no_column():
     assert table.left_out == 3
 
 
-def test_frequent_entities_are_counted_by_label():
+def test_frequent_words_are_counted_by_label():
     rows = [row(0, "per:spouse"), row(1, "per:spouse"), row(2, "no_relation")]
-    assert frequent_entities(rows, "object", 1) == {
+    assert frequent_words(rows, 1, 1) == {
         "per:spouse": [("영희", 2)],
         "no_relation": [("영희", 1)],
     }
@@ -199,7 +198,7 @@ def test_sources_tell_the_headline_label_of_each_file_apart():
 
 def test_token_lengths_are_those_that_training_gets():
     recipe = in_sample()
-    found = read_task_data(recipe)
+    found = read_corpus(recipe)
     sentences = dict.fromkeys(r.sentence for r in [*found.train, *found.files["test"]])
     tokenizer = fresh_tokenizer(sentences, recipe.encoder.source.fresh.vocabulary)
     types = {"PER", "ORG", "DAT", "LOC", "POH", "NOH"}
@@ -212,7 +211,7 @@ def test_token_lengths_are_those_that_training_gets():
 
 
 def test_rows_over_the_window_and_rows_that_it_refuses_are_counted():
-    found = token_lengths(read_task_data(in_sample("tokens.max_length=16")))
+    found = token_lengths(read_corpus(in_sample("tokens.max_length=16")))
     over, refused = found.over("train"), found.refused["train"]
     assert over == (found.lengths["train"] > 16).sum()
     assert 0 < refused <= over
@@ -221,7 +220,7 @@ def test_rows_over_the_window_and_rows_that_it_refuses_are_counted():
 
 
 def test_an_encoder_that_is_not_there_leaves_the_characters(tmp_path):
-    found = read_task_data(in_sample(f"encoder.from={tmp_path / 'nowhere'}"))
+    found = read_corpus(in_sample(f"encoder.from={tmp_path / 'nowhere'}"))
     assert token_lengths(found).missing
     assert character_lengths(found.train).max() > 0
     assert TokenLengths(128).lengths == {}
@@ -231,14 +230,14 @@ def test_labels_of_the_test_are_never_read(tmp_path):
     text = (ROOT / "sample/test.csv").read_text(encoding="utf-8")
     path = tmp_path / "test.csv"
     path.write_text(text.replace(",100,", ",no such label,"), encoding="utf-8")
-    found = read_task_data(in_sample(f"data.test={path}"))
+    found = read_corpus(in_sample(f"data.test={path}"))
     assert {example.label for example in found.files["test"]} == {None}
 
 
 def test_a_test_without_rows_is_empty_and_said(tmp_path, capsys):
     path = tmp_path / "test.csv"
     path.write_text("id,sentence,subject_entity,object_entity,label,source\n", encoding="utf-8")
-    found = read_task_data(in_sample(f"data.test={path}"))
+    found = read_corpus(in_sample(f"data.test={path}"))
     assert found.files["test"] == []
     assert "has no rows" in capsys.readouterr().err
 
@@ -247,36 +246,36 @@ def test_a_broken_test_is_refused(tmp_path):
     path = tmp_path / "test.csv"
     path.write_text("id,sentence\n0,철수\n", encoding="utf-8")
     with pytest.raises(InputError, match="missing"):
-        read_task_data(in_sample(f"data.test={path}"))
+        read_corpus(in_sample(f"data.test={path}"))
 
 
 def test_predictions_are_joined_on_id_in_the_order_of_the_test(tmp_path):
     recipe = in_sample()
-    ids = [example.id for example in read_task_data(recipe).files["test"]]
+    ids = [example.id for example in read_corpus(recipe).files["test"]]
     path = tmp_path / "s.csv"
     probabilities = np.eye(len(KLUE))[np.arange(len(ids)) % len(KLUE)]
     order = np.random.default_rng(0).permutation(len(ids))
     write_submission(path, [ids[i] for i in order], probabilities[order], KLUE)
-    found = read_task_data(recipe, path)
+    found = read_corpus(recipe, path)
     assert found.predicted == tuple(KLUE.names[i % len(KLUE)] for i in range(len(ids)))
 
 
 def test_predictions_of_other_rows_are_refused(tmp_path):
     path = predictions(tmp_path / "s.csv", ["somebody", "else"])
     with pytest.raises(InputError, match="missing"):
-        read_task_data(in_sample(), path)
+        read_corpus(in_sample(), path)
 
 
 def test_predictions_need_a_test(tmp_path):
     path = predictions(tmp_path / "s.csv", ["0"])
     with pytest.raises(InputError, match="names no test file"):
-        read_task_data(in_sample("data.test=null"), path)
+        read_corpus(in_sample("data.test=null"), path)
 
 
 @pytest.fixture(scope="module")
 def klue():
     files = [f"data.train={KLUE_RE / 'train.csv'}", f"data.test={KLUE_RE / 'test_data.csv'}"]
-    return read_task_data(load_recipe(DEMO, [*files, "data.dev=null"]))
+    return read_corpus(load_recipe(DEMO, [*files, "data.dev=null"]))
 
 
 @needs_klue
@@ -286,8 +285,9 @@ def test_klue_train_has_the_known_figures(klue):
     assert (facts.rows, facts.duplicate_rows, facts.contradictory_keys) == (32470, 47, 5)
     assert facts.characters.longest == 455  # the longest of train and test together
     assert round(shares.percent("train")[shares.names.index("no_relation")], 1) == 29.4
-    assert set(facts.subject_types) == {"PER", "ORG"}
-    assert set(facts.object_types) == {"PER", "ORG", "LOC", "DAT", "POH", "NOH"}
+    kinds = count_kinds(klue.train)
+    assert set(kinds.subject_types) == {"PER", "ORG"}
+    assert set(kinds.object_types) == {"PER", "ORG", "LOC", "DAT", "POH", "NOH"}
     assert type_table(klue.train, shares.names).counts.shape == (30, 2 + 6 + 12)
 
 
@@ -300,13 +300,14 @@ def test_klue_test_has_the_known_figures(klue):
     assert (lengths.median, lengths.p95, lengths.p99) == (85, 174, 235)
     assert round(facts.first_match_elsewhere_percent, 1) == 4.3
     assert facts.marker_characters == dict(zip("@#^§⊙*&[", (0, 0, 0, 0, 0, 3, 39, 15), strict=True))
-    assert facts.subject_types["LOC"] == 1
-    (most, *_) = type_shifts(describe_file("train.csv", klue.train), facts, 5)
+    kinds = count_kinds(klue.files["test"])
+    assert kinds.subject_types["LOC"] == 1
+    (most, *_) = type_shifts(count_kinds(klue.train), kinds, 5)
     assert (most.role, most.type) == ("object", "POH")
-    assert set(facts.subject_types) == {"PER", "ORG", "LOC"}
+    assert set(kinds.subject_types) == {"PER", "ORG", "LOC"}
 
 
 def test_columns_of_the_sample_are_read_as_they_stand():
     with (ROOT / "sample/train.csv").open(encoding="utf-8", newline="") as stream:
         lengths = [len(cells["sentence"]) for cells in csv.DictReader(stream)]
-    assert character_lengths(read_task_data(in_sample()).train).tolist() == lengths
+    assert character_lengths(read_corpus(in_sample()).train).tolist() == lengths

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from matplotlib.text import Text
 
 from relx.data.labels import LabelList
 from relx.faults import InputError
+from relx.look.eda.clouds import draw_clouds
+from relx.look.eda.corpus import read_corpus
+from relx.look.eda.plots import signed
 from relx.look.font import drawable
 from relx.look.plots import png_bytes, svg_file
-from relx.look.relation.eda.findings import draw_clouds, examine, facts
+from relx.look.relation.eda.findings import examine, facts
 from relx.look.relation.eda.page import context, write_eda
-from relx.look.relation.eda.plots import plots, signed
-from relx.look.relation.eda.task_data import read_task_data
+from relx.look.relation.eda.plots import plots
 from relx.recipe_file import load_recipe
 from relx.tasks.relation.answers import write_submission
 from relx_cli.eda import eda
@@ -170,8 +173,8 @@ def test_contradictory_rows_are_listed_with_both_entities_marked(shown):
 
 
 def test_no_letter_is_drawn_as_a_box(task):
-    found = examine(read_task_data(load_recipe(DEMO, settings(task)), predicted(task, [0] * 5)))
-    clouds = draw_clouds(found.counts, found.types.labels)
+    found = examine(read_corpus(load_recipe(DEMO, settings(task)), predicted(task, [0] * 5)))
+    clouds = draw_clouds(found.common.counts, found.common.labels)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*[Gg]lyph.*")
         for plot in plots(found, clouds):
@@ -184,9 +187,9 @@ def test_no_letter_is_drawn_as_a_box(task):
 
 
 def test_every_label_has_a_card_with_three_clouds_and_its_words(task):
-    found = examine(read_task_data(load_recipe(DEMO, settings(task))))
-    made = context(found, draw_clouds(found.counts, found.types.labels))
-    assert [card["label"] for card in made["cards"]] == list(found.types.labels)
+    found = examine(read_corpus(load_recipe(DEMO, settings(task))))
+    made = context(found, draw_clouds(found.common.counts, found.common.labels))
+    assert [card["label"] for card in made["cards"]] == list(found.common.labels)
     for card in made["cards"]:
         assert [name for name, _, _ in card["clouds"]] == [
             "Subjects",
@@ -197,7 +200,7 @@ def test_every_label_has_a_card_with_three_clouds_and_its_words(task):
 
 
 def test_facts_are_json_and_counts_sum_to_the_rows(task):
-    found = examine(read_task_data(load_recipe(DEMO, settings(task)), predicted(task, [0] * 5)))
+    found = examine(read_corpus(load_recipe(DEMO, settings(task)), predicted(task, [0] * 5)))
     figures = json.loads(json.dumps(facts(found), allow_nan=False))
     assert sum(figures["labels"]["train"].values()) == figures["files"]["train"]["rows"] == 14
     assert sum(figures["labels"]["predicted"].values()) == figures["files"]["test"]["rows"] == 5
@@ -271,14 +274,16 @@ def test_data_with_labels_and_types_of_its_own(name, tmp_path):
         pytest.skip(f"the annotated sets are not at {ANNOTATION}")
     files = [f"data.{role}={folder / role}.csv" for role in ("train", "dev", "test")]
     own = [f"data.labels={folder / 'label2id.json'}", "encoder.from.fresh.positions=512"]
-    corpus = read_task_data(load_recipe(DEMO, [*files, *own]))
+    corpus = read_corpus(load_recipe(DEMO, [*files, *own]))
     small = {role: rows[:150] for role, rows in corpus.files.items()}
-    found = examine(type(corpus)(corpus.recipe, corpus.labels, small))
-    made = context(found, draw_clouds(found.counts, found.types.labels[:2]) | _no_clouds(found))
+    found = examine(replace(corpus, files=small))
+    made = context(
+        found, draw_clouds(found.common.counts, found.common.labels[:2]) | _no_clouds(found)
+    )
     assert made["headline"]["label"] == "no_relation"
     assert {name for name, _ in made["series"]} == {"train", "dev"}
-    assert set(found.files["train"].subject_types) - {"PER", "ORG"}
+    assert set(found.kinds["train"].subject_types) - {"PER", "ORG"}
 
 
 def _no_clouds(found):
-    return {label: {} for label in found.types.labels[2:]}
+    return {label: {} for label in found.common.labels[2:]}

@@ -14,20 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from relx.look.font import korean_font, letters_of
-from relx.look.relation.eda import words
-from relx.look.relation.eda.words import (
+from relx.look.eda import words
+from relx.look.eda.clouds import (
     CLOUD_SIZE,
     CLOUD_WORDS,
     LONGEST_IN_CLOUD,
     cloud,
     cloud_words,
-    count_words,
     data_address,
-    find_words,
-    log_odds,
-    telling_words,
 )
+from relx.look.eda.telling_words import log_odds, telling_words
+from relx.look.eda.word_counts import count_words
+from relx.look.eda.words import find_words
+from relx.look.font import korean_font, letters_of
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.rows import Example
@@ -38,6 +37,7 @@ counts_of_words = arrays.arrays(
 priors = arrays.arrays(
     np.float64, st.shared(st.integers(2, 8), key="words"), elements=st.floats(0.01, 9)
 )
+ROLES = ("subject", "object")
 NO_GLYPH = "\U00013000"  # a hieroglyph, which no Korean font has
 
 
@@ -82,7 +82,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def counts(rows):
-    return count_words(rows, ("per:date_of_birth", "org:founded_by"))
+    return count_words(rows, ROLES, ("per:date_of_birth", "org:founded_by"))
 
 
 @given(counts_of_words, counts_of_words, priors)
@@ -157,8 +157,8 @@ def test_words_of_the_entities_are_not_around_them(rows, counts):
     place = {word: i for i, word in enumerate(counts.vocabulary)}
     for name in ("이순신", "현대", "정주영"):
         assert counts.context[:, place[name]].tolist() == [0, 0]
-    assert counts.entities["subject"]["org:founded_by"]["현대"] == 1
-    assert counts.entities["object"]["org:founded_by"]["정주영"] == 1
+    assert counts.asked["subject"]["org:founded_by"]["현대"] == 1
+    assert counts.asked["object"]["org:founded_by"]["정주영"] == 1
 
 
 def test_a_word_counts_once_a_row(counts):
@@ -172,12 +172,12 @@ def test_one_sentence_with_two_pairs_counts_in_both_rows():
         example(0, sentence, "철수", "영희", "per:colleagues"),
         example(1, sentence, "영희", "민수", "per:siblings"),
     ]
-    counts = count_words(rows, ("per:colleagues", "per:siblings"))
+    counts = count_words(rows, ROLES, ("per:colleagues", "per:siblings"))
     assert counts.context[:, counts.vocabulary.index("친구")].tolist() == [1, 1]
 
 
 def test_an_entity_without_a_noun_counts_as_one_word(counts):
-    assert counts.entities["object"]["per:date_of_birth"] == Counter(
+    assert counts.asked["object"]["per:date_of_birth"] == Counter(
         {"1545년": 1, "595년": 1, "1390년": 1}
     )
 
@@ -194,18 +194,18 @@ def test_telling_words_are_those_that_were_planted(counts):
 
 
 def test_one_label_alone_has_no_telling_words(rows):
-    counts = count_words(rows[:3], ("per:date_of_birth",))
+    counts = count_words(rows[:3], ROLES, ("per:date_of_birth",))
     assert telling_words(counts, 5) == {"per:date_of_birth": []}
 
 
 def test_rows_without_a_word_have_no_telling_words():
     rows = [example(0, "1 2", "1", "2", "a"), example(1, "3 4", "3", "4", "b")]
-    assert telling_words(count_words(rows, ("a", "b")), 5) == {"a": [], "b": []}
+    assert telling_words(count_words(rows, ROLES, ("a", "b")), 5) == {"a": [], "b": []}
 
 
 def test_a_cloud_has_no_letter_that_its_font_lacks_and_no_verb(rows):
     hidden = example(9, f"구글은 {NO_GLYPH}을 설립한 회사이다.", "구글", NO_GLYPH, "org:founded_by")
-    counts = count_words([*rows, hidden], ("per:date_of_birth", "org:founded_by"))
+    counts = count_words([*rows, hidden], ROLES, ("per:date_of_birth", "org:founded_by"))
     found = cloud_words(counts, "org:founded_by")
     known = letters_of(korean_font())
     for own in found.values():
@@ -222,8 +222,10 @@ WORDS_IN_ORDER = """
 import re
 from types import SimpleNamespace
 
-from test_look_words import example
-from relx.look.relation.eda import words
+from test_look_words import ROLES, example
+from relx.look.eda import words
+from relx.look.eda.clouds import cloud_words
+from relx.look.eda.word_counts import count_words
 
 # Every word is a noun: Kiwi's dictionary takes seconds to load.
 words._analysed = lambda sentences: (
@@ -232,8 +234,8 @@ words._analysed = lambda sentences: (
 )
 sentence = "서울 한국 대학교 공과 대학 학생회, 부산 항구 도시 시민 단체"
 entities = ("서울 한국 대학교 공과 대학 학생회", "부산 항구 도시 시민 단체")
-counts = words.count_words([example(0, sentence, *entities, "a")], ("a",))
-print([list(own) for own in words.cloud_words(counts, "a").values()])
+counts = count_words([example(0, sentence, *entities, "a")], ROLES, ("a",))
+print([list(own) for own in cloud_words(counts, "a").values()])
 """
 
 

@@ -1,13 +1,19 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from relx.data.marked import MarkedText
+from relx.faults import InputError
 from relx.recipe import MarkersSection
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
-from relx.tasks.relation.markers import KOREAN_TYPES, mark, marker_tokens
+from relx.tasks.relation.markers import (
+    KOREAN_TYPES,
+    PLACEHOLDERS,
+    mark,
+    marker_tokens,
+    require_markers,
+)
 from relx.tasks.relation.rows import Example
 from relx.template import check_query
 
@@ -203,16 +209,18 @@ def test_an_entity_that_looks_like_a_placeholder_is_left_alone():
     "query", ["{subjet}와", "{subject.__class__}", "{0}", "{subject!r}", "{", "a}", "{{subject}}"]
 )
 def test_a_query_that_cannot_be_filled_in_is_a_fault(query):
-    assert check_query(query) is not None
-    with pytest.raises(ValidationError, match="query"):
-        MarkersSection(style="klue", query=query)
+    assert check_query(query, PLACEHOLDERS) is not None
+    with pytest.raises(InputError, match="query"):
+        require_markers(MarkersSection(style="klue", query=query))
 
 
 def test_a_misspelt_placeholder_names_the_nearest():
-    fault = check_query("{subjet}와 {object}")
+    fault = check_query("{subjet}와 {object}", PLACEHOLDERS)
     assert fault is not None
     assert fault.next_step == "did you mean {subject}?"
-    assert check_query("이 문장에서 {object}은 {subject}의 {object_type}이다.") is None
+    assert (
+        check_query("이 문장에서 {object}은 {subject}의 {object_type}이다.", PLACEHOLDERS) is None
+    )
 
 
 def test_marker_tokens_are_those_that_the_texts_hold():

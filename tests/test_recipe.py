@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from relx.faults import Fault, InputError
-from relx.recipe import FreshSource, Recipe, TrainSection
+from relx.recipe import DecideSection, FreshSource, Recipe, TrainSection
 from relx.recipe_file import load_recipe, recipe_from_tree, recipe_yaml
+from relx.tasks.task import task_of
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 SHIPPED = sorted(RECIPES.glob("*.yaml"))
@@ -283,8 +284,42 @@ def test_heads_must_divide_hidden(write: Writer) -> None:
 
 
 def test_no_query_where_the_entities_stand_in_front(write: Writer) -> None:
-    (fault,) = faults_of(write(SMALLEST), "markers={style: none, query: '[S]?'}")
-    assert "markers" in fault.where
+    recipe = load_recipe(write(SMALLEST), ["markers={style: none, query: '[S]?'}"])
+    with pytest.raises(InputError, match="leaves no room for a query") as caught:
+        task_of(recipe)
+    assert caught.value.faults[0].where == "markers.query"
+
+
+def test_a_task_has_usual_values_of_its_own(write: Writer) -> None:
+    recipe = load_recipe(write(SMALLEST), ["task=target", "data.folds=5"])
+    assert (recipe.data.ends, recipe.data.labels, recipe.data.folds) == (
+        "exclusive",
+        "from-train",
+        5,
+    )
+    assert (recipe.train.pooling, recipe.decide.labels) == ("target_start", "many")
+    said = load_recipe(write(SMALLEST), ["task=target", "data.ends=inclusive"])
+    assert said.data.ends == "inclusive"
+    assert load_recipe(write(SMALLEST)).decide == DecideSection()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("decide={labels: one, at_least_one: true}", "at_least_one: only with labels: many"),
+        ("decide.asymmetric.margin=0.1", "only with loss: asymmetric"),
+        ("decide={loss: asymmetric, positive_weights: balanced}", "positive_weights: only with"),
+        ("decide.thresholds=1.5", "less than 1"),
+        ("decide.thresholds=grid", "auto"),
+        ("decide.thresholds={joy: 2, fear: 0.5}", "less than 1"),
+        ("decide.positive_weights=[1.0]", "at least 2"),
+    ],
+)
+def test_a_key_of_decide_without_effect_or_sense_is_refused(
+    write: Writer, setting: str, said: str
+) -> None:
+    (fault,) = faults_of(write(SMALLEST), "task=target", setting)
+    assert said in str(fault) and "decide" in fault.where
 
 
 # ---- the tree

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from relx.data.marked import MarkedText
+from relx.faults import Fault, InputError, shorten
 from relx.recipe import MarkersSection
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.rows import Example
-from relx.template import fill_query
+from relx.template import check_query, fill_query
 
+PLACEHOLDERS = ("subject", "object", "subject_type", "object_type")
 KOREAN_TYPES: Mapping[str, str] = {
     "ORG": "단체",
     "PER": "사람",
@@ -37,6 +39,23 @@ class Pair(NamedTuple):
 
     opening: str
     closing: str
+
+
+def require_markers(markers: MarkersSection) -> None:
+    """Refuses a query that cannot be filled in, or has no place.
+
+    Args:
+        markers: The recipe's section.
+
+    Raises:
+        InputError: Either.
+    """
+    if markers.style == "none" and markers.query is not None:
+        what = "style none puts the entities in front and leaves no room for a query"
+        step = "leave out markers.query, or choose another markers.style"
+        raise InputError(Fault(what, "markers.query", shorten(markers.query), "null", step))
+    if fault := check_query(markers.query or "", PLACEHOLDERS):
+        raise InputError(fault)
 
 
 def mark(example: Example, markers: MarkersSection, separator: str) -> MarkedText:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
-from relx.faults import Fault, InputError, shorten
-from relx.spans import Span
+from relx.data.mention import find_words, require_whole_characters
+from relx.faults import Fault, InputError
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.rows import Example
-
-Mention = tuple[str, str, int | None]
+from relx.tasks.task import Mention
 
 
 def example_of(sentence: str, subject: Mention, object_: Mention) -> Example:
@@ -26,10 +23,7 @@ def example_of(sentence: str, subject: Mention, object_: Mention) -> Example:
     Raises:
         InputError: A word is not there, is there more than once, or is not at its index.
     """
-    if re.search("[\ud800-\udfff]", sentence):
-        received = shorten(ascii(sentence))
-        fault = Fault("the sentence is not UTF-8 text", "--sentence", received)
-        raise InputError(fault)
+    require_whole_characters(sentence)
     found = [_find(sentence, *subject, "subject"), _find(sentence, *object_, "object")]
     faults = [one for one in found if isinstance(one, Fault)]
     if faults:
@@ -39,16 +33,5 @@ def example_of(sentence: str, subject: Mention, object_: Mention) -> Example:
 
 
 def _find(sentence: str, word: str, type_: str, index: int | None, role: str) -> Entity | Fault:
-    places = [i for i in range(len(sentence)) if word and sentence.startswith(word, i)]
-    listed = ", ".join(map(str, places))
-    if not places:
-        what = f"the {role} is not in the sentence"
-        return Fault(what, f"--{role}", shorten(word), "a part of the sentence, letter for letter")
-    if index is None and len(places) > 1:
-        what = f"the {role} is in the sentence {len(places)} times"
-        step = f"say which with --{role}-index, such as {places[0]}"
-        return Fault(what, f"--{role}", shorten(word), f"an index: {listed}", step)
-    if index is not None and index not in places:
-        return Fault(f"the {role} is not at this index", f"--{role}-index", str(index), listed)
-    start = places[0] if index is None else index
-    return Entity(word, Span(start, start + len(word)), type_)
+    span = find_words(sentence, word, index, role)
+    return span if isinstance(span, Fault) else Entity(word, span, type_)

@@ -21,7 +21,7 @@ from relx.scoring.decision import Decision
 from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
 from relx.tasks.relation.answers import normalized, read_submission, write_submission
-from relx.tasks.relation.markers import mark, marker_tokens, shows_types
+from relx.tasks.relation.markers import mark, marker_tokens, require_markers, shows_types
 from relx.tasks.relation.rows import Example, scan_examples
 from relx.tasks.relation.sentence import example_of
 from relx.tasks.task import Mention
@@ -51,6 +51,7 @@ class RelationTask:
     def __init__(
         self, data: DataSection, markers: MarkersSection, pooling: str, decide: DecideSection
     ) -> None:
+        require_markers(markers)
         self.data, self.markers = data, markers
         self.pooling = _pooling(pooling)
         if decide.labels != "one":

@@ -1,4 +1,4 @@
-"""Entity types and frequent entities by label."""
+"""Entity types by label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from relx.look.relation.eda.task_data import Role, entity
 from relx.tasks.relation.rows import Example
 
 MOST_PAIRS = 18  # pairs of types that a table has room for
@@ -66,22 +65,3 @@ def type_table(examples: Sequence[Example], names: Sequence[str]) -> TypeTable:
 def _type_keys(row: Example) -> tuple[tuple[str, str], ...]:
     subject, object_ = row.subject.type, row.object.type
     return ("subject", subject), ("object", object_), ("pair", f"{subject} → {object_}")
-
-
-def frequent_entities(
-    examples: Sequence[Example], role: Role, most: int
-) -> dict[str, list[tuple[str, int]]]:
-    """Counts the words of the subjects or objects of each label.
-
-    Args:
-        examples: Labelled rows.
-        role: Which of the two.
-        most: How many to list.
-
-    Returns:
-        By label the most frequent words, each with its rows.
-    """
-    counts: dict[str, Counter[str]] = {}
-    for row in examples:
-        counts.setdefault(row.label or "", Counter())[entity(row, role).word] += 1
-    return {label: count.most_common(most) for label, count in counts.items()}

@@ -1,4 +1,4 @@
-"""What one file holds: lengths, types, and rows that are doubtful."""
+"""What one file holds of relations: the types of entities, and sources."""
 
 from __future__ import annotations
 
@@ -7,111 +7,41 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from relx.data.repeats import shared
-from relx.look.relation.eda.task_data import ROLES, Role, entity
 from relx.tasks.relation.rows import Example
-from relx.validate import contradictions, repeated_rows
-
-# Signs that entity markers are made of, or that look like a piece of one.
-MARKER_CHARACTERS = "@#^§⊙*&["
 
 
 @dataclass(frozen=True, slots=True)
-class Quantiles:
-    """Lengths that half, 95 % and 99 % of the rows do not exceed, and the longest."""
-
-    median: int
-    p95: int
-    p99: int
-    longest: int
-
-
-def quantiles(lengths: npt.NDArray[np.integer[Any]]) -> Quantiles:
-    """Describes lengths by some that occur: the nearest rank, nothing between two rows.
+class KindFacts:
+    """How many rows of one file are of which kind, the most frequent kind first.
 
     Args:
-        lengths: `(rows,)`.
-
-    Returns:
-        The quantiles; of no rows all are 0.
-    """
-    if not len(lengths):
-        return Quantiles(0, 0, 0, 0)
-    found = np.percentile(lengths, [50, 95, 99, 100], method="inverted_cdf")
-    return Quantiles(*(int(length) for length in found))
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What one file holds.
-
-    Args:
-        path: The file.
-        rows: Its rows.
-        sentences: Its different sentences.
-        sentences_with_several_pairs: Those that more than one row has.
-        duplicate_rows: Rows that repeat an earlier row's sentence and both entities.
-        contradictory_keys: Sentences and entities that have two labels.
-        first_match_elsewhere: Entities whose word also occurs earlier in the sentence.
-        first_match_elsewhere_percent: The same, of all entities.
-        characters: Lengths of the rows' sentences.
-        subject_types: Rows by the subject's type, the most frequent first.
-        object_types: Rows by the object's type, likewise.
-        sources: Rows by source, likewise.
-        marker_characters: Sentences that hold a sign which markers are made of.
+        rows: All rows.
+        subject_types: Rows by the subject's type.
+        object_types: Rows by the object's type.
+        sources: Rows by source.
     """
 
-    path: str
     rows: int
-    sentences: int
-    sentences_with_several_pairs: int
-    duplicate_rows: int
-    contradictory_keys: int
-    first_match_elsewhere: int
-    first_match_elsewhere_percent: float
-    characters: Quantiles
     subject_types: dict[str, int]
     object_types: dict[str, int]
     sources: dict[str, int]
-    marker_characters: dict[str, int]
+
+    def types(self, role: str) -> dict[str, int]:
+        """Returns the rows by the type of the `subject` or the `object`."""
+        return self.subject_types if role == "subject" else self.object_types
 
     def to_json(self) -> dict[str, Any]:
         """Returns the facts as `json.dumps` takes them."""
         return asdict(self)
 
 
-def describe_file(path: str, examples: Sequence[Example]) -> FileFacts:
-    """Counts what one file holds.
-
-    Args:
-        path: The file.
-        examples: Its rows.
-
-    Returns:
-        The counts.
-    """
-    sentences = Counter(row.sentence for row in examples)
-    groups = repeated_rows(examples)
-    elsewhere = sum(occurs_earlier(row, role) for row in examples for role in ROLES)
-    return FileFacts(
-        path=path,
-        rows=len(examples),
-        sentences=len(sentences),
-        sentences_with_several_pairs=sum(count > 1 for count in sentences.values()),
-        duplicate_rows=sum(len(group) - 1 for group in groups),
-        contradictory_keys=len(contradictions(examples)),
-        first_match_elsewhere=elsewhere,
-        first_match_elsewhere_percent=50 * elsewhere / max(len(examples), 1),
-        characters=quantiles(character_lengths(examples)),
-        subject_types=_frequent(row.subject.type for row in examples),
-        object_types=_frequent(row.object.type for row in examples),
-        sources=_frequent(row.source for row in examples),
-        marker_characters={
-            sign: sum(sign in sentence for sentence in sentences) for sign in MARKER_CHARACTERS
-        },
+def count_kinds(rows: Sequence[Example]) -> KindFacts:
+    """Counts the types and sources of one file's rows."""
+    return KindFacts(
+        len(rows),
+        _frequent(row.subject.type for row in rows),
+        _frequent(row.object.type for row in rows),
+        _frequent(row.source for row in rows),
     )
 
 
@@ -123,13 +53,13 @@ def _frequent(values: Iterable[str]) -> dict[str, int]:
 class TypeShift:
     """An entity type that is not as frequent in the test as in train; shares in percent."""
 
-    role: Role
+    role: str
     type: str
     train_percent: float
     test_percent: float
 
 
-def type_shifts(train: FileFacts, test: FileFacts, points: float) -> list[TypeShift]:
+def type_shifts(train: KindFacts, test: KindFacts, points: float) -> list[TypeShift]:
     """Finds the entity types whose share differs between train and test.
 
     Args:
@@ -143,37 +73,10 @@ def type_shifts(train: FileFacts, test: FileFacts, points: float) -> list[TypeSh
     if not train.rows or not test.rows:
         return []
     found = []
-    for role in ROLES:
-        one, other = (
-            own.subject_types if role == "subject" else own.object_types for own in (train, test)
-        )
+    for role in ("subject", "object"):
+        one, other = train.types(role), test.types(role)
         for name in one | other:
             shares = (100 * one.get(name, 0) / train.rows, 100 * other.get(name, 0) / test.rows)
             found.append(TypeShift(role, name, *shares))
     shifted = [one for one in found if abs(one.test_percent - one.train_percent) >= points]
     return sorted(shifted, key=lambda one: -abs(one.test_percent - one.train_percent))
-
-
-def occurs_earlier(row: Example, role: Role) -> bool:
-    """Says whether a search for an entity's word would find it before the entity itself."""
-    mention = entity(row, role)
-    return row.sentence.find(mention.word) < mention.span.start
-
-
-def character_lengths(examples: Sequence[Example]) -> npt.NDArray[np.int32]:
-    """Returns the length of each row's sentence in characters, `(rows,)`."""
-    return np.array([len(row.sentence) for row in examples], np.int32)
-
-
-def shared_sentences(one: Sequence[Example], other: Sequence[Example]) -> tuple[int, int]:
-    """Counts the sentences that are in both files.
-
-    Args:
-        one: The rows of one file.
-        other: The rows of another.
-
-    Returns:
-        The sentences, and the rows of `other` that have them.
-    """
-    rows = shared((row.sentence for row in one), (row.sentence for row in other))
-    return len({other[i].sentence for i in rows}), len(rows)

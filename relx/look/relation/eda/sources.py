@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from relx.look.relation.eda.task_data import TaskData
+from relx.look.eda.corpus import Corpus
+from relx.tasks.relation.rows import Example
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class SourceRow:
     headline_percent: dict[str, float]
 
 
-def source_rows(data: TaskData, label: str) -> list[SourceRow]:
+def source_rows(data: Corpus[Example], label: str) -> list[SourceRow]:
     """Counts the rows of each source, and how many of them have one label.
 
     Args:
@@ -36,14 +37,10 @@ def source_rows(data: TaskData, label: str) -> list[SourceRow]:
     """
     files = data.files
     rows = {role: Counter(row.source for row in own) for role, own in files.items()}
-    labelled: dict[str, list[tuple[str, str | None]]] = {
-        role: [(row.source, row.label) for row in files[role]]
-        for role in ("train", "dev")
-        if role in files
+    labelled = {
+        series: list(zip((row.source for row in _rows_of(data, series)), own, strict=True))
+        for series, own in data.golds().items()
     }
-    if data.predicted is not None:
-        sources = [row.source for row in files["test"]]
-        labelled["predicted"] = list(zip(sources, data.predicted, strict=True))
     all_of = {series: Counter(source for source, _ in own) for series, own in labelled.items()}
     of_label = {
         series: Counter(source for source, name in own if name == label)
@@ -62,3 +59,7 @@ def source_rows(data: TaskData, label: str) -> list[SourceRow]:
         )
         for name, _ in total.most_common()
     ]
+
+
+def _rows_of(data: Corpus[Example], series: str) -> list[Example]:
+    return data.files["test" if series == "predicted" else series]

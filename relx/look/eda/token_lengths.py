@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.faults import InputError
-from relx.look.relation.eda.file_facts import quantiles
-from relx.look.relation.eda.task_data import TaskData
+from relx.look.eda.corpus import Corpus
+from relx.look.eda.lengths import quantiles
 from relx.progress import say
 from relx.window import count_tokens, marked_tokenizer
 
@@ -22,7 +22,7 @@ class TokenLengths:
     Args:
         window: The recipe's `tokens.max_length`.
         lengths: By file, `(rows,)` int32; empty where there is no tokenizer.
-        refused: By file, how many rows have entities that no window of this length holds.
+        refused: By file, how many rows ask about words that no window of this length holds.
         missing: Why there is no tokenizer; empty where there is one.
     """
 
@@ -46,7 +46,7 @@ class TokenLengths:
         }
 
 
-def token_lengths(data: TaskData) -> TokenLengths:
+def token_lengths(data: Corpus[Any]) -> TokenLengths:
     """Counts the tokens of every row as training and prediction see them.
 
     Args:

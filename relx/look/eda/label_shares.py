@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from relx.look.relation.eda.task_data import TaskData
+from relx.look.eda.corpus import Corpus, names_in
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,15 +19,16 @@ class LabelShares:
     Args:
         names: The labels, the most frequent of train first.
         counts: The rows of each label by `train`, `dev` and `predicted`, `(labels,)` int64.
+        rows: All rows, likewise: fewer than the counts sum to where a row has several labels.
     """
 
     names: tuple[str, ...]
     counts: dict[str, npt.NDArray[np.int64]]
+    rows: dict[str, int]
 
     def percent(self, series: str) -> npt.NDArray[np.float64]:
         """Returns each label's share of the rows in percent, `(labels,)`; of no rows all are 0."""
-        counts = self.counts[series]
-        return 100 * counts / max(int(counts.sum()), 1)
+        return 100 * self.counts[series] / max(self.rows[series], 1)
 
     def shift(self) -> npt.NDArray[np.float64] | None:
         """Returns the predicted share less that of train, in percentage points, `(labels,)`."""
@@ -35,7 +37,7 @@ class LabelShares:
         return self.percent("predicted") - self.percent("train")
 
 
-def label_shares(data: TaskData) -> LabelShares:
+def label_shares(data: Corpus[Any]) -> LabelShares:
     """Counts the labels of train and dev, and those predicted for the test.
 
     Args:
@@ -44,19 +46,17 @@ def label_shares(data: TaskData) -> LabelShares:
     Returns:
         The counts; labels without a row have their place too.
     """
+    golds = data.golds()
     found = {
-        role: Counter(row.label or "" for row in data.files[role])
-        for role in ("train", "dev")
-        if data.files.get(role)
+        series: Counter(name for gold in own for name in names_in(gold))
+        for series, own in golds.items()
     }
-    if data.predicted is not None:
-        found["predicted"] = Counter(data.predicted)
     names = sorted(data.labels.names, key=lambda name: -found["train"][name])
     counts = {
         series: np.array([count[name] for name in names], np.int64)
         for series, count in found.items()
     }
-    return LabelShares(tuple(names), counts)
+    return LabelShares(tuple(names), counts, {series: len(own) for series, own in golds.items()})
 
 
 def headline_label(shares: LabelShares, negative: str | None) -> str:

@@ -1,0 +1,1 @@
+"""Pages about labels of a target."""
