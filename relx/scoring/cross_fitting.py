@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +68,8 @@ class Search:
         folds: In how many folds they were tried.
         preferred: The method whose cross-fitted measure is the highest; of equals, the simpler.
         methods: What each method found.
+        unseen: Which labels each row is given by what was searched on the other folds,
+            `(rows, labels)` by method; empty where there are no folds.
     """
 
     measure: Measure
@@ -74,6 +77,13 @@ class Search:
     folds: int
     preferred: Method
     methods: dict[Method, MethodResult]
+    unseen: Mapping[str, Bools] = field(default_factory=dict, compare=False, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what was found, but for the rows, as `json.dumps` takes it."""
+        methods = {method: asdict(result) for method, result in self.methods.items()}
+        own = {"measure": self.measure, "rows": self.rows, "folds": self.folds}
+        return own | {"preferred": self.preferred, "methods": methods}
 
 
 def search_all(
@@ -125,7 +135,8 @@ def search_all(
         for i, method in enumerate(METHODS)
     }
     preferred = max(METHODS, key=lambda method: values[method])  # the first of equals
-    return Search(measure, len(gold), folds, preferred, results)
+    unseen = {str(method): cells for method, cells in chosen.items()}
+    return Search(measure, len(gold), folds, preferred, results, unseen)
 
 
 def _as_tuple(values: Floats) -> tuple[float, ...]:
