@@ -102,11 +102,11 @@ def test_where_another_run_has_its_name_it_says_what_the_demo_can_do(folder, mon
 def test_in_the_clone_it_is_the_recipe_as_it_ships(monkeypatch):
     monkeypatch.chdir(ROOT)
     path = shipped()["demo"]
-    assert chosen_recipe(str(path), module._settings()) == load_recipe(path)
+    assert chosen_recipe(str(path), module.DEMOS["relation"].settings()) == load_recipe(path)
 
 
 def test_elsewhere_the_sample_is_named_by_its_whole_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    data = chosen_recipe(str(shipped()["demo"]), module._settings()).data
+    data = chosen_recipe(str(shipped()["demo"]), module.DEMOS["relation"].settings()).data
     for part in ("train", "dev", "test"):
         assert Path(getattr(data, part)) == ROOT / "sample" / f"{part}.csv"
