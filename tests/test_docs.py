@@ -359,7 +359,7 @@ def test_the_recipes_that_ship_are_listed():
     (shown,) = [t for t in documents.tables("docs/recipes.md") if t[0][0] == "`demo`"]
     shipped = {path.stem for path in (ROOT / "recipes").glob("*.yaml")}
     assert {row[0].strip("`") for row in shown} == shipped
-    for name, encoder, _ in shown[1:]:
+    for name, encoder, _ in [row for row in shown if row[1].startswith("`")]:
         text = (ROOT / "recipes" / f"{name.strip('`')}.yaml").read_text(encoding="utf-8")
         assert f"from: {encoder.strip('`')}\n" in text
 
