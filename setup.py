@@ -78,7 +78,12 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=[*PACKAGES, *(f"{name}.*" for name in PACKAGES)]),
-    package_data={"": ["static/*", "templates/*"], "recipes": ["*.yaml"], "sample": ["*"]},
+    package_data={
+        "": ["static/*", "templates/*"],
+        "recipes": ["*.yaml"],
+        "sample": ["*"],
+        "sample.emotion": ["*"],
+    },
     install_requires=RUN_TIME,
     extras_require={**EXTRAS, "test": TEST},
     entry_points={"console_scripts": ["relx = relx_cli.main:main"]},

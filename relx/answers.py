@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from relx.known_tasks import USUAL
 from relx.recipe import DataSection, DecideSection, Recipe
-from relx.scoring.thresholds import Cutoffs
+from relx.scoring.cutoffs import Cutoffs
 from relx.tasks.task import Task, open_task, task_of, usual_section
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from relx.faults import InputError
 from relx.recipe import DecideSection
 from relx.scoring.any_of import AnyOf, Asymmetric, any_of, balanced_weights
 from relx.scoring.curves import class_auprc
+from relx.scoring.cutoffs import Cutoffs
 from relx.scoring.decision import Decision, Scores
 from relx.scoring.label_scores import auroc, label_scores
 from relx.scoring.one_of import ONE_OF
-from relx.scoring.thresholds import Cutoffs
 
 MOODS = LabelList(("joy", "trust", "fear"), None)
 GOLD = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 0]], np.float32)
@@ -288,11 +288,9 @@ def test_searched_cutoffs_are_used(method):
     assert fitted.cutoffs.labels == MOODS.names
     expected = probabilities >= np.array(fitted.cutoffs.values)
     assert (fitted.choose(probabilities) == expected).all()
-    if method == "auto":
-        assert fitted.cutoffs.source == fitted.search.preferred
-    else:
-        assert fitted.cutoffs.source == method
-        assert fitted.search is None
+    wanted = fitted.search.preferred if method == "auto" else method
+    assert fitted.cutoffs.source == wanted
+    assert fitted.cutoffs.values == fitted.search.methods[wanted].cutoffs
     # What was searched is not searched for in vain: another fit begins anew.
     again = fitted.fitted(gold[:200], probabilities[:200], sentences[:200], MOODS)
     fresh = AnyOf(thresholds=method).fitted(gold[:200], probabilities[:200], sentences[:200], MOODS)

@@ -64,6 +64,7 @@ def archives(tmp_path_factory):
 def test_the_expected_files_are_those_that_are_meant():
     files = files_of(ROOT)
     assert {"relx/faults.py", "recipes/demo.yaml", "sample/train.csv", "tapt/pretrain.py"} <= files
+    assert {"sample/emotion/train.jsonl", "sample/emotion/words.toml"} <= files
     assert {"relx/look/static/look.css", "relx/look/templates/report.html"} <= files
 
 

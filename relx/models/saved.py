@@ -10,7 +10,7 @@ from relx.data.labels import LabelList
 from relx.data.pooling import Pooling
 from relx.faults import Fault, InputError
 from relx.files import read_json
-from relx.scoring.thresholds import Cutoffs
+from relx.scoring.cutoffs import Cutoffs
 
 if TYPE_CHECKING:  # importing Keras takes seconds
     import keras

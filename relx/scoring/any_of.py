@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.faults import Fault, InputError
+from relx.scoring.cross_fitting import Search, search_all
+from relx.scoring.cutoffs import Cutoffs
 from relx.scoring.label_scores import CellScores, label_scores
-from relx.scoring.thresholds import Cutoffs, Measure, Search, search, search_all
+from relx.scoring.thresholds import Measure
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
@@ -186,13 +188,11 @@ class AnyOf:
         """
         if not isinstance(self.thresholds, str):
             return self._given(labels)
-        cells = self.cells(gold, len(labels))
-        found, method = None, self.thresholds
-        if method == "auto":
-            found = search_all(cells, probabilities, sentences, self.measure)
-            method = found.preferred
-        values = search(cells, probabilities, method, self.measure)
-        return replace(self, cutoffs=self._cutoffs(values.tolist(), labels, method), search=found)
+        cells, shares = self.cells(gold, len(labels)), np.asarray(probabilities, np.float64)
+        found = search_all(cells, shares, sentences, self.measure)
+        method = found.preferred if self.thresholds == "auto" else self.thresholds
+        cutoffs = self._cutoffs(found.methods[method].cutoffs, labels, method)
+        return replace(self, cutoffs=cutoffs, search=found)
 
     def with_thresholds(self, cutoffs: Cutoffs) -> AnyOf:
         """Returns the decision with these cut-offs, and with what they say of rows without one."""

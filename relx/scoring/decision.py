@@ -15,7 +15,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
     from relx.data.row import Row
-    from relx.scoring.thresholds import Cutoffs, Search
+    from relx.scoring.cross_fitting import Search
+    from relx.scoring.cutoffs import Cutoffs
 
 Bools = npt.NDArray[np.bool_]
 

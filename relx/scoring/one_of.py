@@ -16,7 +16,7 @@ from relx.scoring.printed import counted, percent
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
     from relx.data.row import Row
-    from relx.scoring.thresholds import Cutoffs
+    from relx.scoring.cutoffs import Cutoffs
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
