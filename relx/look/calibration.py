@@ -193,6 +193,8 @@ def labels_plot(calibration: Calibration) -> Plot:
         axes = figure.add_subplot(down, across, place + 1)
         _draw(axes, bins)
         axes.set_xlim(0, 1)
+        axes.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
+        axes.set_yticks([0, 0.5, 1], ["0", ".5", "1"])
         axes.set_title(f"{label_text(name, LETTERS)}  {bins.ece:.2f} %", fontsize=8)
         axes.tick_params(labelsize=6.5)
     figure.supxlabel(calibration.words.confidence, fontsize=9)

@@ -299,7 +299,7 @@ def _class_rows(figures: Figures) -> list[dict[str, Any]]:
 
 
 def _more_cells(row: LabelFigures, cutoff: float | None) -> list[dict[str, Any]]:
-    """Returns the cells of `MORE_COLUMNS`: their values, as they are printed, and what they show."""
+    """Returns the cells of `MORE_COLUMNS`: value, text, and the rows that a press shows."""
     values = [getattr(row, name, cutoff) for name, *_ in MORE_COLUMNS]
     return [
         {"value": value, "text": "–" if value is None else shown(value), "rows": rows}
