@@ -82,6 +82,7 @@ class AnswerReader:
         labels: The labels, in the order of probabilities.
         decision: How labels are chosen where a file leaves that to its probabilities.
         percent: Whether numbers are percent.
+        task_name: The task's name.
     """
 
     task: Task[Any]
@@ -89,6 +90,7 @@ class AnswerReader:
     labels: LabelList
     decision: Decision
     percent: bool = False
+    task_name: str = USUAL
 
 
 def reader_without_run(options: AnswerOptions, gold: Path) -> AnswerReader:
@@ -109,7 +111,7 @@ def reader_without_run(options: AnswerOptions, gold: Path) -> AnswerReader:
         task = open_task(options.task_name, data, decide=decide)
     labels = task.read_labels()
     decision = chosen_decision(task.decision, options.thresholds, labels)
-    return AnswerReader(task, data, labels, decision, options.percent)
+    return AnswerReader(task, data, labels, decision, options.percent, options.task_name)
 
 
 def chosen_decision(decision: Decision, thresholds: Path | None, labels: LabelList) -> Decision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,10 @@ from relx.models.saved import MODEL_FOLDER
 from relx.predict import Run
 from relx.recipe import DeviceSection
 from relx.spans import Span
-from relx.tasks.relation.rows import Example
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
+    from relx.data.row import Row
 
 Map = npt.NDArray[Any]
 
@@ -32,32 +32,33 @@ class SentenceAttention:
 
     Args:
         run: The run's name.
-        example: The sentence.
+        example: The row.
         tokens: Its tokens, with markers, query and special tokens.
-        subject: The tokens of the subject's words, or of its mask.
-        object: The tokens of the object's words, or of its mask.
-        pooled: The tokens whose last states the relation is predicted from, in order.
-        subject_start: The subject's token to pool; see `TokenRow`.
+        words: The tokens of the words that the row asks about, or of their masks, by role; without
+            a role whose words the row lacks.
+        pooled: The tokens whose last states a label is predicted from, in order.
+        first_start: The token to pool of the first role's words; see `TokenRow`.
         weights: `(layers, heads, queries, keys)` float32; the weights of a query sum to 1.
         labels: The run's labels.
-        probabilities: `(classes,)` float64, what the run predicts.
+        probabilities: `(labels,)` float64, what the run predicts.
+        chosen: The labels that it chooses.
     """
 
     run: str
-    example: Example
+    example: Any
     tokens: tuple[TokenText, ...]
-    subject: Span
-    object: Span
+    words: Mapping[str, Span]
     pooled: tuple[int, ...]
-    subject_start: int
+    first_start: int
     weights: npt.NDArray[np.float32]
     labels: LabelList
     probabilities: npt.NDArray[np.float64]
+    chosen: tuple[str, ...] = ()
 
     @property
     def start(self) -> int:
-        """The token to look from first: the subject's pooled one, else the first pooled one."""
-        return self.subject_start if self.subject_start in self.pooled else self.pooled[0]
+        """The token to look from first: the first words' pooled one, else the first pooled one."""
+        return self.first_start if self.first_start in self.pooled else self.pooled[0]
 
     @property
     def special(self) -> npt.NDArray[np.bool_]:
@@ -66,20 +67,20 @@ class SentenceAttention:
 
 
 def read_attention(
-    run: Run, example: Example, device: DeviceSection | None = None
+    run: Run, example: Row, device: DeviceSection | None = None
 ) -> SentenceAttention:
     """Predicts a sentence with a run and reads what its encoder attends to, in float32.
 
     Args:
         run: The run.
-        example: The sentence.
+        example: The row.
         device: The device section to use in place of the recipe's, or None.
 
     Returns:
         The weights of every layer and head with all that belongs to the sentence.
 
     Raises:
-        InputError: The entities cannot be found or do not fit the window.
+        InputError: The words cannot be found or do not fit the window.
     """
     probabilities = run.predict([example])[0]
     from relx.models.encoder.architectures.attention import attention_weights
@@ -101,14 +102,24 @@ def read_attention(
         run=run.name,
         example=example,
         tokens=tuple(token_texts(marked, row.token_ids, tokenizer, window)),
-        subject=row.spans[0],
-        object=row.spans[1],
+        words={
+            role: tokens
+            for role, words, tokens in zip(run.task.roles, marked.spans, row.spans, strict=True)
+            if words is not None
+        },
         pooled=_inside(inputs["spans"][0].tolist()),
-        subject_start=row.starts[0],
+        first_start=row.starts[0],
         weights=attention_weights(loaded.encoder, inputs),
         labels=run.labels,
         probabilities=probabilities,
+        chosen=_chosen(run, probabilities),
     )
+
+
+def _chosen(run: Run, probabilities: Map) -> tuple[str, ...]:
+    decision, names = run.decision, run.labels.names
+    (cells,) = decision.cells(decision.choose(probabilities[None]), len(names))
+    return tuple(name for name, given in zip(names, cells, strict=True) if given)
 
 
 def _inside(spans: Sequence[Sequence[int]]) -> tuple[int, ...]:
@@ -168,17 +179,34 @@ def restricted(weights: Map, kept: npt.NDArray[np.bool_]) -> Map:
     return np.asarray(left / np.where(sums > 0, sums, 1))
 
 
-def between_entities(attention: SentenceAttention) -> Map:
-    """Measures how much each head looks from one entity to the other.
+def between(weights: Map, one: Span, other: Span) -> Map:
+    """Measures how much each head looks from some words to others, and back.
 
     Args:
-        attention: A sentence.
+        weights: `(layers, heads, queries, keys)`.
+        one: The tokens of the ones.
+        other: The tokens of the others.
 
     Returns:
-        `(layers, heads)` float64: the weight that a token of the subject gives to all tokens of
-        the object, averaged over the subject's tokens, and the same the other way, averaged.
+        `(layers, heads)` float64: the weight that a token of the ones gives to all tokens of the
+        others, averaged over the ones' tokens, and the same the other way, averaged.
     """
-    one, other = slice(*attention.subject), slice(*attention.object)
-    there = attention.weights[:, :, one, other].sum(axis=-1, dtype=np.float64)
-    back = attention.weights[:, :, other, one].sum(axis=-1, dtype=np.float64)
+    there = weights[:, :, slice(*one), slice(*other)].sum(axis=-1, dtype=np.float64)
+    back = weights[:, :, slice(*other), slice(*one)].sum(axis=-1, dtype=np.float64)
     return np.asarray(0.5 * there.mean(axis=-1) + 0.5 * back.mean(axis=-1))
+
+
+def from_pooled(weights: Map, pooled: Sequence[int], words: Span) -> Map:
+    """Measures how much each head looks to some words from what a label is predicted from.
+
+    Args:
+        weights: `(layers, heads, queries, keys)`.
+        pooled: The tokens that are pooled.
+        words: The tokens of the words.
+
+    Returns:
+        `(layers, heads)` float64: the weight that a pooled token gives to all tokens of the words,
+        averaged over the pooled tokens.
+    """
+    given = weights[:, :, list(pooled), slice(*words)].sum(axis=-1, dtype=np.float64)
+    return np.asarray(given.mean(axis=-1))

@@ -216,6 +216,9 @@ def _require_comparable(sides: Sequence[ScoredRows]) -> None:
     require_same_labels({side.name: side.labels for side in sides})
     first = sides[0]
     for side in sides[1:]:
+        if side.task != first.task:
+            what = f"this is of another task than {first.name}, and cannot be compared with it"
+            raise InputError(Fault(what, side.name, side.task, first.task, kind="other task"))
         if [row.id for row in side.examples] != [row.id for row in first.examples]:
             what = f"these are not the rows that {first.name} predicted"
             received = f"{len(side.examples)} rows of {side.gold_file}"

@@ -105,9 +105,8 @@ class Run:
         """
         data = self.data.changed(ends=options.ends or self.data.ends)
         decision = chosen_decision(self.decision, options.thresholds, self.labels)
-        return AnswerReader(
-            task_of(self.recipe, data), data, self.labels, decision, options.percent
-        )
+        task, name = task_of(self.recipe, data), self.recipe.task
+        return AnswerReader(task, data, self.labels, decision, options.percent, name)
 
     def dev_rows(self) -> list[Any]:
         """Reads the labelled rows that the run chose its epoch by, and never trained on.

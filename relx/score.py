@@ -14,6 +14,7 @@ from relx.answers import AnswerOptions, AnswerReader, reader_without_run
 from relx.data.reading import require_good
 from relx.data.row import Row
 from relx.faults import Fault, InputError
+from relx.known_tasks import USUAL
 from relx.progress import say, warn
 from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
@@ -46,6 +47,7 @@ class ScoredRows:
         found: The run's `train/fold-K` stage; None of a submission.
         decision: How labels are chosen and scored.
         own_dev: Whether they are the rows that the run chose its epoch by.
+        task: The name of the rows' task.
     """
 
     name: str
@@ -58,6 +60,12 @@ class ScoredRows:
     found: FoundStage | None = None
     decision: Decision = ONE_OF
     own_dev: bool = False
+    task: str = USUAL
+
+    @property
+    def many(self) -> bool:
+        """Whether a row may have any number of labels, and not just one."""
+        return self.gold.ndim > 1
 
     @property
     def gold_cells(self) -> npt.NDArray[np.bool_]:
@@ -128,6 +136,7 @@ def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
         predicted=predicted,
         probabilities=probabilities,
         decision=decision,
+        task=reader.task_name,
     )
 
 
@@ -171,6 +180,7 @@ def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
         found=run.found,
         decision=decision,
         own_dev=own_dev,
+        task=reader.task_name,
     )
 
 

@@ -51,6 +51,7 @@ def attention(
       relx attention --id 17 --test test.csv --layer 3 --head 5 --out row17.html
       relx attention --sentence "이순신은 조선의 장군이다." --subject 이순신 --subject-type PER \\
                      --object 장군 --object-type POH
+      relx attention --sentence "그 국밥은 정말 맛있었다." --target 국밥
     """  # noqa: D301 - click reads the backspace
     if (given is None) == (row_id is None):
         raise click.UsageError("name a sentence with --sentence, or a row with --id.")
@@ -64,16 +65,18 @@ def attention(
 
     require_look("relx attention")
     from relx.attention import read_attention
+    from relx.look.attention.page import find_row, require_view
+    from relx.look.attention.plots import View
     from relx.look.page import require_place
-    from relx.look.relation.attention import find_row, require_view, write_attention
-    from relx.look.relation.attention_plots import View
+    from relx.look.task_pages import task_page
     from relx.predict import open_run
 
     require_place(out, [gold, test])
     # With Keras: it computes the weights too.
     run = open_run(runs_dir, run_name, backend, "keras")
+    made = task_page(run.recipe.task, "attention")
     view = View(layer, head, special)
     require_view(run, view)
     example = find_row(run, row_id or "", gold, test) if given is None else given.row(run)
-    write_attention(out, read_attention(run, example, run.found.device(backend)), view)
+    made.write_attention(out, read_attention(run, example, run.found.device(backend)), view)
     click.echo(f"{out} is written; its plots and numbers are beside it")

@@ -58,7 +58,7 @@ def compare(
 
     A name that ends in .csv, .json or .jsonl, or that a file has, is a submission; any other is a
     run. The page shows the scores with 95 % intervals of the differences (paired bootstrap),
-    McNemar's test, the classes that gained and lost, every row whose label changed, and where the
+    McNemar's test, the classes that gained and lost, every row whose labels changed, and where the
     runs' recipes differ.
 
     \b
@@ -83,9 +83,9 @@ def compare(
         warn_of_collapse(side.scores())
     result = compare_sides(sides, draws)
     if page is not None:
-        from relx.look.relation.compare import write_comparison
+        from relx.look.task_pages import task_page
 
-        write_comparison(result, page)
+        task_page(result.reference.task, "compare").write_comparison(result, page)
     if as_json:
         click.echo(json.dumps(result.to_json(), ensure_ascii=False, indent=2))
     else:

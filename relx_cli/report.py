@@ -31,8 +31,9 @@ def report(gold: Path | None, out: Path, draws: int, **given: Unpack[Predicted])
     """Write a page about the latest run, or a submission, on labelled rows.
 
     The page is one file that any browser opens without a network: scores with their 95 %
-    intervals, learning curves, the confusion matrix, the figures and curves of every class,
-    calibration, and a browser of all rows, the most confident mistakes first. Beside it, in
+    intervals, learning curves, the confusion matrix or which labels are missing where which are
+    surplus, the figures and curves of every label, calibration, and a browser of all rows, the most
+    confident mistakes first. Beside it, in
     report_plots, is every plot as PNG and SVG, and its numbers as CSV.
 
     \b
@@ -46,15 +47,17 @@ def report(gold: Path | None, out: Path, draws: int, **given: Unpack[Predicted])
     require_look("relx report")
     from relx.look.page import require_place
     from relx.look.plots import plots_folder
-    from relx.look.relation.report import write_report
     from relx.look.report import figures_of, headline
+    from relx.look.task_pages import task_page
     from relx.score import warn_of_collapse
     from relx_cli.tables import counted, print_table
 
     require_place(out, [gold, given["pred"]])
-    figures = figures_of(scored_rows(gold, **given), draws)
+    rows = scored_rows(gold, **given)
+    made = task_page(rows.task, "report")
+    figures = figures_of(rows, draws)
     warn_of_collapse(figures.scores)
-    write_report(figures, out)
+    made.write_report(figures, out)
     headings = ("score", "percent", "95 % interval")
     print_table(headings, headline(figures), right=headings[1:])
     size = out.stat().st_size / 1e6

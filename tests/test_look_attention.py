@@ -10,16 +10,18 @@ import pytest
 from attention_run import HEADS, LAYERS, SAMPLE, write_run
 
 from relx.attention import (
-    between_entities,
+    between,
+    from_pooled,
     layer_means,
     overall_mean,
     read_attention,
     restricted,
     rollout,
 )
+from relx.look.attention.page import find_row, packed, page_data
+from relx.look.attention.plots import View, attention_plots
 from relx.look.font import drawable
-from relx.look.relation.attention import find_row, packed, page_data
-from relx.look.relation.attention_plots import View, attention_plots
+from relx.look.relation.attention import entities_plot
 from relx.predict import open_run
 from relx_cli.main import run
 
@@ -77,7 +79,7 @@ def test_a_row_is_read_as_the_runs_model_reads_it(opened, read):
     np.testing.assert_allclose(read.probabilities, opened.predict([read.example])[0])
     assert read.tokens[read.start].text == "[SUBJ-ORG]"
     assert [read.tokens[at].text for at in read.pooled] == ["[SUBJ-ORG]", "[OBJ-PER]"]
-    words = [text.text for text in read.tokens[read.subject.start : read.subject.end]]
+    words = [text.text for text in read.tokens[slice(*read.words["subject"])]]
     assert "".join(words) == read.example.subject.word
     assert np.flatnonzero(read.special).tolist() == [0, length - 1]
 
@@ -101,8 +103,8 @@ def test_means_of_the_entities_mark_all_their_tokens(tmp_path):
     runs = write_run(tmp_path, train={"pooling": "entity_means"})
     opened = open_run(runs, "tiny", engine="keras")
     read = read_attention(opened, find_row(opened, "1"))
-    assert set(read.pooled) == {*range(*read.subject), *range(*read.object)}
-    assert read.start == read.subject.start
+    assert set(read.pooled) == {*range(*read.words["subject"]), *range(*read.words["object"])}
+    assert read.start == read.words["subject"].start
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -191,7 +193,7 @@ def test_special_tokens_can_be_left_out_of_the_files(read):
 
 def test_no_letter_of_a_plot_is_an_empty_box(read):
     texts = []
-    for plot in attention_plots(read, View(1, 2)):
+    for plot in [*attention_plots(read, View(1, 2)), entities_plot(read)]:
         for axes in plot.figure.axes:
             labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.title]
             texts += [label.get_text() for label in labels]
@@ -228,11 +230,14 @@ def test_rows_without_some_tokens_sum_to_one_again():
 
 
 def test_what_goes_between_the_entities_is_the_mean_of_both_ways(read):
-    one, other = list(range(*read.subject)), list(range(*read.object))
+    spans = read.words["subject"], read.words["object"]
+    one, other = (list(range(*span)) for span in spans)
     weights = read.weights[1, 1]
     there = np.mean([sum(weights[i, j] for j in other) for i in one])
     back = np.mean([sum(weights[j, i] for i in one) for j in other])
-    assert between_entities(read)[1, 1] == pytest.approx((there + back) / 2, abs=1e-6)
+    assert between(read.weights, *spans)[1, 1] == pytest.approx((there + back) / 2, abs=1e-6)
+    pooled = np.mean([sum(weights[i, j] for j in other) for i in read.pooled])
+    assert from_pooled(read.weights, read.pooled, spans[1])[1, 1] == pytest.approx(pooled, abs=1e-6)
 
 
 def test_a_row_is_found_in_dev_then_in_test_and_its_file_is_said(runs, opened, capsys):

@@ -12,8 +12,9 @@ from attention_run import HEADS, LAYERS, write_run
 from browser import chromium, logged, open_page, requested, script, use_colors
 
 from relx.attention import layer_means, overall_mean, read_attention, restricted, rollout
-from relx.look.relation.attention import find_row, write_attention
-from relx.look.relation.attention_plots import View
+from relx.look.attention.page import find_row
+from relx.look.attention.plots import View
+from relx.look.relation.attention import write_attention
 from relx.predict import open_run
 
 pytest.importorskip("matplotlib", reason="needs relx[look]")

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from relx.score import ScoredRows
-    from relx.scoring.one_of import ClassScores, Scores
+    from relx.scoring.decision import LabelFigures, Scores
 
 COLUMNS = 6
 # Inches of a panel, and from one panel to the next.
 SIDE = 1.4
 RIGHT, DOWN = 1.75, 1.85
 LETTERS = 28  # of a label that fit above a panel
+_NOTES = {
+    "chosen": "The point is what the predictions reach; the dashed line is guessing.",
+    "cut": "The point is where the predictions are cut, from which probability on; the dashed "
+    "line is guessing.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,15 @@ class ClassCurve:
         curve: The curve, at the points where it bends.
         figures: The class's scores.
         share: The class's share of the rows, which is the precision of guessing.
+        cutoff: The probability from which on rows are given it; None where that is not how they
+            are.
     """
 
     label: str
     curve: PrecisionRecall
-    figures: ClassScores
+    figures: LabelFigures
     share: float
+    cutoff: float | None = None
 
 
 def class_curves(rows: ScoredRows, scores: Scores) -> list[ClassCurve]:
@@ -52,13 +60,19 @@ def class_curves(rows: ScoredRows, scores: Scores) -> list[ClassCurve]:
 
     Returns:
         The curves in label order.
+
+    Raises:
+        InputError: There are no probabilities.
     """
+    gold, probabilities = rows.gold_cells, rows.require_probabilities("a curve")
+    cutoffs = rows.decision.cut_at(rows.labels) or (None,) * len(rows.labels)
     return [
         ClassCurve(
             label,
-            precision_recall(rows.gold == index, rows.probabilities[:, index]).corners(),
+            precision_recall(gold[:, index], probabilities[:, index]).corners(),
             figures,
             figures.support / scores.rows,
+            cutoffs[index],
         )
         for index, (label, figures) in enumerate(scores.classes.items())
     ]
@@ -107,7 +121,7 @@ def curves_plot(curves: Sequence[ClassCurve]) -> Plot:
         figure=figure,
         columns=("label", "threshold", "recall", "precision"),
         rows=_points(curves),
-        note="The point is what the predictions reach; the dashed line is guessing.",
+        note=_NOTES["cut" if any(curve.cutoff is not None for curve in curves) else "chosen"],
     )
 
 
@@ -167,6 +181,22 @@ def _draw(
         x = left + width * curve.figures.recall / 100
         y = bottom + height * curve.figures.precision / 100
         axes.plot(x, y, marker="o", markersize=4.5, color=SECOND)
+        if curve.cutoff is not None:
+            _write_cutoff(axes, curve.cutoff, (x, y), right)
+
+
+def _write_cutoff(axes: Axes, cutoff: float, point: tuple[float, float], edge: float) -> None:
+    """Writes a cut-off beside its point, on the side that has room."""
+    x, y = point
+    left = x > edge - 0.4
+    text, x = f"≥ {shown_cutoff(cutoff)}", x - 0.07 if left else x + 0.07
+    side = "right" if left else "left"
+    axes.text(x, y - 0.03, text, ha=side, va="top", fontsize=6.5, color=INK)
+
+
+def shown_cutoff(cutoff: float) -> str:
+    """Returns a cut-off as pages show it."""
+    return f"{cutoff:.3f}".lstrip("0") if cutoff < 1 else f"{cutoff:.0f}"
 
 
 def _write_area(axes: Axes, curve: ClassCurve, corner: tuple[float, float]) -> None:

@@ -15,8 +15,8 @@ from relx.scoring.curves import confusion
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
     from relx.score import ScoredRows
+    from relx.scoring.decision import LabelFigures, Scores
     from relx.scoring.intervals import Interval
-    from relx.scoring.one_of import ClassScores, Scores
 
 LETTERS = 40  # of a label that a plot leaves room for
 LARGEST = 30.0  # inches of a confusion matrix, however many labels there are
@@ -130,5 +130,5 @@ def classes_plot(scores: Scores, intervals: ClassIntervals) -> Plot:
 _CLASS_COLUMNS = ("precision", "recall", "f1", "auprc", "support", "predicted")
 
 
-def _class_row(row: ClassScores) -> tuple[float, ...]:
+def _class_row(row: LabelFigures) -> tuple[float, ...]:
     return tuple(getattr(row, name) for name in _CLASS_COLUMNS)

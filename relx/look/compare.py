@@ -21,7 +21,7 @@ from relx.look.plots import (
     Plot,
     new_figure,
 )
-from relx.look.report import TITLES, seen_in_training
+from relx.look.report import WHOLE, seen_in_training
 from relx.scoring.comparison import McNemar
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 COLORS = (FIRST, SECOND, THIRD, FOURTH)
 DIGITS = 12  # of a digest or commit, in the table of settings
 LONGEST = 120  # characters of a list there
+UNKNOWN = "–"
 _COLUMNS = ("difference", "low", "high", "p")
 
 
@@ -44,14 +45,16 @@ def comparison_plots(result: ComparedPredictions) -> list[Plot]:
 
 def scores_plot(result: ComparedPredictions) -> Plot:
     """Draws by how much each score is higher than the reference's, with its interval."""
-    names, sides = list(TITLES), result.others
+    sides, titles = result.others, result.reference.scores().titles
+    names = [name for name in titles if any(name in other.scores for other in sides)]
     figure, axes = new_figure(7.0, 1.3 + 0.22 * len(names) * (len(sides) + 0.6))
     for place, other in enumerate(sides):
         offset = (place - (len(sides) - 1) / 2) * 0.8 / len(sides)
-        values = [other.scores[name] for name in names]
+        known = [at for at, name in enumerate(names) if name in other.scores]
+        values = [other.scores[names[at]] for at in known]
         color = COLORS[place % len(COLORS)]
-        _forest(axes, np.arange(len(names)) + offset, values, color, drawable(other.rows.name))
-    axes.set_yticks(np.arange(len(names)), [TITLES[name] for name in names])
+        _forest(axes, np.array(known) + offset, values, color, drawable(other.rows.name))
+    axes.set_yticks(np.arange(len(names)), [titles[name] for name in names])
     _finish(axes, len(names), f"percentage points above {drawable(result.reference.name)}")
     if len(sides) > 1:
         figure.legend(loc="outside upper center", ncols=min(3, len(sides)))
@@ -64,6 +67,7 @@ def scores_plot(result: ComparedPredictions) -> Plot:
             (other.rows.name, name, *_numbers(other.scores[name]))
             for other in sides
             for name in names
+            if name in other.scores
         ],
         note="Where the interval excludes 0, chance alone does not explain the difference.",
     )
@@ -133,6 +137,8 @@ def comparison_context(result: ComparedPredictions) -> dict[str, Any]:
         "title": f"{', '.join(names[1:])} beside {names[0]}",
         "lead": f"{len(reference.gold):,} rows of {reference.gold_file}; every difference is to "
         f"{names[0]}, in percentage points. {_cautions(result.sides)}".rstrip(),
+        "without": _without(result.sides),
+        "many": reference.many,
         "names": names,
         "scores": _score_rows(result),
         "others": [_other(result, other, n) for n, other in enumerate(result.others, 1)],
@@ -159,21 +165,39 @@ def _cautions(sides: Sequence[ScoredRows]) -> str:
     return " ".join(told)
 
 
+def _without(sides: Sequence[ScoredRows]) -> str:
+    """Says what is left out because some sides are answers without probabilities."""
+    names = [side.name for side in sides if side.probabilities is None]
+    if not names:
+        return ""
+    has = "holds" if len(names) == 1 else "hold"
+    return (
+        f"{' and '.join(names)} {has} labels and no probabilities: there is no AUPRC of it, and "
+        "no difference to it. The file that relx predict --probs writes has them."
+    )
+
+
 def _score_rows(result: ComparedPredictions) -> list[dict[str, Any]]:
     """Returns a row a score: its value of each side, and the difference of each other side."""
     scores = [side.scores() for side in result.sides]
     return [
         {
             "name": title,
-            "values": [f"{getattr(own, name):.2f}" for own in scores],
-            "differences": [_printed(other.scores[name]) for other in result.others],
+            "values": [_score(getattr(own, name)) for own in scores],
+            "differences": [_printed(other.scores.get(name)) for other in result.others],
         }
-        for name, title in TITLES.items()
+        for name, title in scores[0].titles.items()
     ]
 
 
-def _printed(value: Difference) -> dict[str, str]:
+def _score(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.2f}"
+
+
+def _printed(value: Difference | None) -> dict[str, str]:
     """Returns a difference as text, and its sign where chance does not explain it: `up`, `down`."""
+    if value is None:
+        return {"value": UNKNOWN, "interval": "", "p": "", "sign": ""}
     sign = "up" if value.low > 0 else "down" if value.high < 0 else ""
     return {
         "value": f"{value.value:+.2f}",
@@ -186,16 +210,42 @@ def _printed(value: Difference) -> dict[str, str]:
 def _other(result: ComparedPredictions, other: PairedComparison, number: int) -> dict[str, Any]:
     counts = other.changed()
     changed = sum(counts.values())
+    different = "different labels" if result.reference.many else "a different label"
     return {
         "name": other.rows.name,
         "plot": f"class-differences-{number}",
         "mcnemar": other.mcnemar,
         "verdict": verdict(other.mcnemar, result.reference.name, other.rows.name),
-        "changed": f"{changed:,} of {len(other.kinds):,} rows have a different label: "
+        "changed": f"{changed:,} of {len(other.kinds):,} rows have {different}: "
         f"{counts['fixed']:,} fixed, {counts['broken']:,} broken, {counts['otherwise']:,} wrong "
         "before and after.",
         "classes": _class_rows(result, other),
+        "labels": _label_rows(result, other),
     }
+
+
+def _label_rows(result: ComparedPredictions, other: PairedComparison) -> list[dict[str, str]]:
+    """Returns a row a label of those that a row may have any number of: what changed of it."""
+    before, after = result.reference.scores().classes, other.rows.scores().classes
+    return [
+        {
+            "label": label,
+            "before": f"{before[label].predicted:,}",
+            "after": f"{after[label].predicted:,}",
+            "fixed": f"{test.second:,}",
+            "broken": f"{test.first:,}",
+            "p": f"{test.p:.3g}",
+            "test": test.test,
+            "sign": _direction(test),
+        }
+        for label, test in other.labels.items()
+    ]
+
+
+def _direction(test: McNemar) -> str:
+    if test.p >= 0.05:
+        return ""
+    return "up" if test.second > test.first else "down"
 
 
 def verdict(test: McNemar, first: str, second: str) -> str:
@@ -223,10 +273,30 @@ def _class_rows(result: ComparedPredictions, other: PairedComparison) -> list[di
             "before": f"{before[label].f1:.1f}",
             "after": f"{after[label].f1:.1f}",
             "f1": _printed(other.classes[label]["f1"]),
-            "auprc": _printed(other.classes[label]["auprc"]),
+            "auprc": _printed(other.classes[label].get("auprc")),
         }
         for label in order
     ]
+
+
+def predicted_probabilities(side: ScoredRows, rows: npt.NDArray[np.intp]) -> list[Any] | None:
+    """Returns the probabilities of what a side predicts, as the page's script reads them.
+
+    Args:
+        side: The side.
+        rows: Which rows, as indices.
+
+    Returns:
+        Whole numbers of 1/10,000: of each row's label, or a list of those of all labels where a
+        row may have any number; None where the side has no probabilities.
+    """
+    if side.probabilities is None:
+        return None
+    shares = side.probabilities[rows]
+    if not side.many:
+        shares = shares[np.arange(len(rows)), side.predicted[rows]]
+    found: list[Any] = np.rint(WHOLE * shares).astype(int).tolist()
+    return found
 
 
 def _setting_row(setting: Setting) -> dict[str, Any]:

@@ -7,25 +7,76 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from relx.look.calibration import Calibration, calibration_of, confidence_plot, reliability_plot
-from relx.look.class_curves import ClassCurve, class_curves, curve_drawings, curves_plot
+from relx.look.calibration import Calibration, calibration_of, calibration_plots
+from relx.look.class_curves import (
+    ClassCurve,
+    class_curves,
+    curve_drawings,
+    curves_plot,
+    shown_cutoff,
+)
 from relx.look.class_plots import classes_plot, confusion_plot
+from relx.look.missing_surplus import mistakes_plot
 from relx.look.plots import Plot
-from relx.scoring.intervals import SCORES, Interval, Intervals, bootstrap
+from relx.scoring.comparison import right_rows
+from relx.scoring.intervals import Interval, Intervals, bootstrap
 
 if TYPE_CHECKING:
     from relx.runs.manifest import Manifest
     from relx.score import ScoredRows
-    from relx.scoring.one_of import Scores
+    from relx.scoring.decision import LabelFigures, Scores
 
-TITLES = {
-    "micro_f1": "micro-F1",
-    "auprc": "AUPRC",
-    "precision": "precision",
-    "recall": "recall",
-    "accuracy": "accuracy",
-}
 WHOLE = 10_000  # what a probability of 1 is in a page's data
+
+# What the mistakes are between, by whether a row may have any number of labels.
+MATRICES = {
+    False: {
+        "picture": "confusion",
+        "title": "Confusion matrix",
+        "note": "Rows are gold labels, columns predicted ones. Press a cell to list its rows.",
+    },
+    True: {
+        "picture": "mistakes",
+        "title": "Missing and surplus labels",
+        "note": "Rows are labels that are missing, columns those that are surplus: a cell counts "
+        "the rows in which both are so. Press a cell to list its rows.",
+    },
+}
+NOTES = {
+    "micro_f1": "over the cells of all labels together",
+    "macro_f1": "the mean of the labels' F1",
+    "auprc": "the mean of the labels that gold rows have",
+    "precision": "micro: of the labels that were given",
+    "recall": "micro: of the labels that there are",
+    "accuracy": "rows whose labels are all right",
+}
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _count(value: float) -> str:
+    return f"{value:,}"
+
+
+# Of labels that a row may have any number of: name, heading, hint, and how a value is printed; then
+# what the browser shows at a press on it.
+MORE_COLUMNS = (
+    ("auroc", "AUROC", "Area under the ROC curve", _percent, ""),
+    (
+        "brier",
+        "Brier",
+        "Mean squared error of the probabilities: 0 is the best",
+        "{:.4f}".format,
+        "",
+    ),
+    ("ece", "ECE", "Expected calibration error, percent", _percent, ""),
+    ("tp", "TP", "Rows that have the label and were given it", _count, ""),
+    ("fp", "FP", "Surplus: rows that were given the label and have it not", _count, "surplus"),
+    ("fn", "FN", "Missing: rows that have the label and were not given it", _count, "missing"),
+    ("cutoff", "Cut-off", "The probability from which on the label is given", shown_cutoff, ""),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +89,7 @@ class Figures:
         intervals: The scores' intervals.
         draws: How many draws the intervals are from.
         curves: Each class's precision-recall curve, in label order.
-        calibration: Of the predicted labels' probabilities.
+        calibration: Of the predicted labels' probabilities, or of all labels'.
     """
 
     rows: ScoredRows
@@ -58,7 +109,11 @@ def figures_of(rows: ScoredRows, draws: int = 1000) -> Figures:
 
     Returns:
         The figures.
+
+    Raises:
+        InputError: The rows have no probabilities.
     """
+    rows.require_probabilities("a report")
     scores = rows.scores()
     intervals = bootstrap(rows, draws)
     return Figures(rows, scores, intervals, draws, class_curves(rows, scores), calibration_of(rows))
@@ -76,14 +131,13 @@ def report_plots(figures: Figures, groups: Sequence[Sequence[int]]) -> list[Plot
     """
     from relx.look.learning import learning_plots
 
-    found = figures.rows.found
+    rows, found = figures.rows, figures.rows.found
     return [
         *([] if found is None else learning_plots(found)),
-        confusion_plot(figures.rows, groups),
+        mistakes_plot(rows) if rows.many else confusion_plot(rows, groups),
         classes_plot(figures.scores, figures.intervals.classes),
         curves_plot(figures.curves),
-        reliability_plot(figures.calibration),
-        confidence_plot(figures.calibration),
+        *calibration_plots(figures.calibration),
     ]
 
 
@@ -106,6 +160,9 @@ def report_context(figures: Figures, mistakes: str) -> dict[str, Any]:
         "lead": _lead(figures),
         "facts": _printed_facts(figures, mistakes),
         "scores": _score_cards(figures),
+        "many": rows.many,
+        "matrix": MATRICES[rows.many],
+        "more_columns": [column[:3] for column in MORE_COLUMNS] if rows.many else [],
         "classes": _class_rows(figures),
         "curves": [
             {
@@ -113,10 +170,11 @@ def report_context(figures: Figures, mistakes: str) -> dict[str, Any]:
                 "svg": Markup(drawing),
                 "auprc": curve.figures.auprc,
                 "support": curve.figures.support,
+                "cutoff": None if curve.cutoff is None else shown_cutoff(curve.cutoff),
             }
             for curve, drawing in zip(figures.curves, drawings, strict=True)
         ],
-        "calibration": _printed_calibration(figures.calibration, scores),
+        "calibration": printed_calibration(figures.calibration, scores),
     }
 
 
@@ -170,11 +228,17 @@ def _printed_facts(figures: Figures, mistakes: str) -> list[tuple[str, str]]:
         ("Rows", f"{scores.rows:,}"),
         ("Mistakes", mistakes),
         ("Labels", f"{len(rows.labels)}, {scores.gold_classes} of them in the gold rows"),
-        ("Negative label", rows.labels.negative or "none"),
+        _chosen_by(rows),
         ("Intervals", f"95 %, {figures.draws:,} bootstrap draws of the rows"),
     ]
     manifest = _manifest(rows)
     return told if manifest is None else [*told, *_run_facts(manifest)]
+
+
+def _chosen_by(rows: ScoredRows) -> tuple[str, str]:
+    if rows.decision.takes_cutoffs:
+        return "Cut-offs", rows.decision.described()
+    return "Negative label", rows.labels.negative or "none"
 
 
 def _run_facts(manifest: Manifest) -> list[tuple[str, str]]:
@@ -204,31 +268,57 @@ def _score_cards(figures: Figures) -> list[dict[str, str]]:
             "high": f"{intervals[name].high:.2f}",
             "note": notes[name],
         }
-        for name, title in TITLES.items()
+        for name, title in figures.scores.titles.items()
+        if name in intervals
     ]
 
 
 def _score_notes(figures: Figures) -> dict[str, str]:
     labels, scores = figures.rows.labels, figures.scores
+    if figures.rows.many:
+        return NOTES
     absent = len(labels) - scores.gold_classes
     without = f" but {labels.negative}" if labels.negative else ""
     areas = f"the mean of all {len(labels)} classes"
     areas += f"; {absent} without gold rows count 50 each" if absent else ""
     micro = f"over all classes{without}"
-    return dict.fromkeys(SCORES, micro) | {"auprc": areas, "accuracy": "over all classes"}
+    return dict.fromkeys(scores.titles, micro) | {"auprc": areas, "accuracy": "over all classes"}
 
 
 def _class_rows(figures: Figures) -> list[dict[str, Any]]:
     names = ("precision", "recall", "f1", "auprc", "support", "predicted")
+    cutoffs = {curve.label: curve.cutoff for curve in figures.curves}
     rows = []
     for label, row in figures.scores.classes.items():
         f1 = figures.intervals.classes[label]["f1"]
         values = {name: getattr(row, name) for name in names}
-        rows.append({"label": label, **values, "f1_low": f1.low, "f1_high": f1.high})
+        more = _more_cells(row, cutoffs[label]) if figures.rows.many else ()
+        values |= {"f1_low": f1.low, "f1_high": f1.high, "more": more}
+        rows.append({"label": label, **values})
     return rows
 
 
-def _printed_calibration(calibration: Calibration, scores: Scores) -> dict[str, str]:
+def _more_cells(row: LabelFigures, cutoff: float | None) -> list[dict[str, Any]]:
+    """Returns the cells of `MORE_COLUMNS`: value, text, and the rows that a press shows."""
+    values = [getattr(row, name, cutoff) for name, *_ in MORE_COLUMNS]
+    return [
+        {"value": value, "text": "–" if value is None else shown(value), "rows": rows}
+        for value, (*_, shown, rows) in zip(values, MORE_COLUMNS, strict=True)
+    ]
+
+
+def printed_calibration(calibration: Calibration, scores: Scores) -> dict[str, str]:
+    """Says how far probabilities can be trusted, by title.
+
+    Args:
+        calibration: What was measured.
+        scores: The rows' scores.
+
+    Returns:
+        The figures as they are printed.
+    """
+    if calibration.labels:
+        return _printed_cells(calibration)
     confidence = 100 * float(calibration.confidence.mean())
     gap = confidence - scores.accuracy
     way = "over" if gap > 0 else "under"
@@ -239,6 +329,21 @@ def _printed_calibration(calibration: Calibration, scores: Scores) -> dict[str, 
         "Mean confidence": f"{confidence:.2f} %",
         "Right": f"{scores.accuracy:.2f} %",
         "On the whole": f"{way}confident by {abs(gap):.2f} points",
+    }
+
+
+def _printed_cells(calibration: Calibration) -> dict[str, str]:
+    """The same of the probabilities of all labels, which a row may have any number of."""
+    eces = {label: bins.ece for label, bins in calibration.labels.items()}
+    worst = max(eces, key=lambda label: eces[label])
+    confidence, has = (100 * float(a.mean()) for a in (calibration.confidence, calibration.right))
+    return {
+        "Expected calibration error": f"{calibration.by_width.ece:.2f} % of all cells",
+        "in bins of equal mass": f"{calibration.by_mass.ece:.2f} %",
+        "Mean of the labels": f"{sum(eces.values()) / len(eces):.2f} %",
+        "Worst label": f"{worst}: {eces[worst]:.2f} %",
+        "Mean probability": f"{confidence:.2f} %",
+        "Cells that have the label": f"{has:.2f} %",
     }
 
 
@@ -256,7 +361,7 @@ def report_facts(figures: Figures) -> dict[str, Any]:
         "name": rows.name,
         "gold": rows.gold_file,
         "rows": figures.scores.rows,
-        "mistakes": int((rows.gold != rows.predicted).sum()),
+        "mistakes": int((~right_rows(rows.predicted, rows.gold)).sum()),
         "draws": figures.draws,
         "scores": {name: _limits(interval) for name, interval in intervals.scores.items()},
         "classes": {
@@ -285,5 +390,6 @@ def headline(figures: Figures) -> Sequence[tuple[str, str, str]]:
             f"{intervals[name].value:.2f}",
             f"{intervals[name].low:.2f} - {intervals[name].high:.2f}",
         )
-        for name, title in TITLES.items()
+        for name, title in figures.scores.titles.items()
+        if name in intervals
     ]

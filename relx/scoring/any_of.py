@@ -75,6 +75,18 @@ class AnyOf:
     cutoffs: Cutoffs | None = None
     search: Search | None = field(default=None, compare=False, repr=False)
 
+    def cut_at(self, labels: LabelList) -> tuple[float, ...]:
+        """Returns the cut-off of each label: searched, given, or .5.
+
+        Args:
+            labels: The label list.
+
+        Raises:
+            InputError: The recipe's cut-offs are not of these labels.
+        """
+        values = self._given(labels)._values()
+        return values if isinstance(values, tuple) else (values,) * len(labels)
+
     @property
     def takes_cutoffs(self) -> bool:
         """True: what passes its cut-off is chosen."""

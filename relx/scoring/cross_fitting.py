@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from relx.scoring.thresholds import (
 )
 
 DRAWS = 1000
+AT_ONCE = 100  # draws that are in memory at a time
+FEW = 2000  # kinds of sentences
 OUTSIDE = (2.5, 97.5)  # percent of the draws on either side of a 95 % interval
 
 
@@ -165,8 +167,8 @@ def _drawn(
 ) -> npt.NDArray[np.float64]:
     """Draws sentences with replacement, and computes the measure of each way of cutting.
 
-    Sentences of equal counts are drawn together, by a multinomial distribution over the different
-    counts: the same draws as one by one, in a fraction of the time.
+    Sentences of equal counts are drawn together, where there are few different counts, by a
+    multinomial distribution over them: the same draws as one by one, in a fraction of the time.
 
     Returns:
         In percent, `(ways, draws)`.
@@ -175,9 +177,8 @@ def _drawn(
     counts = np.stack([_sentence_counts(gold, way, sentence, measure) for way in chosen], axis=1)
     rows = np.bincount(sentence)  # (sentences,)
     flat = np.concatenate([counts.reshape(len(rows), -1), rows[:, None]], axis=1)
-    kinds, times = _kinds(flat)
-    weights = rng.multinomial(len(rows), times / len(rows), size=DRAWS)  # (draws, kinds)
-    sums = weights.astype(np.float64) @ kinds  # (draws, ways × 3 × labels + 1)
+    kinds, kind_of = _kinds(flat)
+    sums = np.concatenate([weights @ kinds for weights in _weights(kind_of, len(kinds), rng)])
     per_way = sums[:, :-1].reshape(DRAWS, len(chosen), 3, -1)
     drawn_rows = sums[:, -1:]  # (draws, 1)
     if measure == "accuracy":  # its counts were summed over the labels
@@ -185,15 +186,28 @@ def _drawn(
     return np.asarray(100 * of_counts(per_way, drawn_rows, measure).T)
 
 
-def _kinds(counts: Ints) -> tuple[Ints, Ints]:
-    """Returns the different rows of counts, and how often each is there."""
+def _kinds(counts: Ints) -> tuple[Floats, Ints]:
+    """Returns the different rows of counts, and which of them each row is."""
     sizes = counts.max(axis=0) + 1
     if np.prod(sizes.astype(np.float64)) > 2**62:  # no number tells them apart
-        kinds, times = np.unique(counts, axis=0, return_counts=True)
-        return kinds, times
+        kinds, kind_of = np.unique(counts, axis=0, return_inverse=True)
+        return kinds.astype(np.float64), kind_of.ravel()
     number = counts @ np.cumprod(np.append(1, sizes[:-1]))
-    _, first, times = np.unique(number, return_index=True, return_counts=True)
-    return counts[first], times
+    _, first, kind_of = np.unique(number, return_index=True, return_inverse=True)
+    return counts[first].astype(np.float64), kind_of.ravel()
+
+
+def _weights(kind_of: Ints, kinds: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Yields how often sentences of each kind are drawn, `(some draws, kinds)`."""
+    count = len(kind_of)
+    if kinds <= FEW:
+        shares = np.bincount(kind_of) / count
+        yield rng.multinomial(count, shares, size=DRAWS).astype(np.float64)
+        return
+    for start in range(0, DRAWS, AT_ONCE):  # one by one is faster here, and takes more memory
+        some = min(AT_ONCE, DRAWS - start)
+        drawn = (kind_of[rng.integers(count, size=count)] for _ in range(some))
+        yield np.stack([np.bincount(kind, minlength=kinds) for kind in drawn]).astype(np.float64)
 
 
 def _sentence_counts(gold: Bools, chosen: Bools, sentence: Ints, measure: Measure) -> Ints:

@@ -127,6 +127,16 @@ class Decision(Protocol):
     def cutoffs(self) -> Cutoffs | None:
         """The probability from which on each label is given; None where it has no such thing."""
 
+    def cut_at(self, labels: LabelList) -> tuple[float, ...] | None:
+        """Returns the cut-off of each label, whoever set it; None where it has no such thing.
+
+        Args:
+            labels: The label list.
+
+        Raises:
+            InputError: The recipe's cut-offs are not of these labels.
+        """
+
     @property
     def takes_cutoffs(self) -> bool:
         """Whether labels are chosen by cut-offs."""

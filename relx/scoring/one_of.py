@@ -162,6 +162,10 @@ class OneOf:
         """None: the most probable label is chosen, however probable it is."""
         return None
 
+    def cut_at(self, labels: LabelList) -> None:
+        """None: of the labels of a row, the most probable one is chosen."""
+        return
+
     @property
     def takes_cutoffs(self) -> bool:
         """False, for the same reason."""

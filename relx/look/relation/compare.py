@@ -9,9 +9,8 @@ import numpy as np
 
 from relx.compare import ComparedPredictions
 from relx.look.code_units import code_unit_span
-from relx.look.compare import comparison_context, comparison_plots
+from relx.look.compare import comparison_context, comparison_plots, predicted_probabilities
 from relx.look.page import write_page
-from relx.look.report import WHOLE
 from relx.scoring.comparison import KINDS
 
 if TYPE_CHECKING:
@@ -47,7 +46,6 @@ def page_data(result: ComparedPredictions) -> dict[str, Any]:
     kinds = np.stack([other.kinds for other in result.others])
     rows = np.flatnonzero((kinds >= 0).any(axis=0))
     examples = [result.reference.examples[row] for row in rows]
-    every = np.arange(len(rows))
     return {
         "names": [side.name for side in result.sides],
         "labels": list(result.reference.labels.names),
@@ -59,12 +57,7 @@ def page_data(result: ComparedPredictions) -> dict[str, Any]:
             "object": [_place(row, row.object) for row in examples],
             "gold": result.reference.gold[rows].tolist(),
             "predicted": [side.predicted[rows].tolist() for side in result.sides],
-            "probability": [
-                np.rint(WHOLE * side.probabilities[rows][every, side.predicted[rows]])
-                .astype(int)
-                .tolist()
-                for side in result.sides
-            ],
+            "probability": [predicted_probabilities(side, rows) for side in result.sides],
             "kind": kinds[:, rows].tolist(),
         },
     }

@@ -77,7 +77,7 @@ def page_data(rows: ScoredRows) -> dict[str, Any]:
         whose labels, types and sources are indices, whose probabilities are whole numbers of
         1/10,000, and whose entities are `[start, end, type]` in UTF-16 code units.
     """
-    examples = rows.examples
+    examples, probabilities = rows.examples, rows.require_probabilities("a report")
     entities = [entity for row in examples for entity in (row.subject, row.object)]
     types = {name: i for i, name in enumerate(sorted({entity.type for entity in entities}))}
     sources = {name: i for i, name in enumerate(sorted({row.source for row in examples}))}
@@ -95,7 +95,7 @@ def page_data(rows: ScoredRows) -> dict[str, Any]:
             "gold": rows.gold.tolist(),
             "predicted": rows.predicted.tolist(),
             "source": [sources[row.source] for row in examples],
-            "probabilities": np.rint(WHOLE * rows.probabilities).astype(int).tolist(),
+            "probabilities": np.rint(WHOLE * probabilities).astype(int).tolist(),
         },
     }
 

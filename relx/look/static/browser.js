@@ -9,15 +9,9 @@
   const SHOWN_BY = ["kind", "sort", ...view.FILTERS]; // what decides which rows are listed
   let selection = rows.select(view.current);
 
-  const labelsOf = (row) => {
-    const gold = rows.labels[rows.gold[row]];
-    if (rows.isRight(row)) return [element("span", { class: "right" }, "✓ ", gold)];
-    return [element("span", { class: "gold" }, gold), element("span", { class: "arrow" }, " → "),
-      element("span", { class: "wrong" }, rows.labels[rows.predicted[row]])];
-  };
   const fill = (made, row) => {
     const confidence = element("span", { class: "percent" }, report.percent(rows.confidence[row]));
-    const labels = element("span", { class: "labels" }, ...labelsOf(row));
+    const labels = element("span", { class: "labels" }, ...report.labels.brief(row));
     const text = report.sentence.excerpt(row, view.current.q);
     made.dataset.row = rows.keys[row];
     made.replaceChildren(element("div", { class: "said" }, labels, confidence),

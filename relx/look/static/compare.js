@@ -2,11 +2,12 @@
 (() => {
   "use strict";
   const data = JSON.parse(document.getElementById("compare-data").textContent);
-  const { rows, labels, names, kinds } = data;
+  const { rows, labels, names, kinds, many = false } = data; // `many`: a row has a list of labels
   const SIZE = 25;
   const KIND_WORDS = { fixed: "fixed", broken: "broken", otherwise: "wrong before and after" };
   const at = (id) => document.getElementById(id);
   const fields = { with: at("with"), kind: at("kind"), gold: at("gold"), q: at("search") };
+  if (many) fields.label = at("label"); // the label whose answer changed
   const list = at("list");
 
   const element = (tag, attributes = {}, ...children) => {
@@ -21,7 +22,7 @@
   const searched = rows.sentence.map((sentence, row) => folded(`${sentence}\n${rows.id[row]}`));
 
   // The state is the link: #with=0&kind=fixed&gold=3&q=…&page=2, or &row=ID for one row alone.
-  const DEFAULTS = { with: "0", kind: "", gold: "", q: "", page: "1", row: "" };
+  const DEFAULTS = { with: "0", kind: "", gold: "", label: "", q: "", page: "1", row: "" };
   const read = () => {
     const given = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
     return Object.fromEntries(Object.entries(DEFAULTS).map(([key, value]) => [key, given.get(key) ?? value]));
@@ -32,13 +33,22 @@
   };
   let state = read();
 
+  const NONE = labels.length; // stands for no label
+  const listOf = (value) => (many ? value : [value]);
+  const orNone = (list) => (list.length ? list : [NONE]);
+  const hasGold = (row, gold) => gold < 0 || orNone(listOf(rows.gold[row])).includes(gold);
+  // Whether a label is given by one side alone: the first, and the one that is looked at.
+  const moved = (row, label) => label < 0
+    || rows.predicted[0][row].includes(label) !== rows.predicted[Number(state.with) + 1]?.[row].includes(label);
+
   const hits = () => {
     const own = rows.kind[Number(state.with)] ?? rows.kind[0];
+    const label = state.label === "" || !many ? -1 : Number(state.label);
     const kind = kinds.indexOf(state.kind), gold = state.gold === "" ? -1 : Number(state.gold);
     const terms = folded(state.q).split(/\s+/).filter(Boolean);
     return rows.id.flatMap((id, row) => {
       if (state.row !== "") return id === state.row ? [row] : [];
-      const fits = own[row] >= 0 && (kind < 0 || own[row] === kind) && (gold < 0 || rows.gold[row] === gold)
+      const fits = own[row] >= 0 && (kind < 0 || own[row] === kind) && hasGold(row, gold) && moved(row, label)
         && terms.every((term) => searched[row].includes(term));
       return fits ? [row] : [];
     });
@@ -61,19 +71,30 @@
     });
   };
 
+  const shareOf = (value) => `${(value / 100).toFixed(1)} %`;
+  const oneAnswer = (side, row) => {
+    const predicted = rows.predicted[side][row], right = predicted === rows.gold[row];
+    const share = rows.probability[side] === null ? "" : ` (${shareOf(rows.probability[side][row])})`;
+    return element("dd", { class: right ? "right" : "wrong" }, `${right ? "✓" : "✗"} ${labels[predicted]}${share}`);
+  };
+  const anyAnswer = (side, row) => {
+    const { chip, none, verdicts } = window.relxChips;
+    const found = verdicts(rows.gold[row], rows.predicted[side][row]);
+    const share = (label) => (rows.probability[side] === null ? "" : ` ${shareOf(rows.probability[side][row][label])}`);
+    const chips = found.flatMap((one) => [chip(labels[one.at], one.is, share(one.at)), " "]);
+    return element("dd", {}, ...(chips.length ? chips : [none("right")]));
+  };
+  const answer = many ? anyAnswer : oneAnswer;
+  const goldText = (row) => listOf(rows.gold[row]).map((label) => labels[label]).join(", ") || "no label";
+
   const item = (row) => {
     const kind = kinds[rows.kind[Number(state.with)]?.[row]] ?? "";
     const link = element("a", { href: hash({ ...DEFAULTS, with: state.with, row: rows.id[row] }) }, `id ${rows.id[row]}`);
-    const answers = names.flatMap((name, side) => {
-      const predicted = rows.predicted[side][row], right = predicted === rows.gold[row];
-      const share = (rows.probability[side][row] / 100).toFixed(1);
-      const text = `${right ? "✓" : "✗"} ${labels[predicted]} (${share} %)`;
-      return [element("dt", { title: name }, name), element("dd", { class: right ? "right" : "wrong" }, text)];
-    });
+    const answers = names.flatMap((name, side) => [element("dt", { title: name }, name), answer(side, row)]);
     return element("li", { class: kind, "data-id": rows.id[row] },
       element("div", { class: "head" }, link, element("span", {}, KIND_WORDS[kind] ?? "not changed here")),
       element("p", { class: "sentence" }, ...marked(row)),
-      element("dl", { class: "labels" }, element("dt", {}, "gold"), element("dd", {}, labels[rows.gold[row]]), ...answers));
+      element("dl", { class: "labels" }, element("dt", {}, "gold"), element("dd", {}, goldText(row)), ...answers));
   };
 
   const say = (found, pages) => {
@@ -100,7 +121,7 @@
     history[replace ? "replaceState" : "pushState"](null, "", hash(state));
     draw();
   };
-  for (const key of ["with", "kind", "gold"]) {
+  for (const key of ["with", "kind", "gold", ...(many ? ["label"] : [])]) {
     fields[key].addEventListener("change", () => set({ [key]: fields[key].value, page: "1", row: "" }));
   }
   fields.q.addEventListener("input", () => set({ q: fields.q.value, page: "1", row: "" }, true));
@@ -128,8 +149,10 @@
     if (event.key === "Escape" && event.target === fields.q && state.q) set({ q: "", page: "1" }, true);
   });
 
-  const present = [...new Set(rows.gold)].sort((a, b) => a - b);
-  fields.gold.append(...present.map((label) => element("option", { value: String(label) }, labels[label])));
+  const option = (label) => element("option", { value: String(label) }, labels[label] ?? "no label");
+  const present = [...new Set(rows.gold.flatMap((gold) => orNone(listOf(gold))))].sort((a, b) => a - b);
+  fields.gold.append(...present.map(option));
+  fields.label?.append(...labels.map((_, label) => option(label)));
   draw();
   if (location.hash.includes("=")) document.getElementById("rows").scrollIntoView();
 })();

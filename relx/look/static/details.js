@@ -14,15 +14,18 @@
 
   // -- probabilities -----------------------------------------------------------------------
 
+  const cutOf = (index) => (rows.cutoffs === null ? null : rows.cutoffs[index]);
   const shareLine = (row, index) => {
     const share = rows.probabilities[row][index];
-    const roles = ["gold", "predicted"].filter((role) => rows[role][row] === index);
+    const roles = report.labels.roles(row, index);
     const said = roles.map((role) => element("em", {}, role));
-    const style = `--share:${share / 10000}`;
+    const cut = cutOf(index);
+    const style = `--share:${share / 10000}${cut === null ? "" : `;--cut:${Math.min(1, cut)}`}`;
     return element("li", { class: roles.join(" ") || null },
       element("span", { class: "label" }, label(index), ...said),
       element("span", { class: "bar", style, "aria-hidden": "true" }),
-      element("span", { class: "percent" }, report.percent(share, 2)));
+      element("span", { class: "percent" }, report.percent(share, 2)),
+      ...(cut === null ? [] : [element("span", { class: "cut" }, `cut at ${report.percent(10000 * cut, 2)}`)]));
   };
 
   const sharesOf = (row) => {
@@ -32,8 +35,8 @@
     const list = element("ol", { class: "shares" }, ...order.slice(0, FIRST).map(line));
     const rest = order.slice(FIRST);
     if (!rest.length) return [list];
-    // The gold label is always seen, however improbable it was.
-    const lone = rest.filter((index) => index === rows.gold[row]).map(line);
+    // What is gold is always seen, however improbable it was.
+    const lone = rest.filter((index) => rows.listOf("gold", row).includes(index)).map(line);
     list.append(...lone);
     const more = button(`Show all ${rows.labels.length}`, () => {
       lone.forEach((made) => made.remove());
@@ -47,15 +50,12 @@
 
   // -- what the row is ---------------------------------------------------------------------
 
-  const pair = (row) => {
-    const confidence = report.percent(rows.confidence[row]);
-    return element("dl", { class: `pair ${rows.isRight(row) ? "right" : "wrong"}` },
-      fact("Gold", { class: "gold" }, label(rows.gold[row])),
-      fact("Predicted", { class: "predicted" }, label(rows.predicted[row]),
-        element("span", { class: "percent" }, confidence)));
-  };
+  const pair = (row) => element("dl", { class: `pair ${rows.isRight(row) ? "right" : "wrong"}` },
+    fact("Gold", { class: "gold" }, ...report.labels.gold(row)),
+    fact("Predicted", { class: "predicted" }, ...report.labels.predicted(row)));
 
-  const spanFact = ({ name, title }, row) => {
+  const spanFact = ({ name, title, none }, row) => {
+    if (rows.placeOf(name, row) === null) return fact(title, {}, none);
     const classes = `${name} ${name}-start ${name}-end`;
     const type = name in rows.names ? rows.valueOf(name, row) : "";
     return fact(title, {}, element("mark", { class: classes, dir: "auto" }, rows.word(name, row)),
@@ -84,9 +84,8 @@
     return rowsOf.get(rows.sentence[row]).filter((other) => other !== row);
   };
   const inWords = (row) => {
-    const words = rows.spans.map(({ name }) => rows.word(name, row)).join(" – ");
-    const said = rows.isRight(row) ? "right" : `predicted ${label(rows.predicted[row])}`;
-    return `${words}: ${label(rows.gold[row])}, ${said}`;
+    const words = rows.spans.map(({ name, none }) => rows.word(name, row) || none).join(" – ");
+    return `${words}: ${report.labels.inWords(row)}`;
   };
   const othersOf = (row, open) => {
     const items = siblings(row).slice(0, OTHERS).map((other) => element("li", {},
@@ -96,15 +95,11 @@
     return [section("Other rows with this sentence", list)];
   };
 
-  const alike = (row, filter) => {
-    const pair = { gold: rows.gold[row], predicted: rows.predicted[row] };
-    const same = (at) => rows.gold[at] === pair.gold && rows.predicted[at] === pair.predicted;
-    const count = rows.gold.reduce((sum, _, at) => sum + same(at), 0);
-    const text = count === 1 ? "No other row with this gold label and prediction"
-      : `All ${report.number(count)} rows with this gold label and prediction`;
-    return button(text, () => filter({ ...view.CLEAR, kind: "all", ...pair }),
-      { class: "quiet", disabled: count === 1, id: "alike" });
-  };
+  const alike = (row, filter) => report.labels.alike(row).map(({ changes, count, what }, at) => {
+    const text = count === 1 ? `No other row ${what}` : `All ${report.number(count)} rows ${what}`;
+    return button(text, () => filter({ ...view.CLEAR, kind: "all", ...changes }),
+      { class: "quiet", disabled: count === 1, id: at ? null : "alike" });
+  });
 
   const linkTo = (row) => {
     const href = view.link(rows.isRight(row) ? { kind: "all", row } : { row });
@@ -148,7 +143,7 @@
         element("p", verdict, rows.verdict(at)),
         element("p", { class: "sentence", dir: "auto", id: "sentence" }, ...sentence),
         pair(at), factsOf(at), section("Probabilities", ...sharesOf(at)), ...othersOf(at, open),
-        element("p", { class: "links" }, ...linkTo(at), alike(at, filter)));
+        element("p", { class: "links" }, ...linkTo(at), ...alike(at, filter)));
     };
     const missing = (id) => fill(element("header", {}, closing("")),
       element("p", { class: "hint" }, `There is no row ${id} in this report.`));
@@ -156,7 +151,7 @@
       const hint = hits.length ? "Choose a row to see all of it." : "";
       const list = report.mixUps(hits, filter);
       fill(element("p", { class: "hint" }, hint),
-        ...(list ? [section("Most often mixed up here: gold → predicted", list)] : []));
+        ...(list ? [section(rows.pair.mixed, list)] : []));
     };
     return { row, none, missing };
   };

@@ -1,7 +1,7 @@
 // The rows that are listed, as a CSV file.
 (() => {
   "use strict";
-  const { element, browser, rows } = window.relxReport;
+  const { element, browser, labels, rows } = window.relxReport;
   // A span has its words, and where it is a facet too, its type.
   const columnsOf = ({ name }) => [
     [name, (row) => rows.word(name, row)],
@@ -14,10 +14,7 @@
     sentence: (row) => rows.sentence[row],
     ...Object.fromEntries(rows.spans.flatMap(columnsOf)),
     ...Object.fromEntries(others.map(({ name }) => [name, (row) => rows.valueOf(name, row)])),
-    gold: (row) => rows.labels[rows.gold[row]],
-    predicted: (row) => rows.labels[rows.predicted[row]],
-    confidence: (row) => rows.confidence[row] / 10000,
-    gold_probability: (row) => rows.probabilities[row][rows.gold[row]] / 10000,
+    ...labels.columns,
   };
   const cellsOf = (row) => Object.values(COLUMNS).map((read) => read(row));
   const quoted = (value) => {

@@ -7,9 +7,7 @@
   const box = get("list"), sort = get("filter-sort"), more = get("more");
   const FACETS = Object.keys(rows.names);
   const TITLES = {
-    gold: "Gold", predicted: "Predicted",
-    ...Object.fromEntries(rows.facets.map(({ name, title }) => [name, title])),
-    min: "Confidence from", max: "Confidence to", q: "Search",
+    ...rows.titles, min: "Confidence from", max: "Confidence to", q: "Search",
   };
 
   // A row that the filters hide is closed, the others stay open.

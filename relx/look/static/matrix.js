@@ -1,28 +1,35 @@
-// The confusion matrix: gold labels down, predicted ones across; a cell shows its rows.
+// What mistakes are between: gold labels down and predicted ones across, or missing and surplus
+// ones where a row may have several; a cell shows its rows.
 (() => {
   "use strict";
   const report = window.relxReport;
   const { element, rows, view } = report;
-  const size = rows.labels.length;
+  const { down, across, shared, corner, caption, lineTitle, columnTitle } = rows.pair;
+  const names = rows.names[down].map((name) => name || "(none)");
+  const size = names.length;
   const box = document.getElementById("matrix");
   const showing = document.getElementById("cells"), ordering = document.getElementById("order");
   const SHOWS = [
     { value: "counts", title: "Counts" },
-    { value: "rows", title: "% of gold" },
-    { value: "columns", title: "% of predicted" },
+    { value: "rows", title: `% of ${down}` },
+    { value: "columns", title: `% of ${across}` },
   ];
   const ORDERS = [
     { value: "list", title: "Label list" },
     { value: "frequency", title: "Frequency" },
-    { value: "group", title: "Group" },
+    ...(rows.groups.length > 1 ? [{ value: "group", title: "Group" }] : []),
   ];
 
   const counts = new Uint32Array(size * size);
   const golds = new Uint32Array(size), saids = new Uint32Array(size); // the sums of both sides
+  let total = 0;
   for (let row = 0; row < rows.count; row += 1) {
-    counts[rows.gold[row] * size + rows.predicted[row]] += 1;
-    golds[rows.gold[row]] += 1;
-    saids[rows.predicted[row]] += 1;
+    if (!shared && rows.isRight(row)) continue; // nothing is missing or surplus
+    const lines = rows.valuesOf(down, row), columns = rows.valuesOf(across, row);
+    for (const line of lines) for (const column of columns) counts[line * size + column] += 1;
+    for (const line of lines) golds[line] += 1;
+    for (const column of columns) saids[column] += 1;
+    total += 1;
   }
 
   const places = [...Array(size).keys()];
@@ -34,14 +41,15 @@
   const groupStarts = new Set(rows.groups.slice(1).map((group) => group.labels[0]));
 
   const percent = (share) => (share > 0 && share < 0.005 ? "<1" : String(Math.round(share * 100)));
+  const isRight = (gold, said) => shared && gold === said;
   // Mistakes are few beside what is right: each has a scale of its own.
   const highest = { right: 1, wrong: 1 };
   counts.forEach((count, at) => {
-    const which = at % size === Math.floor(at / size) ? "right" : "wrong";
+    const which = isRight(Math.floor(at / size), at % size) ? "right" : "wrong";
     highest[which] = Math.max(highest[which], count);
   });
   const shown = (gold, said, cells) => {
-    const count = counts[gold * size + said], right = gold === said;
+    const count = counts[gold * size + said], right = isRight(gold, said);
     if (cells === "counts") {
       const top = highest[right ? "right" : "wrong"];
       return { text: report.number(count), heat: Math.sqrt(count / top) };
@@ -57,16 +65,16 @@
 
   const nameOf = (gold, said) => {
     const count = counts[gold * size + said];
-    return `gold ${rows.labels[gold]}, predicted ${rows.labels[said]}: ` +
+    return `${down} ${names[gold]}, ${across} ${names[said]}: ` +
       `${report.number(count)} ${count === 1 ? "row" : "rows"}, ` +
-      `${percent(count / golds[gold])} % of gold, ${percent(count / saids[said])} % of predicted`;
+      `${percent(count / golds[gold])} % of ${down}, ${percent(count / saids[said])} % of ${across}`;
   };
   const cell = (gold, said, cells) => {
-    const right = gold === said;
+    const right = isRight(gold, said);
     const made = element("td", { class: right ? "diagonal" : null });
     if (!counts[gold * size + said]) return made;
     const { text, heat } = shown(gold, said, cells);
-    const pressed = toShow({ gold, predicted: said }, nameOf(gold, said), text);
+    const pressed = toShow({ [down]: gold, [across]: said }, nameOf(gold, said), text);
     pressed.setAttribute("aria-label", pressed.title);
     pressed.dataset.cell = `${gold}-${said}`;
     made.classList.add(right ? "right" : "wrong");
@@ -75,18 +83,17 @@
     return made;
   };
 
-  const total = (count) => element("td", { class: "total" }, report.number(count));
+  const totalOf = (count) => element("td", { class: "total" }, report.number(count));
   const head = (said, start) => {
-    const name = rows.labels[said];
-    const pressed = toShow({ predicted: said }, `All rows predicted as ${name}`,
-      element("span", {}, name));
+    const name = names[said];
+    const pressed = toShow({ [across]: said }, columnTitle(name), element("span", {}, name));
     return element("th", { scope: "col", class: start }, pressed);
   };
   const line = (gold, order, start, cells) => {
-    const name = rows.labels[gold];
-    const pressed = toShow({ gold }, `All rows with gold ${name}`, name);
+    const name = names[gold];
+    const pressed = toShow({ [down]: gold }, lineTitle(name), name);
     return element("tr", { class: start }, element("th", { scope: "row" }, pressed),
-      ...order.map((said) => cell(gold, said, cells)), total(golds[gold]));
+      ...order.map((said) => cell(gold, said, cells)), totalOf(golds[gold]));
   };
 
   const build = ({ cells, order: name }) => {
@@ -94,11 +101,11 @@
     const startOf = (at) => (name === "group" && groupStarts.has(at) ? "start" : null);
     const heads = order.map((said) => head(said, startOf(said)));
     const lines = order.map((gold) => line(gold, order, startOf(gold), cells));
-    const sums = [...order.map((said) => total(saids[said])), total(rows.count)];
+    const sums = [...order.map((said) => totalOf(saids[said])), totalOf(total)];
     const made = element("table", { class: "confusion" },
-      element("caption", { class: "hidden" }, "Gold labels down, predicted labels across"),
+      element("caption", { class: "hidden" }, caption),
       element("thead", {}, element("tr", {},
-        element("td", { class: "corner" }, "gold ↓ predicted →"), ...heads,
+        element("td", { class: "corner" }, corner), ...heads,
         element("th", { scope: "col", class: "total" }, "All"))),
       element("tbody", {}, ...lines),
       element("tfoot", {}, element("tr", {}, element("th", { scope: "row" }, "All"), ...sums)));
@@ -118,7 +125,7 @@
     report.check(showing, current.cells);
     report.check(ordering, current.order);
     table.querySelector("[aria-current]")?.removeAttribute("aria-current");
-    const chosen = table.querySelector(`[data-cell="${current.gold}-${current.predicted}"]`);
+    const chosen = table.querySelector(`[data-cell="${current[down]}-${current[across]}"]`);
     chosen?.setAttribute("aria-current", "true");
   };
 

@@ -4,39 +4,10 @@
   const report = window.relxReport;
   const data = JSON.parse(document.getElementById("report-data").textContent);
   const { spans, facets, confused } = window.relxTask;
-  const { labels, negative, groups, rows } = data;
+  const { labels, negative, groups, rows, cutoffs = null } = data;
   const count = rows.id.length;
-
-  const gold = Uint16Array.from(rows.gold);
-  const predicted = Uint16Array.from(rows.predicted);
-  // Of the label that was predicted, in hundredths of a percent.
-  const confidence = Uint16Array.from(rows.probabilities, (shares, row) => shares[predicted[row]]);
-
-  // A row is of several kinds: each kind is a bit.
-  const FALSE_POSITIVE = 1, FALSE_NEGATIVE = 2, CONFUSED = 4, RIGHT = 8;
-  const MISTAKE = FALSE_POSITIVE | FALSE_NEGATIVE | CONFUSED;
-  const needNegative = [
-    { value: "false-positives", title: "False positives", bits: FALSE_POSITIVE },
-    { value: "false-negatives", title: "False negatives", bits: FALSE_NEGATIVE },
-    { ...confused, bits: CONFUSED },
-  ];
-  const kinds = [
-    { value: "mistakes", title: "Mistakes", bits: MISTAKE },
-    ...(negative === null ? [] : needNegative),
-    { value: "right", title: "Right", bits: RIGHT },
-    { value: "all", title: "All", bits: MISTAKE | RIGHT },
-  ];
-  const kindOf = (is, said) => {
-    if (is === said) return RIGHT;
-    if (is === negative) return FALSE_POSITIVE;
-    return said === negative ? FALSE_NEGATIVE : CONFUSED;
-  };
-  const kind = Uint8Array.from(gold, (is, row) => kindOf(is, predicted[row]));
-  const verdict = (row) => {
-    if (kind[row] === RIGHT) return "Right";
-    if (negative === null) return "Mistake";
-    return { 1: "False positive", 2: "False negative", 4: confused.title }[kind[row]];
-  };
+  const answers = report.answersOf(data, confused);
+  const { kinds, kind, confidence, lists } = answers;
 
   // Hangul may come as syllables or as letters that are put together: both are found.
   const folded = (text) => text.normalize("NFC").toLowerCase();
@@ -54,16 +25,8 @@
 
   // The orders are made once; a view goes through one of them and never sorts.
   const file = Uint32Array.from({ length: count }, (_, row) => row);
-  const orders = {
-    confident: Uint32Array.from(file).sort((a, b) => confidence[b] - confidence[a] || a - b),
-    unsure: Uint32Array.from(file).sort((a, b) => confidence[a] - confidence[b] || a - b),
-    file,
-  };
-  const sorts = [
-    { value: "confident", title: "Most confident first" },
-    { value: "unsure", title: "Least confident first" },
-    { value: "file", title: "As in the file" },
-  ];
+  const orders = Object.fromEntries(answers.sorts.map(({ value, by }) => (
+    [value, by ? Uint32Array.from(file).sort((a, b) => by(a, b) || a - b) : file])));
 
   // An id may occur twice in a file: each row has a key of its own.
   const rowOf = new Map();
@@ -74,10 +37,18 @@
     return key;
   });
 
-  const each = (read) => Object.fromEntries(facets.map((facet) => [facet.name, read(facet)]));
-  const columns = { gold, predicted, ...each(({ column }) => Uint16Array.from(column(data))) };
-  const names = { gold: labels, predicted: labels, ...each(({ values }) => values(data)) };
+  // A column has an index a row, or a list of them.
+  const given = facets.map(({ name, title, values, column }) => (
+    { name, title, values: values(data), column: Uint16Array.from(column(data)) }));
+  const all = [...answers.facets, ...given];
+  const columns = Object.fromEntries(all.map(({ name, column }) => [name, column]));
+  const names = Object.fromEntries(all.map(({ name, values }) => [name, values]));
   const FACETS = Object.keys(columns);
+  const holds = (own, wanted) => (typeof own === "number" ? own === wanted : own.includes(wanted));
+  const add = (counts, own) => {
+    if (typeof own === "number") counts[own] += 1;
+    else for (const at of own) counts[at] += 1;
+  };
 
   // Counts a row for each choice that would show it, all other filters as they are.
   const countRow = (counts, failed, row) => {
@@ -85,7 +56,7 @@
       if (bits & kind[row] && !(failed & ~1)) counts.kind[at] += 1;
     });
     FACETS.forEach((name, at) => {
-      if (!(failed & ~(2 << at))) counts[name][columns[name][row]] += 1;
+      if (!(failed & ~(2 << at))) add(counts[name], columns[name][row]);
     });
   };
 
@@ -102,7 +73,7 @@
       if (confidence[row] < low || confidence[row] > high) continue;
       let failed = kind[row] & bits ? 0 : 1;
       for (let at = 0; at < wanted.length; at += 1) {
-        if (wanted[at] !== null && columns[FACETS[at]][row] !== wanted[at]) failed |= 2 << at;
+        if (wanted[at] !== null && !holds(columns[FACETS[at]][row], wanted[at])) failed |= 2 << at;
       }
       if (failed & (failed - 1)) continue; // two filters hide it: no single choice would show it
       if (!words.every((term) => texts[row].includes(term))) continue;
@@ -116,11 +87,17 @@
   };
 
   report.rows = {
-    count, labels, negative, groups, names, kinds, sorts, keys, rowOf, gold, predicted, confidence,
-    id: rows.id, sentence: rows.sentence, spans, facets,
-    probabilities: rows.probabilities, folded, terms, word, verdict, select,
+    count, labels, negative, groups, names, kinds, sorts: answers.sorts, keys, rowOf, confidence,
+    cutoffs, pair: answers.pair, many: cutoffs !== null,
+    titles: Object.fromEntries(all.map(({ name, title }) => [name, title])),
+    id: rows.id, sentence: rows.sentence, spans, facets, probabilities: rows.probabilities,
+    folded, terms, word, select,
+    // The labels of a row, such as its `gold` ones; a facet's values, the last where there is none.
+    listOf: (name, row) => lists[name][row],
+    valuesOf: (name, row) => [columns[name][row]].flat(),
     placeOf: (span, row) => rows[span][row],
     valueOf: (facet, row) => names[facet][columns[facet][row]],
-    isRight: (row) => kind[row] === RIGHT,
+    isRight: (row) => answers.isRight(kind[row]),
+    verdict: (row) => answers.verdict(kind[row]),
   };
 })();

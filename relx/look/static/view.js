@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const report = window.relxReport;
-  const { names, kinds, sorts, keys, rowOf } = report.rows;
+  const { groups, names, kinds, sorts, keys, rowOf } = report.rows;
   const FACETS = Object.keys(names);
 
   const values = (options) => options.map(({ value }) => value);
@@ -11,7 +11,7 @@
     kind: values(kinds),
     sort: values(sorts),
     cells: ["counts", "rows", "columns"],
-    order: ["list", "frequency", "group"],
+    order: ["list", "frequency", ...(groups.length > 1 ? ["group"] : [])],
   };
   const NONE = {
     ...Object.fromEntries(FACETS.map((name) => [name, null])),

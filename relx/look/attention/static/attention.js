@@ -37,8 +37,9 @@
   // A special token that is left out cannot be looked from.
   const possible = (state) => {
     if (state.special || !page.isSpecial(state.from)) return state;
-    const entity = data.subject[0];
-    return { ...state, from: page.isSpecial(FIRST.from) ? entity : FIRST.from };
+    const [role] = page.roles;
+    const words = role ? data[role][0] : data.texts.findIndex((_, token) => !page.isSpecial(token));
+    return { ...state, from: page.isSpecial(FIRST.from) ? words : FIRST.from };
   };
 
   const drawControls = ({ view, layer, head, special, faint }) => {

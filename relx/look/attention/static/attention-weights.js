@@ -78,12 +78,13 @@
     return faint ? Math.sqrt(share) : share;
   };
 
+  // The roles whose words this sentence has.
+  page.roles = window.relxTask.spans.map(({ name }) => name).filter((name) => name in data);
   page.isSpecial = isSpecial;
   page.isInside = (token, [start, end]) => start <= token && token < end;
   page.classes = (token) => [
     data.parts[token],
-    ...(page.isInside(token, data.subject) ? ["subject"] : []),
-    ...(page.isInside(token, data.object) ? ["object"] : []),
+    ...page.roles.filter((role) => page.isInside(token, data[role])),
     ...(data.pooled.includes(token) ? ["pooled"] : []),
     ...(data.unknown[token] ? ["unknown"] : []),
   ];

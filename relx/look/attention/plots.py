@@ -11,7 +11,6 @@ import numpy.typing as npt
 from relx.attention import (
     Map,
     SentenceAttention,
-    between_entities,
     layer_means,
     overall_mean,
     restricted,
@@ -48,7 +47,7 @@ def attention_plots(attention: SentenceAttention, view: View) -> list[Plot]:
         view: A layer or head that gets a plot of its own, and whether special tokens are shown.
 
     Returns:
-        `layer-mean`, `all-mean`, `rollout`, `entities`, and `layer-L` or `layer-L-head-H`.
+        `layer-mean`, `all-mean`, `rollout`, and `layer-L` or `layer-L-head-H`.
     """
     weights = attention.weights
     kept = np.full(weights.shape[-1], True) if view.special else ~attention.special
@@ -64,7 +63,7 @@ def attention_plots(attention: SentenceAttention, view: View) -> list[Plot]:
         title = f"Layer {view.layer}, head {view.head}"
         drawn.append((name, title, weights[view.layer - 1, view.head - 1]))
     plots = [_map_plot(attention, name, title, numbers, kept) for name, title, numbers in drawn]
-    return [*plots, _layers_plot(attention, kept), _entities_plot(attention)]
+    return [*plots, _layers_plot(attention, kept)]
 
 
 def _note(kept: npt.NDArray[np.bool_]) -> str:
@@ -112,9 +111,9 @@ def _axis_name(attention: SentenceAttention, token: int) -> str:
 
 
 def _color(attention: SentenceAttention, token: int) -> str:
-    """The entities in their colours, what is not the sentence's own faint."""
+    """The words that are asked about in their colours, what is not the sentence's own faint."""
     marker = attention.tokens[token].part == "marker"
-    for span, color in ((attention.subject, FIRST), (attention.object, SECOND)):
+    for span, color in zip(attention.words.values(), (FIRST, SECOND), strict=False):
         if span.start <= token < span.end:
             return color
     pooled = token in attention.pooled
@@ -134,14 +133,14 @@ def _cells(
 
 
 def _layers_plot(attention: SentenceAttention, kept: npt.NDArray[np.bool_]) -> Plot:
-    """The mean of each layer's heads, side by side; of the tokens the entities' are named."""
+    """The mean of each layer's heads, side by side; of the tokens those asked about are named."""
     means = layer_means(attention.weights)
     means = restricted(means, kept) if not kept.all() else means
     tokens = np.flatnonzero(kept)
     across = int(np.ceil(np.sqrt(len(means))))
     down = -(-len(means) // across)
     figure = empty_figure(2.6 * across, 2.5 * down)
-    places, names = _entity_ticks(attention, tokens)
+    places, names = _word_ticks(attention, tokens)
     for index, numbers in enumerate(means):
         axes = figure.add_subplot(down, across, index + 1)
         heat_map(axes, numbers, (), (), _darkest(numbers, attention.special[kept]))
@@ -162,21 +161,27 @@ def _layers_plot(attention: SentenceAttention, kept: npt.NDArray[np.bool_]) -> P
     return Plot("layer-mean", "Mean of each layer's heads", figure, columns, rows, _note(kept))
 
 
-def _entity_ticks(
+def _word_ticks(
     attention: SentenceAttention, tokens: npt.NDArray[np.intp]
 ) -> tuple[list[float], list[str]]:
-    """Where the entities begin on an axis, and their words."""
+    """Where the words that are asked about begin on an axis, and what they are."""
     example = attention.example
     found: dict[float, str] = {}
-    pairs = ((attention.subject, example.subject), (attention.object, example.object))
-    for span, entity in pairs:
+    for span, words in zip(attention.words.values(), example.spans, strict=True):
         place = float(np.searchsorted(tokens, span.start)) + 0.5
-        found.setdefault(place, drawable(entity.word[:10]))
+        found.setdefault(place, drawable(words.of(example.sentence)[:10]))
     return list(found), list(found.values())
 
 
-def _entities_plot(attention: SentenceAttention) -> Plot:
-    numbers = between_entities(attention)
+def heads_plot(name: str, title: str, numbers: Map, note: str) -> Plot:
+    """Draws a number of each head.
+
+    Args:
+        name: The stem of its files.
+        title: What it shows.
+        numbers: `(layers, heads)`, shares from 0 to 1.
+        note: How they are made.
+    """
     layers, heads = numbers.shape
     figure, axes = new_figure(1.4 + 0.34 * heads, 1.0 + 0.3 * layers)
     texts = [[f"{100 * weight:.0f}" for weight in line] for line in numbers.tolist()]
@@ -185,13 +190,8 @@ def _entities_plot(attention: SentenceAttention) -> Plot:
     axes.tick_params(axis="x", rotation=0)
     axes.set_xlabel("head")
     axes.set_ylabel("layer")
-    title = "Weight from one entity to the other, percent"
     axes.set_title(title)
     rows = [
         (1 + layer, 1 + head, f"{weight:.6g}") for (layer, head), weight in np.ndenumerate(numbers)
     ]
-    note = (
-        "What a token of the subject gives to all of the object's, and the other way: the mean "
-        "of both."
-    )
-    return Plot("entities", title, figure, ("layer", "head", "weight"), rows, note)
+    return Plot(name, title, figure, ("layer", "head", "weight"), rows, note)

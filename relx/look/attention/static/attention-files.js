@@ -10,8 +10,8 @@
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   const colorOf = (token) => {
-    if (page.isInside(token, data.subject)) return color("--first");
-    if (page.isInside(token, data.object)) return color("--second");
+    const role = page.roles.findIndex((name) => page.isInside(token, data[name]));
+    if (role >= 0) return color(["--first", "--second"][role]);
     return data.parts[token] === "sentence" || data.pooled.includes(token) ? color("--ink") : color("--faint");
   };
   const shortened = (text) => (text.length > 12 ? `${text.slice(0, 11)}…` : text);
