@@ -35,15 +35,18 @@ SETTINGS = $(foreach setting,$(SET),--set '$(setting)')
 RUN = $(or $(patsubst name=%,%,$(filter name=%,$(SET))),$(shell sed -n 's/^name: *\([^ #]*\).*/\1/p' '$(RECIPE)'))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast test-lowest lint types validate tapt train predict score submission
-.PHONY: eda report tensorboard bench docs dist lock clean
+.PHONY: help demo demo-emotion test test-fast test-lowest lint types validate tapt train predict
+.PHONY: score submission eda report tensorboard bench docs dist lock clean
 
 help: ## list these targets
 	@echo 'make TARGET [RECIPE=$(RECIPE)] [OUT=$(OUT)] [SET="train.epochs=1 seed=7"]'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(INSTALLED) ## the whole chain on the sample: TAPT, train, predict, score, report
 	$(RELX) demo
+
+demo-emotion: $(INSTALLED) ## the same on the second sample: which emotions are felt about a target
+	$(RELX) demo emotion
 
 test: $(TEST_INSTALLED) ## run all tests
 	$(BIN)/python -m pytest $(SHARED)

@@ -166,6 +166,9 @@ def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
     kept = run.kept_predictions(examples)
     computed = run.predict(examples) if kept is None else kept
     probabilities = task.as_written(computed, [row.id for row in examples])
+    own_dev = gold is None or kept is not None
+    if own_dev and decision.takes_cutoffs:
+        say("note: the run's cut-offs were chosen by these rows, and flatter them a little")
     return ScoredRows(
         name=run.name,
         gold_file=str(gold or data.dev or f"a fold of {data.train}"),
@@ -176,7 +179,7 @@ def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
         probabilities=probabilities,
         found=run.found,
         decision=decision,
-        own_dev=gold is None or kept is not None,
+        own_dev=own_dev,
         task=reader.task_name,
     )
 

@@ -239,7 +239,9 @@ class _Epoch:
         self.decision = dataset.task.decision.fitted(
             self.targets, self.probabilities, [row.sentence for row in dataset.dev], dataset.labels
         )
-        result = self.decision.scores(self.targets, self.probabilities, dataset.labels)
+        # Cut-offs flatter the rows that they were searched on, the epochs' most that learnt least.
+        chosen = self.decision.choose_unseen(self.probabilities)
+        result = self.decision.scores(self.targets, self.probabilities, dataset.labels, chosen)
         _report(state.epoch, result, dataset.labels)
         auprc = result.auprc or 0.0  # there is none where no dev row has a label
         if state.is_better([getattr(result, recipe.train.best_by) or 0.0, auprc]):

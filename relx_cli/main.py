@@ -18,9 +18,10 @@ from relx_cli.options import quiet_option
 # Name: where the command is, and its line in `relx --help`, which imports none of them.
 COMMANDS = {
     "tapt": ("relx_cli.tapt:tapt", "Stage 1: the encoder reads the task's own sentences."),
-    "train": ("relx_cli.train:train", "Stage 2: fine-tune the relation model."),
+    "train": ("relx_cli.train:train", "Stage 2: fine-tune the classifier."),
     "predict": ("relx_cli.predict:predict", "Write a submission, or predict one sentence."),
     "score": ("relx_cli.score:score", "Score predictions against gold labels."),
+    "thresholds": ("relx_cli.thresholds:thresholds", "Search the cut-offs of labels."),
     "report": ("relx_cli.report:report", "Show scores, curves and every mistake, as a page."),
     "compare": ("relx_cli.compare:compare", "Show runs or submissions side by side."),
     "attention": ("relx_cli.attention:attention", "Show what the model attends to, as a page."),
@@ -95,7 +96,7 @@ relx COMMAND --help explains each. A run that was stopped carries on with the sa
 @click.version_option(package_name="relx", message="%(prog)s %(version)s")
 @quiet_option
 def relx() -> None:
-    """Relation extraction, from a folder of CSV files to a submission, in Keras."""
+    """Text classification, from a folder of a competition's files to its answer file, in Keras."""
 
 
 def main() -> NoReturn:

@@ -1,6 +1,7 @@
-"""`relx demo`: the chain on the sample that is installed, from any folder."""
+"""`relx demo`: the chain on the samples that are installed, from any folder."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,20 @@ ROOT = Path(__file__).parents[1]
 TINY = {"layers": 1, "hidden": 16, "heads": 2, "intermediate": 32, "vocabulary": 400}
 
 
+each_demo = pytest.mark.parametrize("demo", module.DEMOS.values(), ids=module.DEMOS)
+
+
+def tiny_recipe(name: str, folder: Path) -> Path:
+    """Writes a demo's recipe with a smaller encoder and an epoch of each stage."""
+    tree = yaml.safe_load((ROOT / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"))
+    tree["encoder"]["from"]["fresh"] |= TINY
+    tree["tapt"]["epochs"] = tree["train"]["epochs"] = 1
+    tree["predict"] = {"engine": "keras"}  # tests/test_engine.py has the other
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return path
+
+
 def ids_of(path: Path) -> list[str]:
     with path.open(encoding="utf-8", newline="") as stream:
         return [row["id"] for row in csv.DictReader(stream)]
@@ -24,12 +39,7 @@ def ids_of(path: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """The demo's recipe with a smaller encoder and an epoch of each stage, where it ships."""
-    tree = yaml.safe_load(shipped()["demo"].read_text(encoding="utf-8"))
-    tree["encoder"]["from"]["fresh"] |= TINY
-    tree["tapt"]["epochs"] = tree["train"]["epochs"] = 1
-    tree["predict"] = {"engine": "keras"}  # tests/test_engine.py has the other
-    path = tmp_path_factory.mktemp("recipes") / "demo.yaml"
-    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    path = tiny_recipe("demo", tmp_path_factory.mktemp("recipes"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("relx.shipped.shipped", lambda: {"demo": path})
         yield path
@@ -99,14 +109,71 @@ def test_where_another_run_has_its_name_it_says_what_the_demo_can_do(folder, mon
     assert "--set" not in said and "--fresh" not in said
 
 
-def test_in_the_clone_it_is_the_recipe_as_it_ships(monkeypatch):
+@each_demo
+def test_in_the_clone_it_is_the_recipe_as_it_ships(demo, monkeypatch):
     monkeypatch.chdir(ROOT)
-    path = shipped()["demo"]
-    assert chosen_recipe(str(path), module._settings()) == load_recipe(path)
+    path = shipped()[demo.name]
+    assert chosen_recipe(str(path), demo.settings()) == load_recipe(path)
 
 
-def test_elsewhere_the_sample_is_named_by_its_whole_path(tmp_path, monkeypatch):
+@each_demo
+def test_elsewhere_the_sample_is_named_by_its_whole_path(demo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    data = chosen_recipe(str(shipped()["demo"]), module._settings()).data
+    data = chosen_recipe(str(shipped()[demo.name]), demo.settings()).data
     for part in ("train", "dev", "test"):
-        assert Path(getattr(data, part)) == ROOT / "sample" / f"{part}.csv"
+        assert Path(getattr(data, part)) == ROOT / "sample" / demo.files.format(part)
+
+
+# ---- relx demo emotion
+
+
+@pytest.fixture(scope="module")
+def emotion(tmp_path_factory):
+    """A folder where the second demo has run, without what draws."""
+    folder = tmp_path_factory.mktemp("emotion")
+    with pytest.MonkeyPatch.context() as patch:
+        path = tiny_recipe("emotion-demo", tmp_path_factory.mktemp("recipes"))
+        patch.setattr("relx.shipped.shipped", lambda: {"emotion-demo": path})
+        patch.chdir(folder)
+        patch.setattr(extra, "LIBRARIES", {"no_such_module": "No-Such"})
+        assert run(["demo", "emotion", "--quiet"]) == 0
+    return folder / "runs" / "emotion-demo"
+
+
+def lines_of(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_emotion_leaves_the_test_rows_with_their_answers_filled_in(emotion):
+    answers, test = (
+        lines_of(path) for path in (emotion / "answers.jsonl", ROOT / "sample/emotion/test.jsonl")
+    )
+    assert [{**row, "output": ""} for row in answers] == test
+    assert {value for row in answers for value in row["output"].values()} <= {"True", "False"}
+
+
+def test_emotion_leaves_probabilities_that_its_answers_follow_from(emotion):
+    (kept,) = emotion.glob("train/*/model/thresholds.json")
+    cutoffs = json.loads(kept.read_text(encoding="utf-8"))["cutoffs"]
+    answers = lines_of(emotion / "answers.jsonl")
+    for answer, shares in zip(answers, lines_of(emotion / "probs.jsonl"), strict=True):
+        assert answer["id"] == shares["id"]
+        chosen = {name: str(share >= cutoffs[name]) for name, share in shares["output"].items()}
+        assert answer["output"] == chosen
+
+
+def test_emotion_says_how_to_get_its_report(emotion, monkeypatch, capsys):
+    path = tiny_recipe("emotion-demo", emotion.parent)
+    monkeypatch.setattr("relx.shipped.shipped", lambda: {"emotion-demo": path})
+    monkeypatch.setattr(extra, "LIBRARIES", {"no_such_module": "No-Such"})
+    monkeypatch.chdir(emotion.parents[1])
+    assert run(["demo", "emotion", "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert "micro-F1" in said.out and "cross-fitted" in said.out
+    assert "then relx demo emotion again" in said.err
+    assert not (emotion / "report.html").exists()
+
+
+def test_a_sample_that_is_not_there_is_a_message(capsys):
+    assert run(["demo", "emotions"]) == 2
+    assert "'relation', 'emotion'" in capsys.readouterr().err

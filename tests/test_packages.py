@@ -95,7 +95,7 @@ def test_what_is_installed_finds_its_recipes_and_its_sample(archives, tmp_path):
         f"import sys; sys.path.insert(0, {str(wheel)!r})\n"
         "from relx_cli import demo, main\n"
         "print(demo.__file__)\n"
-        "sets = [word for text in demo._settings() for word in ('--set', text)]\n"
+        "sets = [word for text in demo.DEMOS['relation'].settings() for word in ('--set', text)]\n"
         "sys.exit(main.run(['validate', '--recipe', 'demo', *sets]))"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

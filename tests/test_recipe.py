@@ -47,7 +47,9 @@ def faults_of(path: Path, *texts: str) -> tuple[Fault, ...]:
 
 
 def test_the_promised_recipes_ship() -> None:
-    assert {path.stem for path in SHIPPED} >= {"demo", "roberta", "roberta-base", "bert", "xlmr"}
+    promised = {"demo", "roberta", "roberta-base", "bert", "xlmr"}
+    promised |= {"emotion-demo", "emotion-electra", "emotion-roberta"}
+    assert {path.stem for path in SHIPPED} >= promised
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -67,8 +69,9 @@ def test_a_shipped_recipe_takes_a_fresh_encoder(path: Path) -> None:
     assert recipe.encoder.source.fresh.hidden == 16
 
 
-def test_the_demo_stands_on_the_sample() -> None:
-    data = load_recipe(RECIPES / "demo.yaml").data
+@pytest.mark.parametrize("name", ["demo", "emotion-demo"])
+def test_the_demo_stands_on_the_sample(name: str) -> None:
+    data = load_recipe(RECIPES / f"{name}.yaml").data
     for name in (data.train, data.dev, data.test):
         assert name and (RECIPES.parent / name).is_file()
 

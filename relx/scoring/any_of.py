@@ -224,10 +224,28 @@ class AnyOf:
             ValueError: The recipe has a cut-off by label; `fitted` brings them in order.
         """
         chosen = probabilities >= np.array(self._values())  # (rows, labels)
+        return self._with_one(chosen, probabilities)
+
+    def _with_one(self, chosen: Bools, probabilities: Floats) -> Bools:
         if self.at_least_one:
             without = np.flatnonzero(~chosen.any(axis=1))
             chosen[without, probabilities[without].argmax(axis=1)] = True
         return np.asarray(chosen)
+
+    def choose_unseen(self, probabilities: Floats) -> Bools:
+        """Chooses the labels of the rows that cut-offs were searched on, by those of other rows.
+
+        Args:
+            probabilities: Of these very rows, `(rows, labels)`.
+
+        Returns:
+            `(rows, labels)` bool; as `choose` where nothing was searched, or in no folds.
+        """
+        source = "given" if self.cutoffs is None else self.cutoffs.source
+        chosen = None if self.search is None else self.search.unseen.get(source)
+        if chosen is None:
+            return self.choose(probabilities)
+        return self._with_one(chosen.copy(), probabilities)
 
     def cells(self, values: Cells, count: int) -> Bools:
         """Returns what `targets` or `choose` gave as cells.

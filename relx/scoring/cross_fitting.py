@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ from relx.scoring.thresholds import (
 )
 
 DRAWS = 1000
+AT_ONCE = 100  # draws that are in memory at a time
+FEW = 2000  # kinds of sentences
 OUTSIDE = (2.5, 97.5)  # percent of the draws on either side of a 95 % interval
 
 
@@ -67,6 +70,8 @@ class Search:
         folds: In how many folds they were tried.
         preferred: The method whose cross-fitted measure is the highest; of equals, the simpler.
         methods: What each method found.
+        unseen: Which labels each row is given by what was searched on the other folds,
+            `(rows, labels)` by method; empty where there are no folds.
     """
 
     measure: Measure
@@ -74,6 +79,13 @@ class Search:
     folds: int
     preferred: Method
     methods: dict[Method, MethodResult]
+    unseen: Mapping[str, Bools] = field(default_factory=dict, compare=False, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what was found, but for the rows, as `json.dumps` takes it."""
+        methods = {method: asdict(result) for method, result in self.methods.items()}
+        own = {"measure": self.measure, "rows": self.rows, "folds": self.folds}
+        return own | {"preferred": self.preferred, "methods": methods}
 
 
 def search_all(
@@ -125,7 +137,8 @@ def search_all(
         for i, method in enumerate(METHODS)
     }
     preferred = max(METHODS, key=lambda method: values[method])  # the first of equals
-    return Search(measure, len(gold), folds, preferred, results)
+    unseen = {str(method): cells for method, cells in chosen.items()}
+    return Search(measure, len(gold), folds, preferred, results, unseen)
 
 
 def _as_tuple(values: Floats) -> tuple[float, ...]:
@@ -154,8 +167,8 @@ def _drawn(
 ) -> npt.NDArray[np.float64]:
     """Draws sentences with replacement, and computes the measure of each way of cutting.
 
-    Sentences of equal counts are drawn together, by a multinomial distribution over the different
-    counts: the same draws as one by one, in a fraction of the time.
+    Sentences of equal counts are drawn together, where there are few different counts, by a
+    multinomial distribution over them: the same draws as one by one, in a fraction of the time.
 
     Returns:
         In percent, `(ways, draws)`.
@@ -164,9 +177,8 @@ def _drawn(
     counts = np.stack([_sentence_counts(gold, way, sentence, measure) for way in chosen], axis=1)
     rows = np.bincount(sentence)  # (sentences,)
     flat = np.concatenate([counts.reshape(len(rows), -1), rows[:, None]], axis=1)
-    kinds, times = _kinds(flat)
-    weights = rng.multinomial(len(rows), times / len(rows), size=DRAWS)  # (draws, kinds)
-    sums = weights.astype(np.float64) @ kinds  # (draws, ways × 3 × labels + 1)
+    kinds, kind_of = _kinds(flat)
+    sums = np.concatenate([weights @ kinds for weights in _weights(kind_of, len(kinds), rng)])
     per_way = sums[:, :-1].reshape(DRAWS, len(chosen), 3, -1)
     drawn_rows = sums[:, -1:]  # (draws, 1)
     if measure == "accuracy":  # its counts were summed over the labels
@@ -174,15 +186,28 @@ def _drawn(
     return np.asarray(100 * of_counts(per_way, drawn_rows, measure).T)
 
 
-def _kinds(counts: Ints) -> tuple[Ints, Ints]:
-    """Returns the different rows of counts, and how often each is there."""
+def _kinds(counts: Ints) -> tuple[Floats, Ints]:
+    """Returns the different rows of counts, and which of them each row is."""
     sizes = counts.max(axis=0) + 1
     if np.prod(sizes.astype(np.float64)) > 2**62:  # no number tells them apart
-        kinds, times = np.unique(counts, axis=0, return_counts=True)
-        return kinds, times
+        kinds, kind_of = np.unique(counts, axis=0, return_inverse=True)
+        return kinds.astype(np.float64), kind_of.ravel()
     number = counts @ np.cumprod(np.append(1, sizes[:-1]))
-    _, first, times = np.unique(number, return_index=True, return_counts=True)
-    return counts[first], times
+    _, first, kind_of = np.unique(number, return_index=True, return_inverse=True)
+    return counts[first].astype(np.float64), kind_of.ravel()
+
+
+def _weights(kind_of: Ints, kinds: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Yields how often sentences of each kind are drawn, `(some draws, kinds)`."""
+    count = len(kind_of)
+    if kinds <= FEW:
+        shares = np.bincount(kind_of) / count
+        yield rng.multinomial(count, shares, size=DRAWS).astype(np.float64)
+        return
+    for start in range(0, DRAWS, AT_ONCE):  # one by one is faster here, and takes more memory
+        some = min(AT_ONCE, DRAWS - start)
+        drawn = (kind_of[rng.integers(count, size=count)] for _ in range(some))
+        yield np.stack([np.bincount(kind, minlength=kinds) for kind in drawn]).astype(np.float64)
 
 
 def _sentence_counts(gold: Bools, chosen: Bools, sentence: Ints, measure: Measure) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ class Cutoffs:
             "source": self.source,
         }
         if search is not None:
-            tree["search"] = asdict(search)
+            tree["search"] = search.to_json()
         write_json(path, tree)
 
     @classmethod

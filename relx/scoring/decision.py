@@ -204,6 +204,13 @@ class Decision(Protocol):
     def choose(self, probabilities: npt.NDArray[np.floating[Any]]) -> npt.NDArray[Any]:
         """Chooses labels: `(rows,)` int64, or `(rows, labels)` bool."""
 
+    def choose_unseen(self, probabilities: npt.NDArray[np.floating[Any]]) -> npt.NDArray[Any]:
+        """Chooses labels of the rows that the decision was fitted to, as if they were new.
+
+        Cut-offs that were searched on these rows flatter them; here each row is cut by what was
+        searched on others.
+        """
+
     def cells(self, values: npt.NDArray[Any], count: int) -> Bools:
         """Returns what `targets` or `choose` gave as cells, `(rows, labels)`.
 

@@ -251,6 +251,10 @@ class OneOf:
         """
         return np.asarray(probabilities.argmax(axis=1), np.int64)
 
+    def choose_unseen(self, probabilities: Floats) -> npt.NDArray[np.int64]:
+        """Chooses as ever: nothing is fitted to rows; see `choose`."""
+        return self.choose(probabilities)
+
     def cells(self, values: Ints, count: int) -> npt.NDArray[np.bool_]:
         """Returns classes as cells, one-hot.
 

@@ -1,0 +1,251 @@
+"""Labels about a target, from files to answers, with every command that there is on the way."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from target_data import record, write_csv, write_lines
+
+from relx.files import read_json
+from relx.scoring.predictions import Predictions
+from relx_cli.main import run
+
+LABELS = ("joy", "fear", "anger", "trust")
+WORDS = {"joy": "기뻤다", "fear": "무서웠다", "anger": "화났다", "trust": "믿었다"}
+THINGS = ["국밥", "시험", "바다", "친구", "영화"]
+TINY = "{fresh: {layers: 1, hidden: 32, heads: 2, intermediate: 64, vocabulary: 150}}"
+
+
+def rows(part, count, one=False, labelled=True):
+    """Rows whose labels a word each tells; every seventh is about the whole sentence."""
+    rng = np.random.default_rng(len(part))
+    for i in range(count):
+        thing = THINGS[rng.integers(5)]
+        true = [LABELS[j] for j in rng.permutation(4)[: 1 if one else rng.integers(0, 3)]]
+        form = f"{part} {i}번째 {thing} 앞에서 {' '.join(WORDS[name] for name in true)}."
+        at = form.index(thing)
+        target = None if i % 7 == 0 else (thing, at, at + len(thing))
+        yield record(f"{part}{i}", form, target, true if labelled else None, LABELS)
+
+
+def write_files(folder, one=False):
+    for part, count in (("train", 60), ("dev", 30), ("gold", 20)):
+        write_lines(folder / f"{part}.jsonl", rows(part, count, one))
+    write_lines(folder / "test.jsonl", rows("gold", 20, one, labelled=False))
+    return folder
+
+
+def options(folder, **changes):
+    values = {"name": "feel", "task": "target", "encoder.from": TINY, "tokens.max_length": 48}
+    values |= {"train.epochs": 2, "train.learning_rate": 0.003, "tapt.epochs": 1}
+    values |= {"predict.engine": "keras", "tapt.markers": "true"}
+    values |= {f"data.{part}": folder / f"{part}.jsonl" for part in ("train", "dev", "test")}
+    values |= changes
+    recipe = folder / "recipe.yaml"
+    recipe.write_text("name: feel\n")
+    sets = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    return ["--recipe", str(recipe), *sets]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Files of the task and a finished run of both stages."""
+    folder = write_files(tmp_path_factory.mktemp("target"))
+    runs = ["--runs-dir", str(folder / "runs")]
+    assert run(["tapt", *options(folder), *runs]) == 0
+    assert run(["train", *options(folder), *runs]) == 0
+    return folder
+
+
+def said(arguments, capsys, status=0):
+    capsys.readouterr()
+    assert run(arguments) == status
+    return capsys.readouterr()
+
+
+def scores(arguments, capsys):
+    return json.loads(said(["score", *arguments, "--json"], capsys).out)
+
+
+def test_training_keeps_the_cut_offs_and_the_figures_of_unseen_ones(folder):
+    stage = folder / "runs/feel/train/fold-0"
+    kept = Predictions.load(stage / "dev.npz")
+    assert (kept.labels, kept.gold.shape) == (LABELS, (30, 4))
+    tree = read_json(stage / "model/thresholds.json")
+    assert list(tree["cutoffs"]) == list(LABELS)
+    results = read_json(stage / "manifest.json")["results"]
+    assert {"micro_f1", "macro_f1", "auprc", "accuracy"} <= set(results)
+    unseen = tree["search"]["methods"][tree["source"]]["cross_fitted"]["value"]
+    assert results["micro_f1"] == pytest.approx(unseen)
+
+
+def test_what_is_predicted_written_and_read_back_scores_the_same(folder, tmp_path, capsys):
+    runs, gold = ["--runs-dir", str(folder / "runs")], ["--gold", str(folder / "gold.jsonl")]
+    answers, probs = str(tmp_path / "answers.jsonl"), str(tmp_path / "probs.jsonl")
+    found = said(["predict", *runs, "--out", answers, "--probs", probs], capsys)
+    assert "labels are cut at" in found.err
+    by_run = scores([*runs, *gold], capsys)
+    assert by_run["rows"] == 20 and by_run["auprc"] > 0
+    by_probs = scores([*runs, "--run", "feel", *gold, "--pred", probs], capsys)
+    assert by_probs == by_run
+    cuts = str(folder / "runs/feel/train/fold-0/model/thresholds.json")
+    alone = ["--task", "target", *gold, "--thresholds", cuts, "--pred"]
+    assert scores([*alone, probs], capsys) == by_run
+    by_answers = scores([*alone, answers], capsys)
+    assert by_answers["auprc"] is None
+    for name in ("micro_f1", "macro_f1", "accuracy", "cell_accuracy", "sample_f1"):
+        assert by_answers[name] == by_run[name]
+    cells = ("tp", "fp", "fn", "tn")
+    for label in LABELS:
+        assert all(by_answers["classes"][label][c] == by_run["classes"][label][c] for c in cells)
+
+
+def test_other_cut_offs_are_searched_written_and_taken(folder, tmp_path, capsys):
+    runs, cuts = ["--runs-dir", str(folder / "runs")], str(tmp_path / "cuts.json")
+    search = ["thresholds", *runs, "--method", "joint", "--out", cuts]
+    found = said(search, capsys)
+    assert "one a label, jointly" in found.out and "10 folds of sentences" in found.out
+    tree = read_json(tmp_path / "cuts.json")
+    assert tree["source"] == "joint"
+    # Each cut-off is at or above some probability of the label on dev, and the joint ones are best.
+    values = [tree["search"]["methods"][name]["in_sample"] for name in ("shared", "joint")]
+    assert values[1] >= values[0]
+    dev = ["--gold", str(folder / "dev.jsonl"), "--run", "feel", *runs, "--thresholds", cuts]
+    assert scores(dev, capsys)["micro_f1"] == pytest.approx(values[1])
+    answers = str(tmp_path / "answers.jsonl")
+    found = said(["predict", *runs, "--out", answers, "--thresholds", cuts], capsys)
+    assert "searched together" in found.err
+    as_json = json.loads(said([*search, "--json"], capsys).out)
+    assert as_json["methods"]["joint"]["cutoffs"] == list(tree["cutoffs"].values())
+
+
+def test_the_picture_of_cut_offs_comes_with_its_numbers(folder, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    plots = tmp_path / "plots"
+    said(["thresholds", "--runs-dir", str(folder / "runs"), "--plots", str(plots)], capsys)
+    assert {path.suffix for path in plots.iterdir()} == {".png", ".svg", ".csv", ".json"}
+    lines = (plots / "thresholds.csv").read_text("utf-8").splitlines()
+    assert lines[0].startswith("label,cut-off,f1") and lines[1].startswith("joy,1.0,0.0")
+
+
+def test_a_sentence_is_shown_with_what_is_chosen(folder, capsys):
+    words = [
+        "predict",
+        "--runs-dir",
+        str(folder / "runs"),
+        "--sentence",
+        "오늘 국밥 앞에서 기뻤다.",
+    ]
+    for target in ([], ["--target", "국밥"]):
+        found = said([*words, *target], capsys)
+        assert found.out.splitlines()[0].split() == ["label", "percent", "chosen"]
+        assert len(found.out.splitlines()) == 5
+    assert "not in the sentence" in said([*words, "--target", "밥국"], capsys, 2).err
+    assert "--subject" in said([*words, "--subject", "국밥"], capsys, 2).err
+
+
+def test_a_run_of_one_label_answers_with_exactly_one(tmp_path, capsys):
+    folder = write_files(tmp_path, one=True)
+    runs = ["--runs-dir", str(folder / "runs")]
+    one = {"decide.labels": "one", "train.pooling": "target_ends", "markers.style": "none"}
+    found = said(["train", *options(folder, **one), *runs], capsys)
+    assert "cut-offs" not in found.err
+    assert not (folder / "runs/feel/train/fold-0/model/thresholds.json").exists()
+    answers = folder / "answers.jsonl"
+    said(["predict", *runs, "--out", str(answers)], capsys)
+    for line in answers.read_text("utf-8").splitlines():
+        assert list(json.loads(line)["output"].values()).count("True") == 1
+    gold = ["--gold", str(folder / "gold.jsonl")]
+    by_run = scores([*runs, *gold], capsys)
+    by_answers = scores([*runs, "--run", "feel", *gold, "--pred", str(answers)], capsys)
+    assert by_answers["micro_f1"] == by_run["micro_f1"] and by_run["auprc"] is not None
+    assert "no cut-offs to search" in said(["thresholds", *runs], capsys, 2).err
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decide.loss": "asymmetric", "train.pooling": "target_mean"},
+        {"decide.positive_weights": "balanced", "markers.style": "entity_marker_punct"},
+        {"decide.thresholds": "0.3", "train.pooling": "cls", "decide.at_least_one": "true"},
+        {"decide.thresholds": "joint", "decide.measure": "macro_f1", "train.best_by": "macro_f1"},
+        {"data.dev": "null", "data.folds": "4", "train.pooling": "cls_target_start"},
+    ],
+    ids=["asymmetric", "balanced", "given", "joint", "fold"],
+)
+def test_every_choice_of_the_task_trains(folder, tmp_path, changes, capsys):
+    runs = ["--runs-dir", str(tmp_path / "runs")]
+    changes = {"train.epochs": 1, **changes}
+    found = said(["train", *options(folder, **changes), *runs], capsys)
+    assert "best epoch 1" in found.err
+    out = tmp_path / "answers.jsonl"
+    said(["predict", *runs, "--out", str(out)], capsys)
+    outputs = [json.loads(line)["output"] for line in out.read_text("utf-8").splitlines()]
+    assert [set(output) for output in outputs] == [set(LABELS)] * 20
+    if changes.get("decide.at_least_one"):
+        assert all("True" in output.values() for output in outputs)
+
+
+def test_validate_says_what_is_doubtful(folder, tmp_path, capsys):
+    twice = [*rows("train", 10), record("again", *again(), (), LABELS)]
+    path = write_lines(tmp_path / "twice.jsonl", twice)
+    found = said(["validate", "--data", str(path), "--task", "target", "--json"], capsys)
+    kinds = {each["kind"] for each in json.loads(found.out)["warnings"]}
+    assert {"duplicate rows", "two labels", "rows of no label"} <= kinds
+    found = said(["validate", *options(folder), "--json"], capsys)
+    files = json.loads(found.out)["files"]
+    assert set(files[0]["labels"]) == {*LABELS, ""} and files[2]["labels"] == {}
+
+
+def again():
+    """The sentence and target of a row that has a label."""
+    first = next(each for each in rows("train", 10) if "True" in each["output"].values())
+    target = first["input"]["target"]
+    return first["input"]["form"], (target["form"], target["begin"], target["end"])
+
+
+BAD = {
+    "a threshold of no label": ({"decide.thresholds": "{joy: 0.5, awe: 0.5}"}, "awe"),
+    "too few weights": ({"decide.positive_weights": "[1.0, 2.0]"}, "not one weight"),
+    "a pooling of relations": ({"train.pooling": "entity_starts"}, "no such pooling"),
+    "a marker of types": ({"markers.style": "klue"}, "markers.style"),
+    "a query of relations": ({"markers.query": "{object}?"}, "{object}"),
+    "a negative label": ({"data.negative": "joy"}, "data.negative"),
+    "cut-offs of one label": ({"decide": "{labels: one, thresholds: 0.5}"}, "only with labels"),
+    "several labels of one": ({"decide.labels": "one"}, "exactly one label"),
+    "a task that is none": ({"task": "targets"}, "did you mean target?"),
+    "a label list of others": ({"data.labels": "[joy, awe]"}, "not in the list of labels"),
+    "a test file without sentences": ({"data.test": "empty.csv"}, "column sentence is missing"),
+    "ends of another kind": ({"data.ends": "inclusive"}, "data.ends: exclusive"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_a_message_and_leaves_nothing(folder, tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "empty.csv", ("id", "words"), [("a", "b")])
+    changes, words = BAD[name]
+    arguments = ["train", *options(folder, **changes), "--runs-dir", str(tmp_path / "runs")]
+    found = said(arguments, capsys, 2)
+    assert words in found.err
+    assert "Traceback" not in found.err
+    assert not list((tmp_path / "runs").glob("*/train/*"))
+
+
+def test_a_run_without_its_cut_offs_is_a_message(folder, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    shutil.copytree(folder / "runs", runs)
+    (runs / "feel/train/fold-0/model/thresholds.json").unlink()
+    out = tmp_path / "answers.jsonl"
+    found = said(["predict", "--runs-dir", str(runs), "--out", str(out)], capsys, 2)
+    assert "thresholds.json" in found.err and not out.exists()
+
+
+def test_answers_never_replace_the_rows_or_each_other(folder, tmp_path, capsys):
+    runs, test = ["--runs-dir", str(folder / "runs")], str(folder / "test.jsonl")
+    before = (folder / "test.jsonl").read_bytes()
+    assert "would replace" in said(["predict", *runs, "--out", test], capsys, 2).err
+    both = ["--out", str(tmp_path / "a"), "--probs", str(tmp_path / "a")]
+    assert "one file" in said(["predict", *runs, *both], capsys, 2).err
+    assert (folder / "test.jsonl").read_bytes() == before and not (tmp_path / "a").exists()
