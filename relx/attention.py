@@ -41,7 +41,7 @@ class SentenceAttention:
         weights: `(layers, heads, queries, keys)` float32; the weights of a query sum to 1.
         labels: The run's labels.
         probabilities: `(labels,)` float64, what the run predicts.
-        chosen: The labels that it chooses.
+        chosen: The labels that it chooses; None where that is always the most probable one.
     """
 
     run: str
@@ -53,7 +53,7 @@ class SentenceAttention:
     weights: npt.NDArray[np.float32]
     labels: LabelList
     probabilities: npt.NDArray[np.float64]
-    chosen: tuple[str, ...] = ()
+    chosen: tuple[str, ...] | None = None
 
     @property
     def start(self) -> int:
@@ -116,8 +116,10 @@ def read_attention(
     )
 
 
-def _chosen(run: Run, probabilities: Map) -> tuple[str, ...]:
+def _chosen(run: Run, probabilities: Map) -> tuple[str, ...] | None:
     decision, names = run.decision, run.labels.names
+    if not decision.takes_cutoffs:
+        return None
     (cells,) = decision.cells(decision.choose(probabilities[None]), len(names))
     return tuple(name for name, given in zip(names, cells, strict=True) if given)
 

@@ -269,7 +269,7 @@ BAD = {
     "nothing": ([], "name a sentence"),
     "both": (["--id", "1", "--sentence", SENTENCE, *ENTITIES], "name a sentence"),
     "a subject alone": (["--id", "1", "--subject", "가람"], "--subject goes with --sentence"),
-    "a sentence alone": (["--sentence", SENTENCE], "--sentence needs --subject"),
+    "a sentence alone": (["--sentence", SENTENCE], "a relation is between two entities"),
     "a file with a sentence": (
         ["--sentence", SENTENCE, *ENTITIES, "--gold", "x.csv"],
         "go with --id",

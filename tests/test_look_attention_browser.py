@@ -158,7 +158,7 @@ def test_a_thumbnail_shows_its_head_and_is_marked(driver, page):
 
 def test_a_token_of_the_sentence_is_looked_from(driver, page, read):
     open_page(driver, page)
-    token = read.object.start
+    token = read.words["object"].start
     press(driver, f"#tokens button[data-token='{token}']")
     assert script(driver, STATE)["from"] == token
     assert f"from={token}" in driver.current_url

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from made_stages import begin, finish
 
 import relx.predict
+from relx.answers import AnswerReader
 from relx.data.labels import KLUE, LabelList
 from relx.faults import InputError
 from relx.look.class_curves import class_curves
@@ -27,11 +28,12 @@ from relx.look.report import figures_of
 from relx.recipe import DataSection, Recipe
 from relx.runs.find import find_run
 from relx.score import ScoredRows
-from relx.scoring.one_of import scores
+from relx.scoring.one_of import ONE_OF, scores
 from relx.spans import Span
 from relx.tasks.relation.answers import write_submission
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.rows import Example, read_examples
+from relx.tasks.task import open_task
 from relx.training.log import RunLog
 from relx_cli.main import main
 from relx_cli.report import report
@@ -324,6 +326,9 @@ class StubRun:
 
     def kept_predictions(self, examples):
         return None
+
+    def reader(self, options):
+        return AnswerReader(open_task("relation", self.data), self.data, self.labels, ONE_OF)
 
     def dev_rows(self):
         return list(two_rows().examples)

@@ -18,6 +18,7 @@ from relx.look.class_curves import (
 from relx.look.class_plots import classes_plot, confusion_plot
 from relx.look.missing_surplus import mistakes_plot
 from relx.look.plots import Plot
+from relx.look.thresholds import threshold_plot
 from relx.scoring.comparison import right_rows
 from relx.scoring.intervals import Interval, Intervals, bootstrap
 
@@ -137,6 +138,7 @@ def report_plots(figures: Figures, groups: Sequence[Sequence[int]]) -> list[Plot
         mistakes_plot(rows) if rows.many else confusion_plot(rows, groups),
         classes_plot(figures.scores, figures.intervals.classes),
         curves_plot(figures.curves),
+        *([threshold_plot(rows)] if rows.decision.takes_cutoffs else []),
         *calibration_plots(figures.calibration),
     ]
 

@@ -33,13 +33,13 @@ def threshold_plot(rows: ScoredRows) -> Plot:
         InputError: There are no probabilities.
     """
     shares, gold = rows.require_probabilities("the thresholds' plot"), rows.gold_cells
-    names, cutoffs = rows.labels.names, rows.decision.cutoffs
+    names, cutoffs = rows.labels.names, rows.decision.cut_at(rows.labels)
     lines = math.ceil(len(names) / COLUMNS)
     figure = empty_figure(2.2 * COLUMNS, 1.9 * lines + 0.4)
     every = figure.subplots(lines, COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
     numbers: list[tuple[Any, ...]] = []
     for index, name in enumerate(names):
-        cut = cutoffs.values[index] if cutoffs is not None else None
+        cut = cutoffs[index] if cutoffs is not None else None
         cuts = cuts_of(shares[:, index], gold[:, index])
         _draw(every[index], name, cuts, cut)
         numbers += _points(name, cuts)

@@ -157,13 +157,14 @@ def write_page_of(out: Path, attention: SentenceAttention, view: View, words: Wo
 
 def _printed_facts(attention: SentenceAttention, bits: int) -> list[tuple[str, str]]:
     layers, heads, length, _ = attention.weights.shape
-    gold = gold_in_words(attention)
+    gold, chosen = gold_in_words(attention), attention.chosen
     return [
         ("run", attention.run),
         ("layers × heads", f"{layers} × {heads}"),
         ("tokens", str(length)),
         ("weights kept", f"{bits} bits each"),
         *([("gold", gold)] if gold else []),
+        *([] if chosen is None else [("predicted", ", ".join(chosen) or "no label")]),
     ]
 
 
@@ -185,6 +186,7 @@ def _facts(attention: SentenceAttention) -> dict[str, Any]:
         "sentence": attention.example.sentence,
         "gold": gold_in_words(attention) or None,
         "prediction": dict(_prediction(attention)),
+        **({} if attention.chosen is None else {"chosen": list(attention.chosen)}),
         "tokens": [token.text for token in attention.tokens],
         "pieces": [token.piece for token in attention.tokens],
         **_places(attention),

@@ -87,12 +87,17 @@
   const answer = many ? anyAnswer : oneAnswer;
   const goldText = (row) => listOf(rows.gold[row]).map((label) => labels[label]).join(", ") || "no label";
 
+  // What is asked about where a row has no such words.
+  const absent = (row) => window.relxTask.spans
+    .filter(({ name }) => rows[name][row] === null)
+    .map(({ title, none }) => element("span", {}, `${title}: ${none}`));
+
   const item = (row) => {
     const kind = kinds[rows.kind[Number(state.with)]?.[row]] ?? "";
     const link = element("a", { href: hash({ ...DEFAULTS, with: state.with, row: rows.id[row] }) }, `id ${rows.id[row]}`);
     const answers = names.flatMap((name, side) => [element("dt", { title: name }, name), answer(side, row)]);
     return element("li", { class: kind, "data-id": rows.id[row] },
-      element("div", { class: "head" }, link, element("span", {}, KIND_WORDS[kind] ?? "not changed here")),
+      element("div", { class: "head" }, link, element("span", {}, KIND_WORDS[kind] ?? "not changed here"), ...absent(row)),
       element("p", { class: "sentence" }, ...marked(row)),
       element("dl", { class: "labels" }, element("dt", {}, "gold"), element("dd", {}, goldText(row)), ...answers));
   };
