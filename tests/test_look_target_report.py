@@ -1,4 +1,4 @@
-"""The pages about targets: what they say equals the scores, and what needs probabilities says so."""
+"""The pages about targets: what they say equals the scores; what needs probabilities says so."""
 
 import csv
 import json
