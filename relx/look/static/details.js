@@ -145,7 +145,7 @@
         pair(at), factsOf(at), section("Probabilities", ...sharesOf(at)), ...othersOf(at, open),
         element("p", { class: "links" }, ...linkTo(at), ...alike(at, filter)));
     };
-    const missing = (id) => fill(element("header", {}, closing("")),
+    const absent = (id) => fill(element("header", {}, closing("")),
       element("p", { class: "hint" }, `There is no row ${id} in this report.`));
     const none = (hits) => {
       const hint = hits.length ? "Choose a row to see all of it." : "";
@@ -153,6 +153,6 @@
       fill(element("p", { class: "hint" }, hint),
         ...(list ? [section(rows.pair.mixed, list)] : []));
     };
-    return { row, none, missing };
+    return { row, none, absent };
   };
 })();
