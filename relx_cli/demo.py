@@ -60,10 +60,10 @@ DEMOS = {
 def demo(context: click.Context, sample: str, runs_dir: Path) -> None:
     """Run the whole chain on a small sample: TAPT, train, predict, score, report.
 
-    SAMPLE is relation (the default): how two entities are related; or emotion: which emotions are
-    felt about a target, with a search for the cut-offs. It takes a minute or two on two CPU cores,
-    needs no network and no data of yours, and shows that relx works here: the sample is synthetic,
-    so its scores say nothing about real text. All that it writes is in runs/demo, or
+    The sample relation, the default, asks how two entities are related; emotion asks which emotions
+    are felt about a target, and cut-offs are searched as well. It takes a minute or two on two CPU
+    cores, needs no network and no data of yours, and shows that relx works here: the samples are
+    synthetic, so their scores say nothing about real text. All that it writes is in runs/demo, or
     runs/emotion-demo. A demo that was stopped carries on with the same command.
 
     \b

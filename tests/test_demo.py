@@ -174,6 +174,18 @@ def test_emotion_says_how_to_get_its_report(emotion, monkeypatch, capsys):
     assert not (emotion / "report.html").exists()
 
 
+def test_emotion_again_keeps_what_is_finished_and_writes_the_report(emotion, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    path = tiny_recipe("emotion-demo", emotion.parent)
+    monkeypatch.setattr("relx.shipped.shipped", lambda: {"emotion-demo": path})
+    monkeypatch.chdir(emotion.parents[1])
+    before = (emotion / "answers.jsonl").read_bytes()
+    assert run(["demo", "emotion"]) == 0
+    assert capsys.readouterr().err.count("finished already") == 2
+    assert (emotion / "answers.jsonl").read_bytes() == before
+    assert "anticipation" in (emotion / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_sample_that_is_not_there_is_a_message(capsys):
     assert run(["demo", "emotions"]) == 2
     assert "'relation', 'emotion'" in capsys.readouterr().err

@@ -52,7 +52,8 @@
 
   const pair = (row) => element("dl", { class: `pair ${rows.isRight(row) ? "right" : "wrong"}` },
     fact("Gold", { class: "gold" }, ...report.labels.gold(row)),
-    fact("Predicted", { class: "predicted" }, ...report.labels.predicted(row)));
+    fact("Predicted", { class: "predicted" }, ...report.labels.predicted(row)),
+    ...report.labels.facts(row).map(([title, value]) => fact(title, { class: "fact" }, value)));
 
   const spanFact = ({ name, title, none }, row) => {
     if (rows.placeOf(name, row) === null) return fact(title, {}, none);
