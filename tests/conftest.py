@@ -26,6 +26,7 @@ SLOW = (
     *("encoder_families", "encoder_parity", "attention_weights"),
     *("look_attention", "look_compare", "look_eda", "look_report"),
     *("look_attention_browser", "look_browser", "look_eda_browser"),
+    *("look_target_report", "look_target_browser", "look_target_attention"),
 )
 
 

@@ -172,7 +172,7 @@ def test_a_run_is_scored_as_its_submission_would_be(tmp_path, gold):
     rows = rows.astype(np.float16)
     path = tmp_path / "submission.csv"
     write_submission(path, ["a", "b", "c", "d"], rows, LABELS)
-    expected = submission_rows(path, gold, DATA, LABELS).scores()
+    expected = submission_rows(path, gold, READER).scores()
     assert run_rows(StubRun(rows), gold, READER).scores() == expected
 
 

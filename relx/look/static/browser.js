@@ -30,10 +30,10 @@
     if (view.current.row !== null) view.set({ row: selection.hits[place] }, { replace: true });
   };
 
-  const isOpen = ({ row, missing }) => row !== null || missing !== null;
+  const isOpen = ({ row, absent }) => row !== null || absent !== null;
   const close = () => {
     if (narrow.matches && history.state?.opened) history.back();
-    else view.set({ row: null, missing: null });
+    else view.set({ row: null, absent: null });
   };
 
   // On a narrow screen the details cover the page, which cannot be reached behind them.
@@ -51,9 +51,9 @@
   const details = report.details(pane, {
     close, step, filter: filters.filter, open: (row) => view.set({ row }),
   });
-  const showDetails = ({ row, missing, q }) => {
+  const showDetails = ({ row, absent, q }) => {
     if (row !== null) details.row(row, selection.places[row], selection.hits.length, q);
-    else if (missing !== null) details.missing(missing);
+    else if (absent !== null) details.absent(absent);
     else details.none(selection.hits);
     cover();
   };
@@ -68,7 +68,7 @@
 
   const show = (current, previous, cause) => {
     const differs = (name) => previous === null || current[name] !== previous[name];
-    const relisted = SHOWN_BY.some(differs), chosen = differs("row") || differs("missing");
+    const relisted = SHOWN_BY.some(differs), chosen = differs("row") || differs("absent");
     if (relisted) showList(current, cause);
     else if (chosen) {
       // After the details of a row are closed, the list is at that row.

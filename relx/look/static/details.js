@@ -52,7 +52,8 @@
 
   const pair = (row) => element("dl", { class: `pair ${rows.isRight(row) ? "right" : "wrong"}` },
     fact("Gold", { class: "gold" }, ...report.labels.gold(row)),
-    fact("Predicted", { class: "predicted" }, ...report.labels.predicted(row)));
+    fact("Predicted", { class: "predicted" }, ...report.labels.predicted(row)),
+    ...report.labels.facts(row).map(([title, value]) => fact(title, { class: "fact" }, value)));
 
   const spanFact = ({ name, title, none }, row) => {
     if (rows.placeOf(name, row) === null) return fact(title, {}, none);
@@ -145,7 +146,7 @@
         pair(at), factsOf(at), section("Probabilities", ...sharesOf(at)), ...othersOf(at, open),
         element("p", { class: "links" }, ...linkTo(at), ...alike(at, filter)));
     };
-    const missing = (id) => fill(element("header", {}, closing("")),
+    const absent = (id) => fill(element("header", {}, closing("")),
       element("p", { class: "hint" }, `There is no row ${id} in this report.`));
     const none = (hits) => {
       const hint = hits.length ? "Choose a row to see all of it." : "";
@@ -153,6 +154,6 @@
       fill(element("p", { class: "hint" }, hint),
         ...(list ? [section(rows.pair.mixed, list)] : []));
     };
-    return { row, none, missing };
+    return { row, none, absent };
   };
 })();

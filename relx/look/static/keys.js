@@ -18,7 +18,7 @@
     search.select();
   };
   const leave = () => {
-    if (view.current.row !== null || view.current.missing !== null) browser.close();
+    if (view.current.row !== null || view.current.absent !== null) browser.close();
     else if (view.isFiltered(view.current)) filters.clear();
   };
   const empty = () => {

@@ -19,6 +19,7 @@
       gold: (row) => [named(gold(row))],
       predicted: (row) => [named(predicted(row)),
         element("span", { class: "percent" }, report.percent(rows.confidence[row]))],
+      facts: () => [],
       roles: (row, at) => ["gold", "predicted"].filter((role) => rows.listOf(role, row)[0] === at),
       inWords: (row) => `${named(gold(row))}, ${
         rows.isRight(row) ? "right" : `predicted ${named(predicted(row))}`}`,
@@ -55,6 +56,7 @@
       brief: (row) => shown(row, ["right", "missing", "surplus"]),
       gold: (row) => shown(row, ["right", "missing"]),
       predicted: (row) => shown(row, ["right", "surplus"]),
+      facts: (row) => [["Confidence, of the least sure label", report.percent(rows.confidence[row])]],
       roles: (row, at) => of(row).filter((found) => found.at === at).map(({ is }) => is),
       inWords: (row) => `${text(gold(row))}, ${
         same(gold(row), predicted(row)) ? "right" : `predicted ${text(predicted(row))}`}`,

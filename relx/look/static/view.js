@@ -15,7 +15,7 @@
   };
   const NONE = {
     ...Object.fromEntries(FACETS.map((name) => [name, null])),
-    min: null, max: null, q: "", row: null, missing: null, classes: "",
+    min: null, max: null, q: "", row: null, absent: null, classes: "",
   };
   const DEFAULT = Object.freeze({
     ...NONE,
@@ -44,7 +44,7 @@
     view.q = given.get("q") ?? "";
     view.classes = given.get("classes") ?? "";
     if (given.has("row")) view.row = rowOf.get(given.get("row")) ?? null;
-    if (given.has("row") && view.row === null) view.missing = given.get("row");
+    if (given.has("row") && view.row === null) view.absent = given.get("row");
     return view;
   };
 
@@ -78,9 +78,9 @@
   // `typing` names a field: what is typed into it is one step of Back, however long it takes.
   const set = (changes, { typing = null, replace = false } = {}) => {
     const previous = current;
-    const next = { ...current, missing: null, ...changes };
+    const next = { ...current, absent: null, ...changes };
     const hash = write(next);
-    if (hash === address && next.missing === current.missing) return;
+    if (hash === address && next.absent === current.absent) return;
     const opened = next.row !== null && previous.row === null;
     current = next;
     address = hash;
