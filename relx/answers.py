@@ -110,7 +110,7 @@ def reader_without_run(options: AnswerOptions, gold: Path) -> AnswerReader:
         decide = usual_section(options.task_name, "decide", DecideSection)
         task = open_task(options.task_name, data, decide=decide)
     labels = task.read_labels()
-    decision = chosen_decision(task.decision, options.thresholds, labels)
+    decision = chosen_decision(task.decision.given(labels), options.thresholds, labels)
     return AnswerReader(task, data, labels, decision, options.percent, options.task_name)
 
 

@@ -249,3 +249,20 @@ def test_answers_never_replace_the_rows_or_each_other(folder, tmp_path, capsys):
     both = ["--out", str(tmp_path / "a"), "--probs", str(tmp_path / "a")]
     assert "one file" in said(["predict", *runs, *both], capsys, 2).err
     assert (folder / "test.jsonl").read_bytes() == before and not (tmp_path / "a").exists()
+
+
+def test_a_recipes_cut_offs_by_label_are_taken_without_a_run(folder, tmp_path, capsys):
+    cuts = "{trust: 0.1, anger: 0.2, fear: 0.3, joy: 0.4}"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"name: feel\ntask: target\nencoder: {{from: nowhere}}\ndecide: {{thresholds: {cuts}}}\n"
+        f"data: {{train: {folder / 'train.jsonl'}}}\n"
+    )
+    shares = dict(zip(LABELS, (0.4, 0.2, 0.2, 0.1), strict=True))
+    pred = write_lines(
+        tmp_path / "p.jsonl", [{"id": f"gold{i}", "output": shares} for i in range(20)]
+    )
+    gold = ["--gold", str(folder / "gold.jsonl"), "--pred", str(pred), "--recipe", str(recipe)]
+    classes = scores(gold, capsys)["classes"]
+    given = {name: classes[name]["tp"] + classes[name]["fp"] for name in LABELS}
+    assert given == {"joy": 20, "fear": 0, "anger": 20, "trust": 20}

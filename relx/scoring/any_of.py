@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from relx.faults import Fault, InputError
 from relx.scoring.cross_fitting import Search, search_all
-from relx.scoring.cutoffs import Cutoffs
+from relx.scoring.cutoffs import Cutoffs, require_names
 from relx.scoring.label_scores import CellScores, label_scores
 from relx.scoring.thresholds import Measure
 
@@ -84,7 +84,7 @@ class AnyOf:
         Raises:
             InputError: The recipe's cut-offs are not of these labels.
         """
-        values = self._given(labels)._values()
+        values = self.given(labels)._values()
         return values if isinstance(values, tuple) else (values,) * len(labels)
 
     @property
@@ -156,7 +156,7 @@ class AnyOf:
             InputError: A label is not in the list, or weights or cut-offs are not of its labels.
         """
         self._require_weights(len(labels))
-        self._given(labels)
+        self.given(labels)
         rows = list(rows)
         cells = np.zeros((len(rows), len(labels)), np.float32)
         for place, row in enumerate(rows):
@@ -199,7 +199,7 @@ class AnyOf:
             InputError: The recipe's cut-offs are not of these labels.
         """
         if not isinstance(self.thresholds, str):
-            return self._given(labels)
+            return self.given(labels)
         cells, shares = self.cells(gold, len(labels)), np.asarray(probabilities, np.float64)
         found = search_all(cells, shares, sentences, self.measure)
         method = found.preferred if self.thresholds == "auto" else self.thresholds
@@ -291,7 +291,7 @@ class AnyOf:
         if chosen is None:
             if probabilities is None:
                 raise ValueError("neither probabilities nor chosen labels")
-            chosen = self._given(labels).choose(probabilities)
+            chosen = self.given(labels).choose(probabilities)
         return label_scores(
             self.cells(gold, count), self.cells(chosen, count), probabilities, labels
         )
@@ -304,13 +304,20 @@ class AnyOf:
             raise ValueError("cut-offs by label, and no label list: call fitted first")
         return HALF if isinstance(self.thresholds, str) else self.thresholds
 
-    def _given(self, labels: LabelList) -> AnyOf:
-        """Returns the decision with the recipe's cut-offs, if it has any, in label order."""
+    def given(self, labels: LabelList) -> AnyOf:
+        """Returns the decision with the recipe's cut-offs, if it has any, in label order.
+
+        Args:
+            labels: The label list.
+
+        Raises:
+            InputError: They are not of these labels.
+        """
         cuts = self.thresholds
         if isinstance(cuts, str) or self.cutoffs is not None:
             return self
         if isinstance(cuts, Mapping):
-            _require_names(cuts, labels)
+            require_names(cuts, labels)
             values = [float(cuts[name]) for name in labels.names]
         else:
             values = [float(cuts)] * len(labels)
@@ -376,21 +383,3 @@ def _labelled(row: Row) -> Iterable[str]:
         what = "this row has no labels"
         raise InputError(Fault(what, f"id {row.id}", kind="unlabelled"))
     return row.gold
-
-
-def _require_names(cuts: Mapping[str, float], labels: LabelList) -> None:
-    """Checks that cut-offs are of exactly the labels."""
-    where, allowed = "decide.thresholds", f"a cut-off for each of {', '.join(labels.names)}"
-    faults = []
-    unknown = [name for name in cuts if name not in labels]
-    for name in unknown:
-        step = labels.unknown(name).next_step
-        what = "there is a cut-off for what is no label"
-        faults.append(Fault(what, where, name, allowed, step, "unknown label"))
-    missing = [name for name in labels.names if name not in cuts]
-    if missing:
-        what = f"there is no cut-off for {', '.join(missing)}"
-        received = f"cut-offs for {', '.join(cuts)}"
-        faults.append(Fault(what, where, received, allowed, kind="missing cut-off"))
-    if faults:
-        raise InputError(*faults)

@@ -10,6 +10,9 @@ from relx.faults import Fault, InputError, shorten
 from relx.files import read_json, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from relx.data.labels import LabelList
     from relx.scoring.cross_fitting import Search
 
 FORMAT = 1
@@ -97,3 +100,29 @@ def _require_labels(found: dict[str, Any], path: Path, labels: tuple[str, ...]) 
     ]
     if wrong:
         raise InputError(*wrong)
+
+
+def require_names(cuts: Mapping[str, float], labels: LabelList) -> None:
+    """Checks that a recipe's cut-offs are of exactly the labels.
+
+    Args:
+        cuts: A cut-off by label.
+        labels: The label list.
+
+    Raises:
+        InputError: One is of no label, or a label has none.
+    """
+    where, allowed = "decide.thresholds", f"a cut-off for each of {', '.join(labels.names)}"
+    faults = []
+    unknown = [name for name in cuts if name not in labels]
+    for name in unknown:
+        step = labels.unknown(name).next_step
+        what = "there is a cut-off for what is no label"
+        faults.append(Fault(what, where, name, allowed, step, "unknown label"))
+    missing = [name for name in labels.names if name not in cuts]
+    if missing:
+        what = f"there is no cut-off for {', '.join(missing)}"
+        received = f"cut-offs for {', '.join(cuts)}"
+        faults.append(Fault(what, where, received, allowed, kind="missing cut-off"))
+    if faults:
+        raise InputError(*faults)

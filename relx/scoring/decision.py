@@ -194,6 +194,13 @@ class Decision(Protocol):
             labels: The label list.
         """
 
+    def given(self, labels: LabelList) -> Decision:
+        """Returns the decision with the recipe's cut-offs, if it has any, in label order.
+
+        Raises:
+            InputError: They are not of these labels.
+        """
+
     def with_thresholds(self, cutoffs: Cutoffs) -> Decision:
         """Returns the decision with these cut-offs.
 

@@ -226,6 +226,10 @@ class OneOf:
         """Returns itself: there is nothing to search."""
         return self
 
+    def given(self, labels: LabelList) -> OneOf:
+        """Returns itself: a recipe gives no cut-offs."""
+        return self
+
     def with_thresholds(self, cutoffs: Cutoffs) -> OneOf:
         """Refuses cut-offs.
 

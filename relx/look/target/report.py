@@ -10,7 +10,6 @@ import numpy as np
 from relx.look.code_units import code_unit_span
 from relx.look.page import write_page
 from relx.look.report import WHOLE, Figures, report_context, report_facts, report_plots
-from relx.look.thresholds import threshold_plot
 from relx.progress import say
 from relx.scoring.comparison import right_rows
 
@@ -34,10 +33,7 @@ def write_report(figures: Figures, out: Path) -> None:
         InputError: The page or its folder cannot be written.
     """
     say("drawing the plots")
-    rows = figures.rows
-    plots = report_plots(figures, [range(len(rows.labels))])
-    if rows.decision.takes_cutoffs:
-        plots.append(threshold_plot(rows))
+    plots = report_plots(figures, [range(len(figures.rows.labels))])
     write_page(out, TEMPLATE, plots, context(figures), report_facts(figures))
 
 
