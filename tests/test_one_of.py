@@ -12,8 +12,8 @@ from sklearn import metrics as sklearn_metrics
 from relx.data.labels import KLUE, LabelList
 from relx.faults import InputError
 from relx.scoring.curves import class_auprc
+from relx.scoring.cutoffs import Cutoffs
 from relx.scoring.one_of import ONE_OF, scores
-from relx.scoring.thresholds import Cutoffs
 
 THREE = LabelList(("no_relation", "per:spouse", "나라:수도"), "no_relation")
 

@@ -8,7 +8,9 @@ import pytest
 from target_data import record, write_csv, write_lines
 
 from relx.files import read_json
+from relx.recipe_file import load_recipe
 from relx.scoring.predictions import Predictions
+from relx.shipped import shipped
 from relx_cli.main import run
 
 LABELS = ("joy", "fear", "anger", "trust")
@@ -185,6 +187,22 @@ def test_every_choice_of_the_task_trains(folder, tmp_path, changes, capsys):
     assert [set(output) for output in outputs] == [set(LABELS)] * 20
     if changes.get("decide.at_least_one"):
         assert all("True" in output.values() for output in outputs)
+
+
+def of_targets():
+    return [name for name, file in shipped().items() if load_recipe(file).task == "target"]
+
+
+@pytest.mark.parametrize("recipe", of_targets())
+def test_every_shipped_recipe_runs_with_a_tiny_encoder(folder, tmp_path, capsys, recipe):
+    changes = {"tapt.epochs": 1, "train.epochs": 1, "data.labels": "from-train"}
+    arguments = ["--recipe", recipe, *options(folder, **changes)[2:]]
+    runs = ["--runs-dir", str(tmp_path / "runs")]
+    said(["tapt", *arguments, *runs], capsys)
+    said(["train", *arguments, *runs], capsys)
+    out = tmp_path / "answers.jsonl"
+    said(["predict", *runs, "--out", str(out)], capsys)
+    assert len(out.read_text("utf-8").splitlines()) == 20
 
 
 def test_validate_says_what_is_doubtful(folder, tmp_path, capsys):
