@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from relx.answers import AnswerOptions, AnswerReader, reader_without_run
 from relx.data.reading import require_good
 from relx.data.row import Row
 from relx.faults import Fault, InputError
-from relx.known_tasks import USUAL
+from relx.known_tasks import TASKS, USUAL
 from relx.progress import say, warn
 from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from relx.scoring.decision import Decision, Scores
 
 IDS_SHOWN = 3
+_OF_COLUMNS = ("missing column", "no CSV")  # what a file of another task lacks, or is
 USUAL_ANSWERS = AnswerOptions()
 
 
@@ -304,7 +306,8 @@ def predicted_rows(
         InputError: A file or the run cannot be used.
     """
     if pred is not None and gold is not None and run_name is None:
-        return submission_rows(pred, gold, reader_without_run(answers, gold))
+        with _other_task_named(answers):
+            return submission_rows(pred, gold, reader_without_run(answers, gold))
     from relx.predict import open_run
 
     run = open_run(runs_dir, run_name, backend, engine)
@@ -314,6 +317,20 @@ def predicted_rows(
     if pred is None or gold is None:
         return run_rows(run, gold, reader)
     return replace(submission_rows(pred, gold, reader), found=run.found)
+
+
+@contextlib.contextmanager
+def _other_task_named(answers: AnswerOptions) -> Iterator[None]:
+    """Says how to name another task, where the usual one was supposed and does not fit."""
+    try:
+        yield
+    except InputError as error:
+        faults, last = error.faults[:-1], error.faults[-1]
+        if answers.task is None and answers.recipe is None and last.kind in _OF_COLUMNS:
+            others = " or ".join(f"--task {name}" for name in TASKS if name != answers.task_name)
+            step = f"if the file answers another task than {answers.task_name}: {others}"
+            raise InputError(*faults, replace(last, next_step=step)) from error
+        raise
 
 
 def warn_of_collapse(found: Scores) -> None:

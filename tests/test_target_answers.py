@@ -87,6 +87,12 @@ def test_a_bare_list_of_percentages_is_read_in_its_order(tmp_path, capsys):
     assert read(path, percent=True).probabilities.tolist() == [[0.005] * 3]
 
 
+def test_labels_are_no_percentages(tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [record()])
+    with pytest.raises(InputError, match="leave out --percent"):
+        read(path, percent=True)
+
+
 def test_one_column_a_label_is_read_too(tmp_path):
     path = write_csv(tmp_path / "a.csv", ("id", *LABELS), [("x", "0.25", "0.5", "1e-3")])
     assert read(path).probabilities.tolist() == [[0.25, 0.5, 0.001]]

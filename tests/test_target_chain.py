@@ -103,6 +103,14 @@ def test_what_is_predicted_written_and_read_back_scores_the_same(folder, tmp_pat
         assert all(by_answers["classes"][label][c] == by_run["classes"][label][c] for c in cells)
 
 
+def test_answers_of_another_task_than_the_usual_are_told_how_to_be_read(folder, tmp_path, capsys):
+    path = write_lines(tmp_path / "a.jsonl", rows("gold", 20))
+    gold = ["--gold", str(folder / "gold.jsonl")]
+    found = said(["score", *gold, "--pred", str(path)], capsys, 2)
+    assert "--task target" in found.err
+    assert scores([*gold, "--pred", str(path), "--task", "target"], capsys)["accuracy"] == 100
+
+
 def test_other_cut_offs_are_searched_written_and_taken(folder, tmp_path, capsys):
     runs, cuts = ["--runs-dir", str(folder / "runs")], str(tmp_path / "cuts.json")
     search = ["thresholds", *runs, "--method", "joint", "--out", cuts]

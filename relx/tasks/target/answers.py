@@ -208,6 +208,12 @@ def _submission(
         what = "the file has both labels (True, False) and numbers"
         raise InputError(Fault(what, places[first], shorten(list(rows[first])), _VALUES))
     values = np.array(rows, np.float64)
+    if bool in kinds and percent:
+        what, step = (
+            "the file holds labels (True, False), and no percentages",
+            "leave out --percent",
+        )
+        raise InputError(Fault(what, places[0], shorten(list(rows[0])), next_step=step))
     if bool in kinds or (not percent and np.isin(values, (0.0, 1.0)).all()):
         cells = values.astype(bool)
         return Submission(ids, _classes(cells, places) if one else cells, None)
