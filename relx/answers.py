@@ -83,6 +83,7 @@ class AnswerReader:
         decision: How labels are chosen where a file leaves that to its probabilities.
         percent: Whether numbers are percent.
         task_name: The task's name.
+        told: Whether a run or a recipe says how many labels a row has.
     """
 
     task: Task[Any]
@@ -91,6 +92,7 @@ class AnswerReader:
     decision: Decision
     percent: bool = False
     task_name: str = USUAL
+    told: bool = True
 
 
 def reader_without_run(options: AnswerOptions, gold: Path) -> AnswerReader:
@@ -104,14 +106,15 @@ def reader_without_run(options: AnswerOptions, gold: Path) -> AnswerReader:
         InputError: There is no such task, or the labels or cut-offs cannot be read.
     """
     data, recipe = options.data(gold), options.recipe
-    if recipe is not None and recipe.task == options.task_name:
+    if recipe is not None:
         task = task_of(recipe, data)
     else:
         decide = usual_section(options.task_name, "decide", DecideSection)
         task = open_task(options.task_name, data, decide=decide)
     labels = task.read_labels()
     decision = chosen_decision(task.decision.given(labels), options.thresholds, labels)
-    return AnswerReader(task, data, labels, decision, options.percent, options.task_name)
+    percent, told = options.percent, recipe is not None
+    return AnswerReader(task, data, labels, decision, percent, options.task_name, told)
 
 
 def chosen_decision(decision: Decision, thresholds: Path | None, labels: LabelList) -> Decision:

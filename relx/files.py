@@ -116,6 +116,28 @@ def whole_file(path: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
+def require_place(out: Path, option: str, inputs: Iterable[Path | None] = ()) -> None:
+    """Checks that a file can be written, before the work that leads to it.
+
+    Args:
+        out: The file.
+        option: The option that names it, for messages.
+        inputs: Files that it must not replace.
+
+    Raises:
+        InputError: It would replace a folder or one of the inputs, or cannot be written there.
+    """
+    if out.is_dir():
+        raise InputError(Fault("this is a folder, not a file", str(out), next_step="name a file"))
+    files = [file for file in inputs if file is not None and file.exists()]
+    if out.exists() and any(out.samefile(file) for file in files):
+        what = "this would replace a file that it is made from"
+        raise InputError(Fault(what, option, str(out), next_step="name another file"))
+    folder = next(folder for folder in out.absolute().parents if folder.exists())
+    with disk_faults(out), tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Gives a temporary folder beside `path` and renames it into place when the block succeeds.

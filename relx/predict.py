@@ -18,7 +18,7 @@ from relx.dataset import read_dev_rows, token_rows
 from relx.engines.engine import Engine, EngineName, Trained, open_engine
 from relx.engines.openvino import graph_name
 from relx.faults import Fault, InputError
-from relx.files import file_digest
+from relx.files import file_digest, require_place
 from relx.models.arrays import SpanArrays
 from relx.models.saved import (
     DEV_FILE,
@@ -246,7 +246,7 @@ def predict_file(
         fault = Fault("the run's recipe names no test file", "data.test", next_step="name --test")
         raise InputError(fault)
     file = test or Path(run.data.test or "")
-    _require_places({"--out": out, "--probs": probs}, file)
+    _require_places({"--out": out, "--probs": probs}, file, thresholds)
     decision = chosen_decision(run.decision, thresholds, run.labels)
     if out is not None and (how := decision.described()):
         progress.say(how)
@@ -266,13 +266,14 @@ def predict_file(
     )
 
 
-def _require_places(places: Mapping[str, Path | None], rows: Path) -> None:
+def _require_places(places: Mapping[str, Path | None], rows: Path, thresholds: Path | None) -> None:
     """Refuses to write over the rows that are predicted, or two things into one file."""
     named = {option: path for option, path in places.items() if path is not None}
     for option, path in named.items():
         if path.exists() and rows.exists() and path.samefile(rows):
             what = "the submission would replace the rows that are predicted"
             raise InputError(Fault(what, option, str(path), next_step="name another file"))
-    if len({path.absolute() for path in named.values()}) < len(named):
+        require_place(path, option, [thresholds])
+    if len({path.resolve() for path in named.values()}) < len(named):
         what, received = "these are one file", str(next(iter(named.values())))
         raise InputError(Fault(what, ", ".join(named), received, next_step="name two files"))

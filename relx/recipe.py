@@ -236,6 +236,8 @@ class DecideSection(Section):
                     f"{', '.join(given)}: only with labels: many; of one label the most probable "
                     "is chosen"
                 )
+        if not isinstance(self.thresholds, str) and self.measure != usual.measure:
+            raise ValueError("measure: only where thresholds are searched")
         if self.loss != "asymmetric" and self.asymmetric != AsymmetricSection():
             raise ValueError("asymmetric: only with loss: asymmetric")
         if self.loss == "asymmetric" and self.positive_weights != "none":

@@ -117,6 +117,11 @@ def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
     submission = task.read(pred, labels, percent=reader.percent)
     examples = _labelled_rows(gold, task, labels, reader.data)
     right = gold_of(examples, labels, gold, decision)
+    if not reader.told and right.ndim > 1 and (right.sum(axis=1) == 1).all():
+        warn(
+            "every row has exactly one label, and is scored as if it could have more or none; "
+            "where one is meant, name a recipe with decide.labels: one (--recipe)"
+        )
     rows = join_on_id(submission, examples, pred, gold)
     if submission.overruled:
         say(f"note: in {submission.overruled} rows pred_label is not the most probable class")
@@ -160,6 +165,8 @@ def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
         InputError: The gold file cannot be read or has unlabelled rows, or the run gives nan.
     """
     task, data, decision = reader.task, reader.data, reader.decision
+    if how := decision.described():
+        say(f"{run.name}: {how}")
     if gold is not None and gold.resolve() == Path(data.train).resolve():
         warn("these are the rows the run was trained on; how it does on new rows they cannot show")
     examples = run.dev_rows() if gold is None else _labelled_rows(gold, task, run.labels, data)
@@ -169,7 +176,8 @@ def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
     computed = run.predict(examples) if kept is None else kept
     probabilities = task.as_written(computed, [row.id for row in examples])
     own_dev = gold is None or kept is not None
-    if own_dev and decision.takes_cutoffs:
+    cutoffs = decision.cutoffs
+    if own_dev and cutoffs is not None and cutoffs.source != "given" and decision is run.decision:
         say("note: the run's cut-offs were chosen by these rows, and flatter them a little")
     return ScoredRows(
         name=run.name,
@@ -312,8 +320,6 @@ def predicted_rows(
 
     run = open_run(runs_dir, run_name, backend, engine)
     reader = run.reader(answers)
-    if how := reader.decision.described():
-        say(how)
     if pred is None or gold is None:
         return run_rows(run, gold, reader)
     return replace(submission_rows(pred, gold, reader), found=run.found)

@@ -103,8 +103,13 @@ def read_sides(
     Raises:
         InputError: The label lists differ, or a file or a run cannot be used.
     """
+    if runs and answers.task is None and answers.recipe is None:
+        answers = replace(answers, task=next(iter(runs.values())).recipe.task)
+        told = answers.labels is not None or answers.negative is not None
+    else:
+        told = answers.says_how
     readers = {name: run.reader(answers) for name, run in runs.items()}
-    if gold is not None and (answers.says_how or not runs):
+    if gold is not None and (told or not runs):
         of_submissions = reader_without_run(answers, gold)
     else:
         of_submissions = next(iter(readers.values()))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from relx import progress
-from relx.data.labels import LabelList
 from relx.data.token_cache import token_folder
 from relx.dataset import Dataset, token_rows
 from relx.devices.device import Device, open_device
@@ -126,6 +125,8 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
         model, loaded = _model(dataset, origin, stage)
     cache = token_folder(stage.place.runs_dir)
     train, dev = _arrays(dataset, loaded, model, cache)
+    if dev.targets is not None and dev.targets.ndim > 1 and not dev.targets.any():
+        progress.warn("no dev row has a label: neither an epoch nor cut-offs can be chosen by them")
     feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
     decision, smoothing = dataset.task.decision, section.label_smoothing
     assert train.targets is not None
@@ -242,7 +243,7 @@ class _Epoch:
         # Cut-offs flatter the rows that they were searched on, the epochs' most that learnt least.
         chosen = self.decision.choose_unseen(self.probabilities)
         result = self.decision.scores(self.targets, self.probabilities, dataset.labels, chosen)
-        _report(state.epoch, result, dataset.labels)
+        _report(state.epoch, result)
         auprc = result.auprc or 0.0  # there is none where no dev row has a label
         if state.is_better([getattr(result, recipe.train.best_by) or 0.0, auprc]):
             self.stage.keep_best(state.epoch, self._save)
@@ -268,7 +269,7 @@ class _Epoch:
             found.save(beside / DEV_FILE)
 
 
-def _report(epoch: int, result: Scores, labels: LabelList) -> None:
+def _report(epoch: int, result: Scores) -> None:
     """Says an epoch's scores, and says it loudly when a single class was predicted."""
     progress.say(
         f"epoch {epoch + 1}: dev micro-F1 {result.micro_f1:.2f}, AUPRC {percent(result.auprc)}, "
@@ -276,7 +277,7 @@ def _report(epoch: int, result: Scores, labels: LabelList) -> None:
     )
     if result.collapsed:
         progress.warn(
-            f"every dev row was given one and the same of {len(labels)} classes: the model has not "
+            f"every dev row was given the same answer ({result.collapsed_to}): the model has not "
             "learnt yet. A plateau at first is common; if it stays, give it more epochs, a lower "
             "or higher learning rate, or smaller batches"
         )

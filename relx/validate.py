@@ -162,10 +162,12 @@ def validate_file(
 
 def _labels(task: Task[Any], report: Report) -> LabelList | None:
     try:
-        return task.read_labels()
+        labels = task.read_labels()
+        task.decision.targets([], labels)  # which cut-offs or weights of other labels do not fit
     except InputError as error:
         report.faults += error.faults
         return None
+    return labels
 
 
 def _read(

@@ -87,6 +87,8 @@ def predict(
     if out is None and probs is None:
         what = "name the answer file to write with --out, or a sentence with --sentence."
         raise click.UsageError(what)
+    if thresholds is not None and out is None:
+        raise click.UsageError("--thresholds chooses the labels of --out; --probs has none.")
     from relx.predict import predict_file
 
     files = {"probs": probs, "thresholds": thresholds}

@@ -52,7 +52,7 @@ def report(gold: Path | None, out: Path, draws: int, **given: Unpack[Predicted])
     from relx.score import warn_of_collapse
     from relx_cli.tables import counted, print_table
 
-    require_place(out, [gold, given["pred"]])
+    require_place(out, [gold, given["pred"], given["answers"].thresholds])
     rows = scored_rows(gold, **given)
     made = task_page(rows.task, "report")
     figures = figures_of(rows, draws)

@@ -70,6 +70,10 @@ def thresholds(
       relx thresholds --gold dev.jsonl --pred probs.jsonl --task target --out cuts.json
       relx predict --out answers.jsonl --thresholds cuts.json
     """  # noqa: D301 - click reads the backspace
+    if method != "auto" and out is None and plots is None:
+        raise click.UsageError("--method chooses what --out and --plots take; name one of them.")
+    if given["answers"].thresholds is not None:
+        raise click.UsageError("--thresholds names cut-offs to use; this command searches them.")
     if plots is not None:
         from relx.look.extra import require_look
 
@@ -77,6 +81,13 @@ def thresholds(
         from relx.look.plots import require_own
 
         require_own(plots)
+        from relx.files import require_place as require
+
+        require(plots / "plots.json", "--plots")
+    if out is not None:
+        from relx.files import require_place
+
+        require_place(out, "--out", [gold, given["pred"]])
     rows = scored_rows(gold, **given)
     found, cutoffs = _searched(rows, method, measure)
     if out is not None:
@@ -105,9 +116,9 @@ def _searched(rows: ScoredRows, method: str, measure: str | None) -> tuple[Searc
     shares = rows.require_probabilities("a search for cut-offs")
     sentences = [row.sentence for row in rows.examples]
     chosen: Any = measure or rows.decision.inputs()["measure"]
-    found = search_all(rows.gold_cells, shares, sentences, chosen)
+    least = bool(rows.decision.inputs()["at_least_one"])
+    found = search_all(rows.gold_cells, shares, sentences, chosen, at_least_one=least)
     source: Any = found.preferred if method == "auto" else method
-    least = rows.decision.inputs()["at_least_one"]
     values = found.methods[source].cutoffs
     return found, Cutoffs(values, rows.labels.names, least, source)
 

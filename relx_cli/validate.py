@@ -108,7 +108,9 @@ def _report(
         section = usual_section(task, "data", DataSection).changed(train=str(data), **values)
         return validate_file(data, section, task_name=task)
     read = chosen_recipe(recipe, settings)
-    return validate_file(data, read.data.changed(train=str(data), **values), read)
+    # Labels that are those of the training file are not the ones that this file happens to show.
+    train = read.data.train if Path(read.data.train).is_file() else str(data)
+    return validate_file(data, read.data.changed(train=train, **values), read)
 
 
 def _write_skipped(report: Report, path: Path) -> None:

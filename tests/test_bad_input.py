@@ -221,7 +221,8 @@ def test_a_submission_on_a_full_disk_leaves_the_old_one(data, tmp_path, monkeypa
         (["train", "--recipe", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )
-def test_a_command_without_what_it_needs_says_so(arguments, said, capsys):
+def test_a_command_without_what_it_needs_says_so(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     assert run(arguments) == 2
     assert said in capsys.readouterr().err
 

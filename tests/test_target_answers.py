@@ -41,10 +41,7 @@ def test_probabilities_come_back_to_the_last_bit(tmp_path_factory, shares):
     write_probabilities(folder / "probs.jsonl", rows_of(path), values, KNOWN)
     found = read(folder / "probs.jsonl")
     assert found.ids == tuple(f"r{i}" for i in range(len(shares)))
-    if np.isin(values, (0, 1)).all():  # which may as well be labels
-        assert (found.predicted == values.astype(bool)).all()
-    else:
-        assert (found.probabilities == values).all() and found.predicted is None
+    assert (found.probabilities == values).all() and found.predicted is None
 
 
 def test_answers_keep_every_field_and_the_order(tmp_path):
@@ -112,7 +109,22 @@ def answer(**changes):
     return {"id": "a", "output": {"joy": 0.5, "fear": 0.25, "anger": 0.125} | changes}
 
 
+def test_a_little_above_one_is_no_percentage(tmp_path):
+    path = write_lines(tmp_path / "a.jsonl", [answer(), {**answer(joy=1.0000001), "id": "b"}])
+    with pytest.raises(InputError, match="no probability") as caught:
+        read(path)
+    assert f"{path}:2" in str(caught.value)
+
+
+def test_half_a_character_in_a_field_nobody_reads_is_written_as_it_came(tmp_path):
+    path = tmp_path / "test.jsonl"
+    path.write_text(json.dumps({**record(true=None), "note": "\ud800"}) + "\n")
+    write_answers(tmp_path / "out.jsonl", rows_of(path), np.ones((1, 3), bool), KNOWN)
+    assert json.loads((tmp_path / "out.jsonl").read_text("utf-8"))["note"] == "\ud800"
+
+
 FAULTS = {
+    "no answers": ([{"id": "a", "label": "joy"}], "the file has no answers"),
     "missing": ([{"id": "a", "output": {"joy": 0.5}}], "no value for some labels"),
     "unknown": ([answer(awe=0.5)], "not in the list of labels"),
     "nan": ([answer(joy=math.nan)], "neither true or false nor a number"),

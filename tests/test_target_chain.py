@@ -292,3 +292,66 @@ def test_a_recipes_cut_offs_by_label_are_taken_without_a_run(folder, tmp_path, c
     classes = scores(gold, capsys)["classes"]
     given = {name: classes[name]["tp"] + classes[name]["fp"] for name in LABELS}
     assert given == {"joy": 20, "fear": 0, "anger": 20, "trust": 20}
+
+
+def test_one_bad_cell_is_a_fault_and_not_a_label_less(tmp_path, capsys):
+    columns = ("id", "sentence", "joy", "fear")
+    cells = [("a", "가", "1", "0"), ("b", "나", "0", "1"), ("c", "다", "1", "x")]
+    path = write_csv(tmp_path / "a.csv", columns, cells)
+    found = said(["validate", "--data", str(path), "--task", "target"], capsys, 2)
+    assert "neither true nor false" in found.out and f"{path}:4" in found.out
+
+
+def test_figures_of_a_search_are_those_of_rows_that_are_filled(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    gold, pred = [], []
+    for i in range(40):
+        true = [LABELS[rng.integers(4)]]
+        shares = {name: float(0.3 * rng.random() + 0.3 * (name in true)) for name in LABELS}
+        gold.append(record(f"r{i}", f"{i}번", None, true, LABELS))
+        pred.append({"id": f"r{i}", "output": shares})
+    cuts = write_lines(tmp_path / "c.json", [])
+    even = dict.fromkeys(LABELS, 0.9)
+    cuts.write_text(json.dumps({"cutoffs": even, "at_least_one": True}))
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "name: r\ntask: target\nencoder: {from: x}\ndecide: {at_least_one: true}\n"
+        f"data: {{train: {write_lines(tmp_path / 'g.jsonl', gold)}}}\n"
+    )
+    files = ["--gold", str(tmp_path / "g.jsonl"), "--recipe", str(recipe)]
+    files += ["--pred", str(write_lines(tmp_path / "p.jsonl", pred))]
+    out = str(tmp_path / "o.json")
+    said(["thresholds", *files, "--method", "joint", "--out", out], capsys)
+    figure = read_json(tmp_path / "o.json")["search"]["methods"]["joint"]["in_sample"]
+    assert scores([*files, "--thresholds", out], capsys)["micro_f1"] == pytest.approx(figure)
+
+
+def test_gold_rows_of_one_label_each_are_asked_about(tmp_path, capsys):
+    path = write_lines(tmp_path / "g.jsonl", rows("gold", 5, one=True))
+    words = ["score", "--gold", str(path), "--pred", str(path), "--task", "target"]
+    assert "decide.labels: one" in said(words, capsys).err
+
+
+def test_nothing_is_written_over_what_it_is_made_from_or_before_a_bad_place(
+    folder, tmp_path, capsys
+):
+    runs, cuts = ["--runs-dir", str(folder / "runs")], tmp_path / "cuts.json"
+    said(["thresholds", *runs, "--out", str(cuts)], capsys)
+    kept = cuts.read_bytes()
+    words = ["predict", *runs, "--thresholds", str(cuts), "--out", str(cuts)]
+    assert "made from" in said(words, capsys, 2).err and cuts.read_bytes() == kept
+    gold = shutil.copy(folder / "gold.jsonl", tmp_path / "g.jsonl")
+    words = ["thresholds", *runs, "--gold", str(gold), "--out", str(gold)]
+    assert "made from" in said(words, capsys, 2).err
+    probs = tmp_path / "p.jsonl"
+    words = ["predict", *runs, "--probs", str(probs), "--out", str(cuts / "x.jsonl")]
+    said(words, capsys, 2)
+    assert not probs.exists()
+    words = ["predict", *runs, "--probs", str(probs), "--out", str(tmp_path / "a/../p.jsonl")]
+    (tmp_path / "a").mkdir()
+    assert "one file" in said(words, capsys, 2).err
+
+
+@pytest.mark.parametrize("changes", [BAD["a threshold of no label"], BAD["too few weights"]])
+def test_validate_refuses_what_training_would(folder, changes, capsys):
+    said(["validate", *options(folder, **changes[0])], capsys, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,9 @@ def _name_faults(names: Sequence[str]) -> Iterable[Fault]:
         yield Fault("there are fewer than two labels", "", _listed(names), kind="labels")
     if any(not name.strip() for name in names):
         yield Fault("a label is empty", "", _listed(names), "text", kind="labels")
+    if any(re.search("[\ud800-\udfff]", name) for name in names):
+        what = "a label contains half a character (a lone surrogate)"
+        yield Fault(what, "", ascii(_listed(names)), "whole characters", kind="labels")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         yield Fault("a label is listed twice", "", _listed(twice), "each label once", kind="labels")

@@ -13,7 +13,7 @@ from relx.faults import Fault, InputError
 from relx.scoring.cross_fitting import Search, search_all
 from relx.scoring.cutoffs import Cutoffs, require_names
 from relx.scoring.label_scores import CellScores, label_scores
-from relx.scoring.thresholds import Measure
+from relx.scoring.thresholds import Measure, filled
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
@@ -201,7 +201,8 @@ class AnyOf:
         if not isinstance(self.thresholds, str):
             return self.given(labels)
         cells, shares = self.cells(gold, len(labels)), np.asarray(probabilities, np.float64)
-        found = search_all(cells, shares, sentences, self.measure)
+        least = self.at_least_one
+        found = search_all(cells, shares, sentences, self.measure, at_least_one=least)
         method = found.preferred if self.thresholds == "auto" else self.thresholds
         cutoffs = self._cutoffs(found.methods[method].cutoffs, labels, method)
         return replace(self, cutoffs=cutoffs, search=found)
@@ -224,13 +225,7 @@ class AnyOf:
             ValueError: The recipe has a cut-off by label; `fitted` brings them in order.
         """
         chosen = probabilities >= np.array(self._values())  # (rows, labels)
-        return self._with_one(chosen, probabilities)
-
-    def _with_one(self, chosen: Bools, probabilities: Floats) -> Bools:
-        if self.at_least_one:
-            without = np.flatnonzero(~chosen.any(axis=1))
-            chosen[without, probabilities[without].argmax(axis=1)] = True
-        return np.asarray(chosen)
+        return filled(chosen, probabilities) if self.at_least_one else np.asarray(chosen)
 
     def choose_unseen(self, probabilities: Floats) -> Bools:
         """Chooses the labels of the rows that cut-offs were searched on, by those of other rows.
@@ -243,9 +238,7 @@ class AnyOf:
         """
         source = "given" if self.cutoffs is None else self.cutoffs.source
         chosen = None if self.search is None else self.search.unseen.get(source)
-        if chosen is None:
-            return self.choose(probabilities)
-        return self._with_one(chosen.copy(), probabilities)
+        return self.choose(probabilities) if chosen is None else chosen
 
     def cells(self, values: Cells, count: int) -> Bools:
         """Returns what `targets` or `choose` gave as cells.

@@ -17,6 +17,7 @@ from relx.scoring.thresholds import (
     Measure,
     Method,
     SortedCells,
+    filled,
     measured,
     of_counts,
 )
@@ -95,6 +96,8 @@ def search_all(
     measure: Measure,
     folds: int = 10,
     seed: int = 0,
+    *,
+    at_least_one: bool = False,
 ) -> Search:
     """Searches cut-offs by every method, and estimates by cross-fitting what they are worth.
 
@@ -109,22 +112,27 @@ def search_all(
         measure: What cut-offs are searched for.
         folds: How many folds; fewer where there are fewer sentences.
         seed: Deals the sentences, and draws them.
+        at_least_one: Whether a row that no label passes is given its most probable one: all figures
+            are of rows so filled, though the search of a fold does not foresee it.
 
     Returns:
         What was found.
     """
+    fill = filled if at_least_one else _as_it_is
     cells = SortedCells.of(gold, probabilities)
     number_of = {text: i for i, text in enumerate(dict.fromkeys(sentences))}
     sentence = np.array([number_of[text] for text in sentences])
     folds = min(folds, len(number_of))
     found = cells.search(measure)
-    inside = {m: 100 * measured(gold, probabilities >= c, measure) for m, c in found.items()}
+    cut = {m: fill(probabilities >= c, probabilities) for m, c in found.items()}
+    inside = {m: 100 * measured(gold, cells_, measure) for m, cells_ in cut.items()}
     if folds < 2:
         results = {m: MethodResult(_as_tuple(c), inside[m], None, None) for m, c in found.items()}
         return Search(measure, len(gold), folds, "shared", results)
     rng = np.random.default_rng(seed)
     fold = (rng.permutation(len(number_of)) % folds)[sentence]
-    chosen = _cross_fitted(cells, probabilities, fold, measure)
+    unfilled = _cross_fitted(cells, probabilities, fold, measure)
+    chosen = {m: fill(cells_, probabilities) for m, cells_ in unfilled.items()}
     draws = _drawn(gold, list(chosen.values()), sentence, measure, rng)
     values = {m: 100 * measured(gold, chosen[m], measure) for m in METHODS}
     results = {
@@ -139,6 +147,10 @@ def search_all(
     preferred = max(METHODS, key=lambda method: values[method])  # the first of equals
     unseen = {str(method): cells for method, cells in chosen.items()}
     return Search(measure, len(gold), folds, preferred, results, unseen)
+
+
+def _as_it_is(chosen: Bools, probabilities: Floats) -> Bools:
+    return chosen
 
 
 def _as_tuple(values: Floats) -> tuple[float, ...]:

@@ -249,6 +249,22 @@ def measured(gold: Bools, chosen: Bools, measure: Measure) -> float:
     return float(of_counts(label_counts(gold, chosen), len(gold), measure))
 
 
+def filled(chosen: Bools, probabilities: npt.NDArray[Any]) -> Bools:
+    """Gives each row without a label its most probable one, of equals the first.
+
+    Args:
+        chosen: Which labels were chosen, `(rows, labels)`.
+        probabilities: `(rows, labels)`.
+
+    Returns:
+        `(rows, labels)`.
+    """
+    full = chosen.copy()
+    without = np.flatnonzero(~chosen.any(axis=1))
+    full[without, probabilities[without].argmax(axis=1)] = True
+    return full
+
+
 def label_counts(gold: Bools, chosen: Bools) -> Ints:
     """Counts true positives, chosen and gold rows of each label, `(3, labels)`."""
     counted = [(gold & chosen).sum(axis=0), chosen.sum(axis=0), gold.sum(axis=0)]

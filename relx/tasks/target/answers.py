@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,11 @@ import numpy.typing as npt
 
 from relx.data.formats.cells import NoText
 from relx.data.literals import read_literal
-from relx.data.row_checks import RowChecks
+from relx.data.row_checks import HALF_CHARACTER, RowChecks
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, shorten
 from relx.files import whole_file
-from relx.progress import say
+from relx.progress import warn
 from relx.scoring.predictions import Submission
 from relx.tasks.target.gold import OUTPUT, truth
 from relx.tasks.target.rows import IDS, TargetRow, first_of
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
+Value = bool | int | float
+NOTICED = 1.001  # numbers above it are percent; up to it, probabilities that are a little wrong
 _VALUES = "True or False for each label, or a probability for each"
 
 
@@ -67,7 +68,10 @@ def write_probabilities(
 def _write_lines(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
     with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
         for each in objects:
-            stream.write(json.dumps(each, ensure_ascii=False, default=str) + "\n")
+            text = json.dumps(each, ensure_ascii=False, default=str)
+            if HALF_CHARACTER.search(text):  # which UTF-8 has no bytes for, and JSON an escape
+                text = json.dumps(each, default=str)
+            stream.write(text + "\n")
 
 
 def require_probabilities(probabilities: Floats, ids: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -108,6 +112,11 @@ def read_answers(path: Path, labels: LabelList, *, one: bool, percent: bool = Fa
         InputError: The file cannot be read; else every fault of every row at once.
     """
     table = read_table(path)
+    if OUTPUT not in table.columns and not set(labels.names) & set(table.columns) and table.rows:
+        what = "the file has no answers"
+        received = f"the columns {shorten(', '.join(table.columns))}"
+        allowed = f"{OUTPUT}, an object with {_VALUES}; or a column a label"
+        raise InputError(Fault(what, str(path), received, allowed, kind="missing column"))
     reader = _AnswerReader(labels, RowChecks(table.name), "id" in _idents(table), [])
     found = [reader.read(row) for row in table.rows]
     if not table.rows:
@@ -132,12 +141,12 @@ class _AnswerReader:
     has_ids: bool
     faults: list[Fault]
 
-    def read(self, row: Row) -> tuple[str, list[bool | float]]:
+    def read(self, row: Row) -> tuple[str, list[Value]]:
         """Returns the row's id and a value for each label; empty where the row has a fault."""
         checks = self.checks
         checks.begin(row)
         checks.where = f"{checks.name}:{row.line}"
-        values: list[bool | float] = []
+        values: list[Value] = []
         name = ""
         if row.fault is None:
             if self.has_ids:
@@ -146,7 +155,7 @@ class _AnswerReader:
         self.faults += checks.faults
         return name, values
 
-    def _values(self, cells: Mapping[str, Any]) -> list[bool | float]:
+    def _values(self, cells: Mapping[str, Any]) -> list[Value]:
         output = cells.get(OUTPUT) if OUTPUT in cells else self._columns(cells)
         found = read_literal(output) if isinstance(output, str) and output else output
         if not isinstance(found, dict) or not found:
@@ -175,8 +184,8 @@ class _AnswerReader:
         return {name: cells[name] for name in self.labels.names if name in cells}
 
 
-def _value(value: Any) -> bool | float | None:
-    """Reads True, False or a number; whole 0 and 1 may be either, and are numbers here."""
+def _value(value: Any) -> Value | None:
+    """Reads True, False or a number; a whole 0 or 1 stays an int, as it may be either."""
     if isinstance(value, bool):
         return value
     if isinstance(value, NoText):
@@ -184,6 +193,8 @@ def _value(value: Any) -> bool | float | None:
     text = str(value).strip()
     if text.lower() in ("true", "false"):
         return truth(text)
+    if text in ("0", "1"):
+        return int(text)
     try:
         number = float(text)
     except ValueError:
@@ -192,33 +203,31 @@ def _value(value: Any) -> bool | float | None:
 
 
 def _submission(
-    rows: Sequence[Sequence[bool | float]],
+    rows: Sequence[Sequence[Value]],
     ids: tuple[str, ...] | None,
     places: Sequence[str],
     one: bool,
     percent: bool,
 ) -> Submission:
-    kinds = Counter(type(value) for row in rows for value in row)
-    if len(kinds) > 1:
-        first = next(
-            i
-            for i, row in enumerate(rows)
-            if type(row[0]) is not type(rows[0][0]) or len({type(value) for value in row}) > 1
-        )
+    has_labels, has_numbers = (_first_of(rows, kind) for kind in (bool, float))
+    if has_labels is not None and has_numbers is not None:
+        place = max(has_labels, has_numbers)
         what = "the file has both labels (True, False) and numbers"
-        raise InputError(Fault(what, places[first], shorten(list(rows[first])), _VALUES))
+        raise InputError(Fault(what, places[place], shorten(list(rows[place])), _VALUES))
+    if has_labels is not None and percent:
+        what, step = "the file holds labels, and no percentages", "leave out --percent"
+        received = shorten(list(rows[has_labels]))
+        raise InputError(Fault(what, places[has_labels], received, next_step=step))
     values = np.array(rows, np.float64)
-    if bool in kinds and percent:
-        what, step = (
-            "the file holds labels (True, False), and no percentages",
-            "leave out --percent",
-        )
-        raise InputError(Fault(what, places[0], shorten(list(rows[0])), next_step=step))
-    if bool in kinds or (not percent and np.isin(values, (0.0, 1.0)).all()):
+    if has_numbers is None and not percent:
         cells = values.astype(bool)
         return Submission(ids, _classes(cells, places) if one else cells, None)
-    probabilities = _in_shares(values, places, percent)
-    return Submission(ids, None, probabilities)
+    return Submission(ids, None, _in_shares(values, places, percent))
+
+
+def _first_of(rows: Sequence[Sequence[Value]], kind: type) -> int | None:
+    """Returns the first row that has a value of a type; None where none has."""
+    return next((i for i, row in enumerate(rows) if any(type(v) is kind for v in row)), None)
 
 
 def _classes(cells: Bools, places: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -240,13 +249,14 @@ def _in_shares(
     values: npt.NDArray[np.float64], places: Sequence[str], percent: bool
 ) -> npt.NDArray[np.float64]:
     """Turns percent into probabilities, where numbers above 1 or an option say that they are."""
-    noticed = not percent and bool((values > 1).any())
+    noticed = not percent and bool((values > NOTICED).any())
     top = 100.0 if percent or noticed else 1.0
     faults = list(_range_faults(values, places, top))
     if faults:
         raise InputError(*faults)
     if noticed:
-        say("numbers above 1: all of them are taken for percent")
+        place = places[int((values > NOTICED).any(axis=1).argmax())]
+        warn(f"{place} has a number above 1: all numbers of the file are taken for percent")
     return values / top
 
 

@@ -12,12 +12,13 @@ from relx.data.literals import read_literal
 from relx.data.row_checks import RowChecks
 from relx.data.table import Table
 from relx.faults import Fault, InputError, nearest, shorten
+from relx.progress import say
 
 Gold = str | frozenset[str] | None
 Cells = Mapping[str, Any]
 
 OUTPUT, LIST, SINGLE = "output", "labels", "label"
-_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+_TRUTHS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _EMPTY = (None, "", UNLABELLED)
 _BOOLEAN = "True or False, or 1 or 0"
 
@@ -255,6 +256,7 @@ def labels_in(table: Table, named: set[str], negative: str | None) -> tuple[str,
         return _sorted_names(table, negative)
     found = [name for name in columns if name not in named and _is_of_truths(table, name)]
     if found:
+        say(f"labels by the columns of {table.name}: {', '.join(found)}")
         return tuple(found)
     what = "the training file shows no labels"
     received = f"the columns {shorten(', '.join(columns))}"
@@ -275,6 +277,9 @@ def _sorted_names(table: Table, negative: str | None) -> tuple[str, ...]:
 
 
 def _is_of_truths(table: Table, column: str) -> bool:
-    """Tells whether a column holds True and False and nothing else."""
+    """Tells whether a column holds True and False; a few cells that do not are their rows' faults.
+
+    A column that is left out because of them would be a label less, and nobody would see it.
+    """
     values = [value for row in table.rows if (value := row.cells.get(column)) not in (None, "")]
-    return bool(values) and all(truth(value) is not None for value in values)
+    return 2 * sum(truth(value) is not None for value in values) > len(values)

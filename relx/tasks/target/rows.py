@@ -135,6 +135,11 @@ def _column_faults(table: Table) -> Iterator[Fault]:
         yield Fault(f"the column {name} appears twice", path, kind="repeated column")
 
 
+def _whole(value: Any) -> int | None:
+    """Reads a whole number; pandas writes those of a column with gaps as 2.0."""
+    return whole_number(value.strip().removesuffix(".0") if isinstance(value, str) else value)
+
+
 @dataclass(slots=True)
 class _RowReader:
     """Turns rows of a file into rows of the task."""
@@ -212,7 +217,7 @@ class _RowReader:
         given = [value not in (None, "") for value in (word, *ends)]
         if not any(given):
             return None
-        start, last = map(whole_number, ends)
+        start, last = map(_whole, ends)
         if not all(given) or not isinstance(word, str) or start is None or last is None:
             self._partly(parts, (first_of(parts, words), keys.start, keys.end), column)
             return None
