@@ -156,7 +156,7 @@ def test_what_is_stopped_leaves_nothing_running(tmp_path, monkeypatch):
         yield "program.py", "first.json", {"out": str(session.out / "first.json")}
 
     def interrupt(process, timeout=None):
-        while not (tmp_path / "pid").exists():
+        while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
             time.sleep(0.05)
         monkeypatch.undo()
         raise KeyboardInterrupt
