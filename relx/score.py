@@ -134,6 +134,10 @@ def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
         predicted = decision.choose(probabilities)
         if how := decision.described():
             say(f"{pred} holds probabilities alone; {how}")
+        if decision.takes_cutoffs and not predicted.any():
+            highest = f"the highest is {probabilities.max():.3f}"
+            step = "name the cut-offs with --thresholds FILE, or the run with --run"
+            warn(f"no probability of {pred} reaches its cut-off, {highest}: {step}")
     return ScoredRows(
         name=pred.name,
         gold_file=str(gold),
@@ -218,7 +222,7 @@ def gold_of(
     unlabelled = [example.id for example in examples if example.gold is None]
     if unlabelled:
         what = f"{len(unlabelled)} of {len(examples)} rows have no label to score against"
-        allowed = "a file in which every row has its label; 100 means none"
+        allowed = "a file in which every row has its labels; 100 and an empty cell mean none"
         step = "name a labelled file with --gold, such as the dev file, not the competition's test"
         raise InputError(Fault(what, str(gold), _some(unlabelled), allowed, step, "unlabelled"))
     return decision.right(examples, labels)
@@ -314,7 +318,7 @@ def predicted_rows(
         InputError: A file or the run cannot be used.
     """
     if pred is not None and gold is not None and run_name is None:
-        with _other_task_named(answers):
+        with other_task_named(answers):
             return submission_rows(pred, gold, reader_without_run(answers, gold))
     from relx.predict import open_run
 
@@ -326,8 +330,15 @@ def predicted_rows(
 
 
 @contextlib.contextmanager
-def _other_task_named(answers: AnswerOptions) -> Iterator[None]:
-    """Says how to name another task, where the usual one was supposed and does not fit."""
+def other_task_named(answers: AnswerOptions) -> Iterator[None]:
+    """Says how to name another task, where the usual one was supposed and does not fit.
+
+    Args:
+        answers: What the command line says.
+
+    Raises:
+        InputError: What was raised within, with another next step.
+    """
     try:
         yield
     except InputError as error:

@@ -13,7 +13,7 @@ from relx.faults import Fault, InputError
 from relx.predict import Run
 from relx.progress import say
 from relx.runs.find import FoundStage, find_run
-from relx.score import ScoredRows, run_rows, submission_rows
+from relx.score import ScoredRows, other_task_named, run_rows, submission_rows
 
 if TYPE_CHECKING:
     from relx.engines.engine import EngineName
@@ -122,7 +122,8 @@ def read_sides(
             found[name] = run_rows(runs[name], gold, of_side[name])
         else:
             assert gold is not None  # `open_runs` refuses a submission without gold rows
-            found[name] = submission_rows(Path(name), gold, of_submissions)
+            with other_task_named(answers):
+                found[name] = submission_rows(Path(name), gold, of_submissions)
     titles = zip(names, _numbered(names), strict=True)
     return [replace(found[name], name=title) for name, title in titles]
 

@@ -239,7 +239,7 @@ def answer_options(command: Command) -> Command:
     decorated: Any = ends_option(called)
     for option, help_ in _ANSWERS.items():
         decorated = click.option(option, help=help_)(decorated)
-    percent = "With --pred: its numbers are percent, however small they are."
+    percent = "Of answer files: their numbers are percent, however small they are."
     decorated = click.option("--percent", is_flag=True, help=percent)(decorated)
     thresholds = "The cut-offs to choose labels by.  [default: the run's, or .5]"
     kind = click.Path(path_type=Path)
@@ -248,11 +248,11 @@ def answer_options(command: Command) -> Command:
 
 # What says how an answer file is read where no run does, and what its help says.
 _ANSWERS = {
-    "--negative": "With --pred: the label that micro-F1 leaves out; '' for none.  [default: the "
+    "--negative": "Of answer files: the label that micro-F1 leaves out; '' for none.  [default: the "
     "task's]",
-    "--labels": "With --pred: klue, from-train, or a label file.  [default: the task's]",
-    "--recipe": "With --pred: a recipe that says how its rows are read.",
-    "--task": "With --pred: the task that it answers.  [default: relation]",
+    "--labels": "Of answer files: klue, from-train, or a label file.  [default: the task's]",
+    "--recipe": "Of answer files: a recipe that says how rows are read.",
+    "--task": "Of answer files: the task that they answer.  [default: relation]",
 }
 
 

@@ -46,7 +46,8 @@ class GivenSentence:
         for role in self.words:
             if role not in roles:
                 options = ", ".join(f"--{one}" for one in roles)
-                raise click.UsageError(f"--{role} is no word that this run asks about: {options}.")
+                what = f"--{role} is not what {run.name} asks about; its options are {options}."
+                raise click.UsageError(what)
         mentions = {
             role: (words, self.types[role] or "", self.indices[role])
             for role, words in self.words.items()

@@ -156,7 +156,8 @@ def _print(found: Search, cutoffs: Cutoffs) -> None:
     print_table(("label", *WORDS.values()), by_label, right=WORDS.values())
     click.echo()
     where = f"{counted(found.rows, 'row')}, {counted(found.folds, 'fold')} of sentences"
-    click.echo(f"{where}; cross-fitting prefers: {WORDS[found.preferred]}")
+    click.echo(f"{where}; cross-fitting prefers {found.preferred}: {WORDS[found.preferred]}")
+    click.echo("a run keeps its cut-offs; --method and --out write others, for --thresholds")
 
 
 def _shown(estimate: Estimate | None) -> str:

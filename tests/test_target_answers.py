@@ -125,7 +125,7 @@ def test_half_a_character_in_a_field_nobody_reads_is_written_as_it_came(tmp_path
 
 FAULTS = {
     "no answers": ([{"id": "a", "label": "joy"}], "the file has no answers"),
-    "missing": ([{"id": "a", "output": {"joy": 0.5}}], "no value for some labels"),
+    "missing": ([{"id": "a", "output": {"joy": 0.5}}], "no value for fear, anger"),
     "unknown": ([answer(awe=0.5)], "not in the list of labels"),
     "nan": ([answer(joy=math.nan)], "neither true or false nor a number"),
     "text": ([answer(joy="very")], "neither true or false nor a number"),

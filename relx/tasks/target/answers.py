@@ -167,8 +167,8 @@ class _AnswerReader:
         checks.faults += [self.labels.unknown(name, place) for name in unknown]
         missing = [name for name in self.labels.names if found.get(name) in (None, "")]
         if missing:
-            what, kind = "the answer has no value for some labels", "missing label"
-            checks.fault(OUTPUT, what, ", ".join(missing), _VALUES, "", kind)
+            what, kind = f"the answer has no value for {', '.join(missing)}", "missing label"
+            checks.fault(OUTPUT, what, shorten(found), _VALUES, "", kind)
         known = [name for name in self.labels.names if name not in missing]
         values = [(name, _value(found[name])) for name in known]
         for name, value in values:

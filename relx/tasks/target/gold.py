@@ -211,7 +211,7 @@ def truths(found: Cells, column: str, how: _How, checks: RowChecks) -> Gold:
             checks.faults.append(how.labels.unknown(str(name), f"{checks.where}, column {column}"))
     missing = [name for name in how.labels.names if found.get(name) in (None, "")]
     if missing:
-        what, received = "the row has no value for some labels", ", ".join(missing)
+        what, received = f"the row has no value for {', '.join(missing)}", shorten(dict(found))
         checks.fault(column or missing[0], what, received, _BOOLEAN, "", "missing label")
     values = {name: truth(found.get(name)) for name in how.labels.names if name not in missing}
     for name, value in values.items():
@@ -251,7 +251,10 @@ def labels_in(table: Table, named: set[str], negative: str | None) -> tuple[str,
     if OUTPUT in columns:
         outputs = (row.cells.get(OUTPUT) for row in table.rows)
         objects = (read_literal(o) if isinstance(o, str) and o else o for o in outputs)
-        return tuple(dict.fromkeys(str(key) for o in objects if isinstance(o, dict) for key in o))
+        keys = dict.fromkeys(str(key) for o in objects if isinstance(o, dict) for key in o)
+        if not keys:
+            raise InputError(_unlabelled(table))
+        return tuple(keys)
     if LIST in columns or SINGLE in columns:
         return _sorted_names(table, negative)
     found = [name for name in columns if name not in named and _is_of_truths(table, name)]
@@ -263,6 +266,15 @@ def labels_in(table: Table, named: set[str], negative: str | None) -> tuple[str,
     allowed = f"{OUTPUT}, {LIST} or {SINGLE}, or columns of True and False"
     step = "name the file that has labels in data.train, or list them in data.labels"
     raise InputError(Fault(what, table.name, received, allowed, step, "missing column"))
+
+
+def _unlabelled(table: Table) -> Fault:
+    what, received = (
+        "no row of this file has labels",
+        f"{OUTPUT} is empty in {len(table.rows)} rows",
+    )
+    step = "name the file that has labels, or list them in data.labels"
+    return Fault(what, table.name, received, f"{OUTPUT} of labels", step, "missing label")
 
 
 def _sorted_names(table: Table, negative: str | None) -> tuple[str, ...]:
