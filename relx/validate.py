@@ -14,7 +14,7 @@ from relx.data.reading import Reading
 from relx.data.repeats import repeated, shared
 from relx.data.row import Row, labels_of
 from relx.faults import Fault, InputError
-from relx.known_tasks import USUAL
+from relx.known_tasks import TASKS, USUAL
 from relx.progress import say
 from relx.recipe import DataSection, Recipe
 from relx.tasks.task import Task, open_task, task_of
@@ -153,6 +153,9 @@ def validate_file(
         report.findings += [*_repeats(reading, task.asked), *_rows_of_no_label(reading)]
         if labels and any(row.gold is not None for row in reading.examples):
             report.findings += _absent_labels(labels, reading)
+    if reading is None and recipe is None:
+        others = " or ".join(f"--task {name}" for name in TASKS if name != task_name)
+        report.left_out.append(f"whether the rows are those of another task: {others}")
     if recipe is None:
         report.left_out.append("texts longer than the window: name a recipe to have them counted")
     elif reading is not None:
