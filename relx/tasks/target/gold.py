@@ -269,10 +269,8 @@ def labels_in(table: Table, named: set[str], negative: str | None) -> tuple[str,
 
 
 def _unlabelled(table: Table) -> Fault:
-    what, received = (
-        "no row of this file has labels",
-        f"{OUTPUT} is empty in {len(table.rows)} rows",
-    )
+    what = "no row of this file has labels"
+    received = f"{OUTPUT} is empty in {len(table.rows)} rows"
     step = "name the file that has labels, or list them in data.labels"
     return Fault(what, table.name, received, f"{OUTPUT} of labels", step, "missing label")
 
