@@ -79,7 +79,7 @@ def make(shape: Path, folder: Path) -> dict[str, float]:
     from relx.models.encoder.build import build_encoder, build_head
     from relx.models.encoder.configuration import read_configuration
     from relx.models.encoder.load import LoadedEncoder, save_encoder
-    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
+    from relx.models.stored.tokenizers.tokenizer import read_tokenizer
 
     encoder = build_encoder(read_configuration(shape))
     loaded = LoadedEncoder(encoder, build_head(encoder), read_tokenizer(shape), shape.name)

@@ -54,7 +54,7 @@ def rows(work: Work) -> Figures:
     """Marks and tokenises the rows of a recipe as relx does for training and prediction."""
     from relx.data.labels import read_labels
     from relx.dataset import token_rows
-    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
+    from relx.models.stored.tokenizers.tokenizer import read_tokenizer
     from relx.recipe_file import load_recipe
     from relx.tasks.relation.rows import read_examples
     from relx.tasks.task import task_of
@@ -169,7 +169,7 @@ def encoder(work: Work) -> Figures:
     from relx.models.encoder.build import build_encoder, build_head
     from relx.models.encoder.configuration import read_configuration
     from relx.models.encoder.load import LoadedEncoder, save_encoder
-    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
+    from relx.models.stored.tokenizers.tokenizer import read_tokenizer
 
     shape = Path(work["shape"])
     built = build_encoder(read_configuration(shape))

@@ -173,7 +173,7 @@ def tokenise(path: Path) -> None:
         path: The recipe.
     """
     from relx.dataset import token_rows
-    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
+    from relx.models.stored.tokenizers.tokenizer import read_tokenizer
     from relx.tasks.relation.rows import read_examples
     from relx.tasks.task import task_of
 

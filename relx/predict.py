@@ -85,7 +85,7 @@ class Run:
         """
         if unknown := self.task.unknown(rows, self.types):
             progress.warn(unknown)
-        from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
+        from relx.models.stored.tokenizers.tokenizer import read_tokenizer
 
         tokenizer = read_tokenizer(self.folder / MODEL_FOLDER)
         tokens = token_rows(rows, self.task, tokenizer, self.recipe.tokens.max_length)

@@ -56,7 +56,7 @@ def marked_tokenizer(recipe: Recipe, files: Mapping[str, Sequence[Row]]) -> PreT
     Raises:
         InputError: There is none.
     """
-    from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, load_tokenizer
+    from relx.models.stored.tokenizers.tokenizer import add_marker_tokens, load_tokenizer
 
     rows = [row for own in files.values() for row in own]
     learnt = [row for role in ("train", "test") for row in files.get(role, ())] or rows

@@ -112,7 +112,7 @@ def convert(
 
     The masked-LM head is included if A has one. Both transformers and encoder.from read B.
     """
-    from relx.models.encoder.folder import require_free
+    from relx.models.stored.folder import require_free
 
     require_free(folder, force)
     _open_device()

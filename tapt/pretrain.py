@@ -260,7 +260,7 @@ def _finish(
 def _load(recipe: Recipe, corpus: Corpus, stage: Stage) -> LoadedEncoder:
     """Loads the encoder with its masked-LM head, and records it in the manifest."""
     from relx.models.encoder.load import load_encoder
-    from relx.models.encoder.tokenizers.tokenizer import require_mask_token
+    from relx.models.stored.tokenizers.tokenizer import require_mask_token
 
     loaded = load_encoder(
         recipe.encoder.source,

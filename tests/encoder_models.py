@@ -6,7 +6,7 @@ import torch
 import transformers
 
 from relx.models.encoder.load import load_encoder, save_encoder
-from relx.models.encoder.tokenizers.tokenizer import fresh_tokenizer, write_tokenizer
+from relx.models.stored.tokenizers.tokenizer import fresh_tokenizer, write_tokenizer
 
 SENTENCES = ["강감찬은 고려의 장군이다.", "세종은 조선의 왕이었다.", "한강은 서울을 지난다."]
 SIZES = {

@@ -7,7 +7,7 @@ import pytest
 from test_chain import rows_of, words, write_rows
 
 from relx.files import read_json
-from relx.models.encoder.tokenizers.tokenizer import fresh_tokenizer, write_tokenizer
+from relx.models.stored.tokenizers.tokenizer import fresh_tokenizer, write_tokenizer
 from relx_cli.main import run
 
 torch = pytest.importorskip("torch")

@@ -15,13 +15,13 @@ from huggingface_hub import constants
 from safetensors.numpy import load_file, save_file
 
 from relx.faults import InputError
-from relx.models.encoder import source
 from relx.models.encoder.check import SENTENCES, compare, read_sentences
 from relx.models.encoder.convert import load_as_it_is
 from relx.models.encoder.describe import describe
-from relx.models.encoder.folder import WEIGHTS
 from relx.models.encoder.load import load_encoder, save_encoder
-from relx.models.encoder.tokenizers.tokenizer import fresh_tokenizer, write_tokenizer
+from relx.models.stored import source
+from relx.models.stored.folder import WEIGHTS
+from relx.models.stored.tokenizers.tokenizer import fresh_tokenizer, write_tokenizer
 from relx.recipe import FreshSizes, FreshSource
 from relx_cli.main import run
 

@@ -16,9 +16,9 @@ from relx.models.encoder.architectures.weights import NEW_ROW_NOISE, extend_tabl
 from relx.models.encoder.build import build_encoder, build_head
 from relx.models.encoder.families.bert import BertConfig
 from relx.models.encoder.families.roberta import XlmRobertaConfig
-from relx.models.encoder.folder import INDEX, WEIGHTS
 from relx.models.encoder.load import FRESH_HEAD, LoadedEncoder, load_encoder, save_encoder
-from relx.models.encoder.tokenizers.tokenizer import (
+from relx.models.stored.folder import INDEX, WEIGHTS
+from relx.models.stored.tokenizers.tokenizer import (
     fresh_tokenizer,
     read_tokenizer,
     tokenizer_digest,

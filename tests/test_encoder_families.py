@@ -13,9 +13,9 @@ from relx.models.encoder.build import ARCHITECTURES, build_encoder, build_head, 
 from relx.models.encoder.configuration import configuration_from_dict
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.families.registry import FAMILIES, configuration_of
-from relx.models.encoder.folder import WEIGHTS
 from relx.models.encoder.load import LoadedEncoder, load_encoder, save_encoder
-from relx.models.encoder.tokenizers.tokenizer import fresh_tokenizer, read_tokenizer
+from relx.models.stored.folder import WEIGHTS
+from relx.models.stored.tokenizers.tokenizer import fresh_tokenizer, read_tokenizer
 
 SENTENCES = ["강감찬은 고려의 장군이다.", "세종은 조선의 왕이었다.", "한강은 서울을 지난다."]
 SIZES = {

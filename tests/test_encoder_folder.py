@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save, save_file
 
 from relx.faults import InputError
-from relx.models.encoder.folder import (
+from relx.models.stored.folder import (
     INDEX,
     PICKLE,
     PICKLE_INDEX,

@@ -11,9 +11,9 @@ import pytest
 from huggingface_hub import constants, errors
 
 from relx.faults import InputError
-from relx.models.encoder import source
-from relx.models.encoder.source import find_source
-from relx.models.encoder.tokenizers.tokenizer import load_tokenizer
+from relx.models.stored import source
+from relx.models.stored.source import find_source
+from relx.models.stored.tokenizers.tokenizer import load_tokenizer
 from relx.recipe_file import recipe_from_tree
 from relx.runs.manifest import read_manifest
 from relx.runs.place import StagePlace
@@ -51,7 +51,7 @@ def test_a_branch_a_tag_and_a_commit_are_found_in_the_cache(cache, revision, com
 
 
 def test_the_environment_decides_where_the_cache_is_and_that_nothing_is_fetched(cache):
-    code = "from relx.models.encoder.source import find_source; "
+    code = "from relx.models.stored.source import find_source; "
     code += f"print(find_source({HUB_ID!r}).revision)"
     environment = os.environ | {"HF_HUB_CACHE": str(cache.parent), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(

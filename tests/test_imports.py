@@ -34,7 +34,7 @@ NO_FRAMEWORK = [
     "relx.devices.device",
     "relx.devices.speed",
     "relx.engines.engine",
-    "relx.models.encoder.tokenizers.tokenizer",
+    "relx.models.stored.tokenizers.tokenizer",
     "tapt.corpus",
     "tapt.masking",
 ]

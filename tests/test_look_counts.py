@@ -21,7 +21,7 @@ from relx.look.eda.word_counts import frequent_words
 from relx.look.relation.eda.entity_types import MOST_PAIRS, type_table
 from relx.look.relation.eda.file_facts import count_kinds, type_shifts
 from relx.look.relation.eda.sources import source_rows
-from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, fresh_tokenizer
+from relx.models.stored.tokenizers.tokenizer import add_marker_tokens, fresh_tokenizer
 from relx.recipe_file import load_recipe
 from relx.spans import Span
 from relx.tasks.relation.answers import write_submission

@@ -77,7 +77,10 @@ def test_a_sentence_gives_a_page_and_files(runs, tmp_path, target):
 
 BAD = {
     "a word that is not there": (["--target", "국밥"], "the target is not in the sentence"),
-    "another task's word": (["--subject", "연수"], "is not what tiny asks about; its options are --target"),
+    "another task's word": (
+        ["--subject", "연수"],
+        "is not what tiny asks about; its options are --target",
+    ),
 }
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from relx.data.token_rows import tokenize
 from relx.faults import Fault, InputError
-from relx.models.encoder.tokenizers.tokenizer import add_marker_tokens, fresh_tokenizer
+from relx.models.stored.tokenizers.tokenizer import add_marker_tokens, fresh_tokenizer
 from relx.recipe import MarkersSection
 from relx.spans import Span
 from relx.tasks.target.markers import WHOLE, mark, marker_tokens, require_markers

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import Unigram
 
 from relx.faults import InputError
-from relx.models.encoder.tokenizers.tokenizer import (
+from relx.models.stored.tokenizers.tokenizer import (
     add_marker_tokens,
     fresh_tokenizer,
     load_tokenizer,
@@ -230,7 +230,7 @@ def test_a_fresh_source_trains_on_the_sentences_given():
 
 def test_the_module_needs_no_deep_learning_framework():
     code = (
-        "import sys; import relx.models.encoder.tokenizers.tokenizer; "
+        "import sys; import relx.models.stored.tokenizers.tokenizer; "
         "import relx.models.encoder.configuration; "
         "print([m for m in ('keras', 'keras_hub', 'tensorflow') if m in sys.modules])"
     )

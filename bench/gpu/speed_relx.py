@@ -36,7 +36,7 @@ def say(figures: Figures) -> None:
 
 def write_rows(asked: Work) -> None:
     """Draws rows to train on and to predict, and writes their tokens, starts and labels."""
-    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
+    from relx.models.stored.tokenizers.tokenizer import read_tokenizer
 
     tokenizer = read_tokenizer(Path(asked["encoder"]))
     train = _drawn(Path(asked["train"]), asked["rows"])
@@ -160,7 +160,7 @@ def _train(asked: Work, device: Any, rows: Figures, batch: int, began: float) ->
 def _tapt(asked: Work, device: Any, rows: Figures, batch: int, began: float) -> Figures:
     from relx.models.encoder.build import build_head
     from relx.models.encoder.load import LoadedEncoder
-    from relx.models.encoder.tokenizers.tokenizer import read_tokenizer
+    from relx.models.stored.tokenizers.tokenizer import read_tokenizer
     from relx.recipe import TaptSection
     from tapt.arrays import CorpusArrays
     from tapt.corpus import CorpusText, tokenize_corpus

@@ -14,7 +14,7 @@ def write_shape(folder: Path, train: Path) -> None:
         folder: The folder to write.
         train: The rows whose sentences the vocabulary is made from.
     """
-    from relx.models.encoder.tokenizers.tokenizer import fresh_tokenizer, write_tokenizer
+    from relx.models.stored.tokenizers.tokenizer import fresh_tokenizer, write_tokenizer
 
     with train.open(encoding="utf-8", newline="") as stream:
         sentences = [row["sentence"] for row in csv.DictReader(stream)]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from relx.faults import Fault, InputError
 from relx.models.encoder.load import LoadedEncoder
-from relx.models.encoder.tokenizers.tokenizer import tokenizer_digest
+from relx.models.stored.tokenizers.tokenizer import tokenizer_digest
 
 BATCH_SIZE = 8
 SENTENCES = (

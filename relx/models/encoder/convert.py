@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from relx.models.encoder.folder import require_free
 from relx.models.encoder.load import FRESH_HEAD, LoadedEncoder, load_encoder, save_encoder
+from relx.models.stored.folder import require_free
 
 
 def load_as_it_is(

@@ -16,11 +16,11 @@ from transformers import PreTrainedTokenizerFast
 from relx.faults import InputError
 from relx.models.encoder.configuration import read_configuration
 from relx.models.encoder.families.family import EncoderConfig
-from relx.models.encoder.folder import Checkpoint, open_checkpoint, weight_files
 from relx.models.encoder.presets import preset_configuration
-from relx.models.encoder.source import LocalCheckpoint, find_source
-from relx.models.encoder.tokenizers.preset import read_preset_tokenizer
-from relx.models.encoder.tokenizers.tokenizer import read_tokenizer, vocabulary_rows
+from relx.models.stored.folder import Checkpoint, open_checkpoint, weight_files
+from relx.models.stored.source import LocalCheckpoint, find_source
+from relx.models.stored.tokenizers.preset import read_preset_tokenizer
+from relx.models.stored.tokenizers.tokenizer import read_tokenizer, vocabulary_rows
 
 PRESET_WEIGHTS = "model.weights.h5"
 _ROLES = ("pad", "unk", "cls", "sep", "mask")

@@ -19,16 +19,8 @@ from relx.models.encoder.architectures.weights import extend_table, masked_lm_he
 from relx.models.encoder.build import build_encoder, build_head, encoder_weights
 from relx.models.encoder.configuration import read_configuration
 from relx.models.encoder.families.family import EncoderConfig
-from relx.models.encoder.folder import listed, open_checkpoint, write_checkpoint, write_config
 from relx.models.encoder.fresh import draw_head, draw_weights, fresh_configuration
 from relx.models.encoder.presets import read_preset
-from relx.models.encoder.source import LocalCheckpoint, find_source
-from relx.models.encoder.tokenizers.tokenizer import (
-    add_marker_tokens,
-    load_tokenizer,
-    vocabulary_rows,
-    write_tokenizer,
-)
 from relx.models.encoder.transfer import (
     assign_weights,
     canonical_names,
@@ -36,6 +28,14 @@ from relx.models.encoder.transfer import (
     left_out,
     shapes_of,
     tensors_of,
+)
+from relx.models.stored.folder import listed, open_checkpoint, write_checkpoint, write_config
+from relx.models.stored.source import LocalCheckpoint, find_source
+from relx.models.stored.tokenizers.tokenizer import (
+    add_marker_tokens,
+    load_tokenizer,
+    vocabulary_rows,
+    write_tokenizer,
 )
 from relx.recipe import FreshSource
 

@@ -1,4 +1,4 @@
-"""KerasHub presets of BERT, RoBERTa and XLM-R: found, fetched, and their weights read as ours."""
+"""KerasHub presets of BERT, RoBERTa and XLM-R: their weights read as ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from relx.faults import Fault, InputError, nearest, shorten
+from relx.faults import Fault, InputError, shorten
 from relx.files import read_json
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.families.registry import CONFIGURATIONS
@@ -33,46 +33,6 @@ _KINDS = {
     "RobertaBackbone": _Kind("roberta", 1e-5, "gelu"),
     "XLMRobertaBackbone": _Kind("xlm-roberta", 1e-5, "gelu"),
 }
-
-
-def find_preset(name: str) -> Path:
-    """Finds the folder of a preset, and fetches a built-in one that is not on this machine.
-
-    Args:
-        name: A preset's name, such as `bert_tiny_en_uncased`, or its folder.
-
-    Returns:
-        The folder.
-
-    Raises:
-        InputError: There is no such preset, or it cannot be fetched.
-    """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    import keras_hub
-
-    presets: dict[str, Any] = {}
-    for kind in _KINDS:
-        presets |= getattr(keras_hub.models, kind).presets
-    if name not in presets:
-        guess = nearest(name, presets)
-        step = f"did you mean keras:{guess}?" if guess else "name a preset or a preset's folder"
-        what = "KerasHub has no preset of this name for BERT, RoBERTa or XLM-R"
-        raise InputError(Fault(what, "encoder.from", f"keras:{name}", next_step=step))
-    return _fetch(name, presets[name]["kaggle_handle"].removeprefix("kaggle://"))
-
-
-def _fetch(name: str, handle: str) -> Path:
-    import kagglehub  # type: ignore[import-untyped]
-
-    try:
-        return Path(kagglehub.model_download(handle))
-    except Exception as error:  # whatever the network's library raises
-        what = "this preset cannot be fetched"
-        step = "save it with save_to_preset where there is a network: --set encoder.from=FOLDER"
-        received = f"keras:{name} ({shorten(str(error))})"
-        raise InputError(Fault(what, "encoder.from", received, next_step=step)) from error
 
 
 def read_preset(folder: Path) -> tuple[EncoderConfig, list[NDArray[Any]]]:

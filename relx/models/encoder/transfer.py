@@ -12,7 +12,7 @@ from relx.faults import Fault, InputError
 from relx.models.encoder.architectures.weights import Weight
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.families.registry import FAMILIES
-from relx.models.encoder.folder import Array, Checkpoint, listed
+from relx.models.stored.folder import Array, Checkpoint, listed
 
 # Files of older versions hold these, which are not weights.
 _BUFFERS = frozenset({"embeddings.position_ids", "embeddings.token_type_ids"})

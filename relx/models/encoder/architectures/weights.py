@@ -12,7 +12,7 @@ import numpy as np
 from relx.models.encoder.architectures.backbone import EncoderBackbone
 from relx.models.encoder.architectures.head import MaskedLMHead
 from relx.models.encoder.families.family import EncoderConfig
-from relx.models.encoder.folder import Array
+from relx.models.stored.folder import Array
 
 Dense: TypeAlias = "keras.layers.Dense | keras.layers.EinsumDense"
 

@@ -1,4 +1,4 @@
-"""What `encoder.from` names: a local folder, a hub id, or a KerasHub preset; found as a folder."""
+"""What a recipe starts from: a local folder, a hub id or a KerasHub preset, found as a folder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Literal
 
 from relx.faults import Fault, InputError
-from relx.models.encoder.presets import find_preset
+from relx.models.stored.presets import find_preset
 
-_REMEDY = "name a folder that holds the checkpoint: --set encoder.from=FOLDER"
 _FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 _PICKLES = ("pytorch_model*.bin",)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_WITH_ARTICLE = {"encoder": "an encoder", "decoder": "a decoder"}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -37,7 +37,10 @@ class LocalCheckpoint:
 
 
 def find_source(
-    source: str, revision: str | None = None, allow_pickle: bool = False
+    source: str,
+    revision: str | None = None,
+    allow_pickle: bool = False,
+    section: str = "encoder",
 ) -> LocalCheckpoint:
     """Finds the checkpoint that a text names, and fetches one that is not on this machine.
 
@@ -48,6 +51,7 @@ def find_source(
         source: A folder, a Hugging Face hub id, or `keras:` and a preset's name or folder.
         revision: The branch, tag or commit of a hub id; the main branch unless given.
         allow_pickle: Whether weights that exist only as a pickle may be fetched and read.
+        section: The section of the recipe that names it, for messages.
 
     Returns:
         The checkpoint's folder.
@@ -57,32 +61,37 @@ def find_source(
             there are none.
     """
     if source.startswith("keras:"):
-        _forbid_revision(revision, source, "this is a KerasHub preset")
-        return LocalCheckpoint(find_preset(source.removeprefix("keras:")), "keras")
+        _forbid_revision(revision, source, "this is a KerasHub preset", section)
+        return LocalCheckpoint(find_preset(source.removeprefix("keras:"), section), "keras")
     folder = Path(source).expanduser()
     if folder.is_dir():
-        _forbid_revision(revision, source, "this is a local folder")
+        _forbid_revision(revision, source, "this is a local folder", section)
         kind: Literal["huggingface", "keras"] = "keras" if _is_preset(folder) else "huggingface"
         return LocalCheckpoint(folder, kind, allow_pickle=allow_pickle)
     if folder.is_file():
-        fault = Fault("this is a file, but an encoder is a folder", "encoder.from", source)
+        what = f"this is a file, but {_WITH_ARTICLE[section]} is a folder"
+        fault = Fault(what, f"{section}.from", source)
         raise InputError(fault)
     if not _HUB_ID.fullmatch(source):
         raise InputError(
-            Fault("there is no such folder", "encoder.from", source, next_step=_REMEDY)
+            Fault("there is no such folder", f"{section}.from", source, next_step=_remedy(section))
         )
-    folder = _fetch(source, revision, _FILES)
+    folder = _fetch(source, revision, _FILES, section)
     if allow_pickle and not any(folder.glob("*.safetensors")):
-        folder = _fetch(source, revision, _FILES + _PICKLES)
+        folder = _fetch(source, revision, _FILES + _PICKLES, section)
     return LocalCheckpoint(folder, "huggingface", _commit(folder), allow_pickle)
 
 
-def _forbid_revision(revision: str | None, source: str, because: str) -> None:
+def _remedy(section: str) -> str:
+    return f"name a folder that holds the checkpoint: --set {section}.from=FOLDER"
+
+
+def _forbid_revision(revision: str | None, source: str, because: str, section: str) -> None:
     if revision is not None:
         what = f"{because}: only a hub id has revisions"
-        step = "leave encoder.revision out, or name a hub id in encoder.from"
+        step = f"leave {section}.revision out, or name a hub id in {section}.from"
         received = f"{revision} of {source}"
-        raise InputError(Fault(what, "encoder.revision", received, next_step=step))
+        raise InputError(Fault(what, f"{section}.revision", received, next_step=step))
 
 
 def _is_preset(folder: Path) -> bool:
@@ -103,7 +112,7 @@ def _commit(folder: Path) -> str | None:
 
 
 @functools.cache
-def _fetch(hub_id: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
+def _fetch(hub_id: str, revision: str | None, patterns: tuple[str, ...], section: str) -> Path:
     """Fetches a checkpoint from the Hugging Face hub, or finds it in the hub's cache."""
     from huggingface_hub import snapshot_download
 
@@ -112,45 +121,45 @@ def _fetch(hub_id: str, revision: str | None, patterns: tuple[str, ...]) -> Path
             hub_id, revision=revision, allow_patterns=list(patterns), etag_timeout=5
         )
     except Exception as error:  # the hub's own, the network library's, and the system's
-        raise InputError(_unfetched(hub_id, revision, error)) from error
+        raise InputError(_unfetched(hub_id, revision, error, section)) from error
     return Path(folder)
 
 
-def _unfetched(hub_id: str, revision: str | None, error: Exception) -> Fault:
+def _unfetched(hub_id: str, revision: str | None, error: Exception, section: str) -> Fault:
     """Says why a checkpoint could not be fetched, and what helps."""
     from huggingface_hub import errors
 
     # To the library a gated repository is one of those that are not found.
     if isinstance(error, errors.GatedRepoError):
-        return _gated(hub_id)
+        return _gated(hub_id, section)
     if isinstance(error, errors.RepositoryNotFoundError):
-        return _unknown(hub_id)
+        return _unknown(hub_id, section)
     if isinstance(error, errors.RevisionNotFoundError):
         what = "this checkpoint has no such branch, tag or commit"
         step = f"the page of {hub_id} on the Hugging Face hub lists the commits"
         received = f"{revision} of {hub_id}"
-        return Fault(what, "encoder.revision", received, next_step=step, kind="no revision")
+        return Fault(what, f"{section}.revision", received, next_step=step, kind="no revision")
     if isinstance(error, errors.LocalEntryNotFoundError) and _is_offline():
-        return _offline(hub_id, revision)
+        return _offline(hub_id, revision, section)
     what = "there is no folder of this name, and it cannot be fetched from the Hugging Face hub"
     words = str(error).strip() or type(error).__name__
     received = f"{hub_id} ({words.splitlines()[0]})"
-    return Fault(what, "encoder.from", received, next_step=_REMEDY, kind="no network")
+    return Fault(what, f"{section}.from", received, next_step=_remedy(section), kind="no network")
 
 
-def _gated(hub_id: str) -> Fault:
+def _gated(hub_id: str, section: str) -> Fault:
     what = "this checkpoint is gated: its owner has to grant access"
     step = (
         f"ask for access on the page of {hub_id} on the Hugging Face hub, then log in with "
         "`hf auth login` or set HF_TOKEN"
     )
-    return Fault(what, "encoder.from", hub_id, next_step=step, kind="gated")
+    return Fault(what, f"{section}.from", hub_id, next_step=step, kind="gated")
 
 
-def _unknown(hub_id: str) -> Fault:
+def _unknown(hub_id: str, section: str) -> Fault:
     what = "there is no folder of this name, and no checkpoint on the hub that you may read"
     step = "check the spelling; a private one needs `hf auth login` or HF_TOKEN"
-    return Fault(what, "encoder.from", hub_id, next_step=step, kind="no repository")
+    return Fault(what, f"{section}.from", hub_id, next_step=step, kind="no repository")
 
 
 def _is_offline() -> bool:
@@ -159,7 +168,7 @@ def _is_offline() -> bool:
     return constants.HF_HUB_OFFLINE
 
 
-def _offline(hub_id: str, revision: str | None) -> Fault:
+def _offline(hub_id: str, revision: str | None, section: str) -> Fault:
     named = hub_id if revision is None else f"{hub_id} at revision {revision}"
     what = (
         "there is no folder of this name, no complete copy in the hub's cache, and HF_HUB_OFFLINE"
@@ -168,6 +177,6 @@ def _offline(hub_id: str, revision: str | None) -> Fault:
     option = "" if revision is None else f" --revision {revision}"
     step = (
         f"unset HF_HUB_OFFLINE, or run `hf download {hub_id}{option}` where there is a network, or "
-        f"{_REMEDY}"
+        f"{_remedy(section)}"
     )
-    return Fault(what, "encoder.from", named, next_step=step, kind="offline")
+    return Fault(what, f"{section}.from", named, next_step=step, kind="offline")

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from relx.faults import Fault, InputError, shorten
 from relx.files import read_json
-from relx.models.encoder.pickles import BROKEN_STEP, PickledTensor, open_pickle
+from relx.models.stored.pickles import BROKEN_STEP, PickledTensor, open_pickle
 from relx.tensors import Shape, StoredTensor, open_tensors, tensor_bytes, tensors_header
 
 Array = NDArray[np.float32]

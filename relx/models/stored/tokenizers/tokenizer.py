@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerFast
 
 from relx.faults import Fault, InputError, shorten
 from relx.files import digest, read_json
-from relx.models.encoder.source import find_source
-from relx.models.encoder.tokenizers.algorithms import (
+from relx.models.stored.source import find_source
+from relx.models.stored.tokenizers.algorithms import (
     SENTENCEPIECE,
     apply_wordpiece_settings,
     byte_level_bpe,
@@ -23,9 +23,9 @@ from relx.models.encoder.tokenizers.algorithms import (
     wordpiece_normalizer,
     wordpiece_splitter,
 )
-from relx.models.encoder.tokenizers.preset import read_preset_tokenizer
-from relx.models.encoder.tokenizers.roles import require_roles, roles_of, with_roles
-from relx.models.encoder.tokenizers.vocabulary import train_vocabulary
+from relx.models.stored.tokenizers.preset import read_preset_tokenizer
+from relx.models.stored.tokenizers.roles import require_roles, roles_of, with_roles
+from relx.models.stored.tokenizers.vocabulary import train_vocabulary
 from relx.recipe import FreshSource
 
 

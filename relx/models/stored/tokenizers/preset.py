@@ -10,13 +10,13 @@ from transformers import PreTrainedTokenizerFast
 
 from relx.faults import Fault, InputError
 from relx.files import read_json
-from relx.models.encoder.tokenizers.algorithms import (
+from relx.models.stored.tokenizers.algorithms import (
     byte_level_bpe,
     read_vocabulary,
     sentencepiece,
     wordpiece,
 )
-from relx.models.encoder.tokenizers.roles import with_roles
+from relx.models.stored.tokenizers.roles import with_roles
 
 _ASSETS = {
     "BertTokenizer": ("vocabulary.txt",),

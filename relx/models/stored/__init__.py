@@ -1,0 +1,1 @@
+"""Models on disk, of whichever family: where they are, their weight files and their tokenizers."""
