@@ -59,14 +59,27 @@ class StoredTensor:
 
     def read(self) -> npt.NDArray[Any]:
         """Reads the tensor, in its own type; bfloat16 as float32."""
+        return self._elements(0, math.prod(self.shape)).reshape(self.shape)
+
+    def read_rows(self, start: int, end: int) -> npt.NDArray[Any]:
+        """Reads some rows of a matrix, in its own type; bfloat16 as float32.
+
+        Args:
+            start: The first row.
+            end: One past the last.
+        """
+        row = math.prod(self.shape[1:])
+        rows = self._elements(start * row, (end - start) * row)
+        return rows.reshape(end - start, *self.shape[1:])
+
+    def _elements(self, first: int, count: int) -> npt.NDArray[Any]:
         name = _NAMES[self.dtype]
-        kind = "<u2" if name == "bfloat16" else np.dtype(name).newbyteorder("<")
-        raw: npt.NDArray[Any] = np.fromfile(
-            self.path, kind, math.prod(self.shape), offset=self.start
-        )
+        kind = np.dtype("<u2") if name == "bfloat16" else np.dtype(name).newbyteorder("<")
+        place = self.start + first * kind.itemsize
+        raw: npt.NDArray[Any] = np.fromfile(self.path, kind, count, offset=place)
         if name == "bfloat16":
             raw = (raw.astype("<u4") << 16).view("<f4")
-        return raw.reshape(self.shape)
+        return raw
 
 
 def open_tensors(path: Path) -> tuple[dict[str, str], dict[str, StoredTensor]]:

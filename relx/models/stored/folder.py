@@ -64,10 +64,28 @@ class Checkpoint:
             The tensor in float32; half precision is widened, which is exact.
         """
         if not self.is_float(key):
-            what = f"{key} does not hold floating-point numbers"
-            raise InputError(Fault(what, str(self.folder), self.dtype(key), kind="type"))
+            raise InputError(self._no_floats(key))
         array: Array = self._tensors[key].read().astype(np.float32, copy=False)
         return array
+
+    def read_rows(self, key: str, start: int, end: int) -> NDArray[Any]:
+        """Reads some rows of a matrix, in its own type; bfloat16 as float32.
+
+        Args:
+            key: Its name.
+            start: The first row.
+            end: One past the last.
+
+        Returns:
+            (end - start, …) of any floating-point type.
+        """
+        if not self.is_float(key):
+            raise InputError(self._no_floats(key))
+        return self._tensors[key].read_rows(start, end)
+
+    def _no_floats(self, key: str) -> Fault:
+        what = f"{key} does not hold floating-point numbers"
+        return Fault(what, str(self.folder), self.dtype(key), kind="type")
 
 
 def open_checkpoint(folder: Path, allow_pickle: bool = False) -> Checkpoint:

@@ -47,6 +47,16 @@ class PickledTensor:
         array: NDArray[np.float32] = self.tensor.float().numpy()
         return array
 
+    def read_rows(self, start: int, end: int) -> NDArray[np.float32]:
+        """Reads some rows, in float32.
+
+        Args:
+            start: The first row.
+            end: One past the last.
+        """
+        array: NDArray[np.float32] = self.tensor[start:end].float().numpy()
+        return array
+
 
 def open_pickle(path: Path) -> dict[str, PickledTensor]:
     """Opens the weights in a pickle, of which torch takes tensors and nothing else.

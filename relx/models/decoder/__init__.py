@@ -1,0 +1,1 @@
+"""Decoders as classifiers: one class by configuration, frozen weights in few bits, adapters."""

@@ -1,0 +1,76 @@
+"""From `decoder.from` to a decoder whose frozen weights are in the wanted format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relx.models.decoder.decoder import NO_ADAPTERS, Decoder
+from relx.models.decoder.families import read_configuration
+from relx.models.decoder.formats import Format
+from relx.models.decoder.linear import Lora
+from relx.models.decoder.weights import fill_decoder, output_rows, require_tensors
+from relx.models.stored.folder import Checkpoint, open_checkpoint
+
+
+@dataclass(slots=True)
+class LoadedDecoder:
+    """A decoder, and the files that it was read from.
+
+    Args:
+        decoder: The decoder.
+        folder: Its folder.
+        checkpoint: The folder's tensors.
+        names: The name on disk of each tensor.
+        notes: Sentences that the caller says aloud and puts in the manifest.
+    """
+
+    decoder: Decoder
+    folder: Path
+    checkpoint: Checkpoint
+    names: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+    def output_rows(self, ids: list[int]) -> NDArray[np.float32]:
+        """Reads what the logits of some tokens are products with, (tokens, hidden)."""
+        return output_rows(self.checkpoint, self.names, self.decoder.configuration, ids)
+
+
+def load_decoder(
+    folder: Path,
+    format_: Format = "float32",
+    adapters: dict[str, Lora] | None = None,
+    *,
+    remat: bool = False,
+    allow_pickle: bool = False,
+    seed: int = 0,
+) -> LoadedDecoder:
+    """Loads a decoder; every tensor of the file and of the decoder is accounted for.
+
+    Args:
+        folder: A Hugging Face folder.
+        format_: How kernels are stored.
+        adapters: The adapter of each linear part that has one; it starts as one that changes
+            nothing.
+        remat: Whether training computes layers again on the way back.
+        allow_pickle: Whether weights that exist only as a pickle are read.
+        seed: The seed of the adapters and of dropout.
+
+    Returns:
+        The decoder and its files.
+
+    Raises:
+        InputError: The checkpoint is missing, incomplete, or of a kind that cannot be loaded
+            exactly.
+    """
+    configuration = read_configuration(folder)
+    checkpoint = open_checkpoint(folder, allow_pickle)
+    names = require_tensors(checkpoint, configuration)
+    decoder = Decoder(configuration, format_, adapters or NO_ADAPTERS, remat, seed, name="decoder")
+    fill_decoder(decoder, checkpoint, names)
+    for i, part in enumerate(decoder.adapted_parts().values()):
+        part.start_adapter(np.random.default_rng((seed, i)))
+    return LoadedDecoder(decoder, folder, checkpoint, names)
