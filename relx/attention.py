@@ -13,6 +13,7 @@ from relx.data.batches import Batch
 from relx.data.token_texts import TokenText, token_texts
 from relx.dataset import token_rows
 from relx.devices.device import open_device
+from relx.faults import Fault, InputError
 from relx.models.arrays import SpanArrays
 from relx.models.saved import MODEL_FOLDER
 from relx.predict import Run
@@ -80,8 +81,13 @@ def read_attention(
         The weights of every layer and head with all that belongs to the sentence.
 
     Raises:
-        InputError: The words cannot be found or do not fit the window.
+        InputError: The words cannot be found or do not fit the window; or the run's model is a
+            decoder.
     """
+    if run.recipe.decoder is not None:
+        what = "attention is shown of encoders; this run's model is a decoder, which reads one way"
+        step = "relx report shows which sentences the run gets wrong"
+        raise InputError(Fault(what, run.name, next_step=step, kind="no attention"))
     probabilities = run.predict([example])[0]
     from relx.models.encoder.architectures.attention import attention_weights
     from relx.models.encoder.load import load_encoder

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic
 from relx import progress
 from relx.data.labels import LabelList
 from relx.data.marked import MarkedText
+from relx.data.prompt import Prompt
+from relx.data.prompt_rows import PromptRows, prompt_rows
 from relx.data.reading import Reading, require_good
 from relx.data.row import ROWS_FORMAT, R, Row, rows_digest, types_of
 from relx.data.splits import split
@@ -27,6 +29,7 @@ if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
 Facts = dict[str, Any]
 # Of the token rows; to be raised whenever other ones are made of the same texts.
 TOKENS_FORMAT = "token rows 1"
+PROMPTS_FORMAT = "prompt rows 1"
 MISSING = Span(-1, -1)  # what stands for a span that a row does not have, in a digest of its text
 
 
@@ -254,6 +257,55 @@ def token_rows(
         return tokenize(texts(), tokenizer, max_length, (f"{row.id}{place}" for row in rows))
 
     return cached(cache, key, TokenRows, make)
+
+
+def prompt_rows_of(
+    rows: Sequence[R],
+    prompter: Callable[[R], Prompt],
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
+    file: str = "",
+    cache: Path | None = None,
+    chat: bool = False,
+) -> PromptRows:
+    """Writes the prompts of rows and tokenises them, or takes their tokens from an earlier run.
+
+    Args:
+        rows: The rows.
+        prompter: What makes a prompt of a row.
+        tokenizer: The decoder's tokenizer.
+        max_length: The window in tokens.
+        file: Where the rows come from, for messages.
+        cache: Where tokens are kept, as `token_folder` says; None keeps none.
+        chat: Whether a prompt is a message in the tokenizer's chat template.
+
+    Returns:
+        As many rows, in order.
+
+    Raises:
+        InputError: Some prompts do not fit.
+    """
+    place = f" of {file}" if file else ""
+    prompts = [prompter(row) for row in rows]
+
+    def key() -> str:
+        settings = [str(max_length), str(tokenizer.chat_template) if chat else ""]
+        return token_key(tokenizer, PROMPTS_FORMAT, settings, _prompt_contents(prompts))
+
+    def make() -> PromptRows:
+        return prompt_rows(
+            prompts, tokenizer, max_length, (f"{row.id}{place}" for row in rows), chat
+        )
+
+    return cached(cache, key, PromptRows, make)
+
+
+def _prompt_contents(prompts: Sequence[Prompt]) -> Iterator[Content]:
+    """Everything that tokens of prompts are made of, some thousand prompts at a time."""
+    for start in range(0, len(prompts), CHUNK):
+        chunk = prompts[start : start + CHUNK]
+        numbers = [at for p in chunk for at in (len(p.keep), *itertools.chain(*p.keep))]
+        yield [part for p in chunk for part in (p.before, p.sentence, p.after)], numbers
 
 
 def _contents(texts: Callable[[], Iterable[MarkedText]]) -> Iterator[Content]:

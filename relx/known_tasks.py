@@ -36,6 +36,13 @@ TASKS = {
     ),
 }
 USUAL = "relation"
+# What is usual for a decoder, whatever the task: a prompt names what it asks about, and adapters
+# learn at a higher rate than whole models do.
+DECODERS: Mapping[str, Tree] = {
+    "markers": {"style": "none"},
+    "train": {"learning_rate": 2e-4, "label_smoothing": 0.0, "batch_size": 16, "epochs": 3},
+}
+ANY_OF_WORDS: Tree = {"loss": "soft_cross_entropy"}  # usual where any number of them is true
 
 
 def with_usual(tree: Tree) -> dict[str, Any]:
@@ -50,8 +57,23 @@ def with_usual(tree: Tree) -> dict[str, Any]:
     name = tree.get("task", USUAL)
     known = TASKS.get(name) if isinstance(name, str) else None
     filled = dict(tree)
-    for section, values in known.usual.items() if known else ():
-        own = tree.get(section, {})
+    if known:
+        filled = _filled(filled, known.usual)
+    if tree.get("decoder") is not None:
+        filled = _filled(filled, DECODERS, tree)
+        decide = filled.get("decide", {})
+        if isinstance(decide, Mapping) and decide.get("labels") == "many":
+            filled["decide"] = {**ANY_OF_WORDS, **decide}
+    return filled
+
+
+def _filled(
+    tree: dict[str, Any], usual: Mapping[str, Tree], said: Tree | None = None
+) -> dict[str, Any]:
+    """Puts usual values beneath a tree's own: beneath what it `said`, where others came first."""
+    filled, said = dict(tree), tree if said is None else said
+    for section, values in usual.items():
+        own = said.get(section, {})
         if isinstance(own, Mapping):
-            filled[section] = {**values, **own}
+            filled[section] = {**filled.get(section, {}), **values, **own}
     return filled

@@ -14,18 +14,16 @@ from relx import progress
 from relx.answers import AnswerOptions, AnswerReader, chosen_decision
 from relx.data.reading import require_good
 from relx.data.row import ROWS_FORMAT, Row, rows_digest
-from relx.dataset import read_dev_rows, token_rows
+from relx.dataset import read_dev_rows
 from relx.engines.engine import Engine, EngineName, Trained, open_engine
 from relx.engines.openvino import graph_name
+from relx.family.family import family_of
 from relx.faults import Fault, InputError
 from relx.files import file_digest, require_place
-from relx.models.arrays import SpanArrays
 from relx.models.saved import (
     DEV_FILE,
     LABELS_FILE,
     MODEL_FOLDER,
-    load_model,
-    model_files,
     read_decision,
     read_label_list,
 )
@@ -57,6 +55,8 @@ class Run:
         self.data: DataSection = self.recipe.data.model_copy(update={"skip_bad_rows": None})
         self.task: Task[Any] = task_of(self.recipe, self.data)
         self.decision = read_decision(folder / MODEL_FOLDER, self.task.decision, self.labels)
+        family = family_of(self.recipe)
+        self.trained = family.trained(folder / MODEL_FOLDER, self.recipe, self.task, self.labels)
         section = found.device(backend)
         if section.strategy == "multi_worker":  # one process predicts, however many have trained
             section = section.model_copy(update={"strategy": "auto"})
@@ -64,6 +64,7 @@ class Run:
         self._wanted: EngineName = engine or self.recipe.predict.engine
         self._computes = backend is not None or engine is not None
         self._engine: Engine | None = None
+        self._choices: list[str] = []  # what the model was built with
 
     @property
     def name(self) -> str:
@@ -85,13 +86,11 @@ class Run:
         """
         if unknown := self.task.unknown(rows, self.types):
             progress.warn(unknown)
-        from relx.models.stored.tokenizers.tokenizer import read_tokenizer
-
-        tokenizer = read_tokenizer(self.folder / MODEL_FOLDER)
-        tokens = token_rows(rows, self.task, tokenizer, self.recipe.tokens.max_length)
+        arrays = self.trained.rows(rows)
         engine = self._open()
-        arrays = SpanArrays(tokens, self.task.pooling, tokenizer.pad_token_id, engine.segments)
-        logits = engine.logits(arrays, batch_size or self.recipe.predict.batch_size)
+        logits = engine.logits(
+            arrays(engine.segments), batch_size or self.recipe.predict.batch_size
+        )
         return self.task.decision.probabilities(logits)
 
     def reader(self, options: AnswerOptions) -> AnswerReader:
@@ -173,15 +172,16 @@ class Run:
 
     def _open(self) -> Engine:
         """Opens the engine on first use, and says which one it is."""
-        if self._engine is None:
-            folder, recipe = self.folder / MODEL_FOLDER, self.recipe
-            pooling, dropout = self.task.pooling, recipe.train.dropout
+        model = self.trained
+        if self._engine is None or self._choices != model.choices():
+            self._choices = model.choices()
             trained = Trained(
                 self.folder,
-                functools.cache(lambda: graph_name(model_files(folder), [recipe.train.pooling])),
-                lambda: load_model(folder, self.labels, pooling, dropout, recipe.seed),
+                functools.cache(lambda: graph_name(model.files(), model.choices())),
+                model.build,
+                model.build_for_export,
                 self._section,
-                recipe.seed,
+                self.recipe.seed,
             )
             self._engine = open_engine(trained, self._wanted)
             progress.say(f"computing with {self._engine}")

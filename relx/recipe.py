@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -16,6 +14,13 @@ from pydantic import (
 )
 
 from relx.known_tasks import USUAL, with_usual
+from relx.model_sections import DecoderSection as DecoderSection
+from relx.model_sections import EncoderSection as EncoderSection
+from relx.model_sections import EncoderSource as EncoderSource
+from relx.model_sections import FreshDecoder as FreshDecoder
+from relx.model_sections import FreshSizes as FreshSizes
+from relx.model_sections import FreshSource as FreshSource
+from relx.model_sections import Path_, Section, word_or_list
 
 MarkerStyle = Literal[
     "none",
@@ -37,13 +42,7 @@ Pooling = Literal[
     "cls_target_start",
     "target_mean",
 ]
-Path_ = Annotated[str, StringConstraints(min_length=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-def _word_or_list(value: object) -> str:
-    """Tells which form a value was meant to have, so that only this one is complained of."""
-    return "list" if isinstance(value, list) else "word"
 
 
 def _word_or_numbers(value: object) -> str:
@@ -52,12 +51,12 @@ def _word_or_numbers(value: object) -> str:
 
 Labels = Annotated[
     Annotated[Path_, Tag("word")] | Annotated[list[Path_], Field(min_length=2), Tag("list")],
-    Discriminator(_word_or_list),
+    Discriminator(word_or_list),
 ]
 PositiveWeights = Annotated[
     Annotated[Literal["none", "balanced"], Tag("word")]
     | Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=2), Tag("list")],
-    Discriminator(_word_or_list),
+    Discriminator(word_or_list),
 ]
 Thresholds = Annotated[
     Annotated[Literal["auto", "shared", "per_label", "joint"], Tag("word")]
@@ -65,12 +64,6 @@ Thresholds = Annotated[
     | Annotated[dict[str, Share], Field(min_length=2), Tag("mapping")],
     Discriminator(_word_or_numbers),
 ]
-
-
-class Section(BaseModel):
-    """A part of a recipe: no unknown keys, no conversions, no changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataSection(Section):
@@ -103,62 +96,8 @@ class DataSection(Section):
         return DataSection.model_validate(self.model_dump() | values)
 
 
-class FreshSizes(Section):
-    """The sizes of an encoder that starts from random weights."""
-
-    architecture: Literal["bert", "roberta"] = "bert"
-    layers: int = Field(2, ge=1)
-    hidden: int = Field(128, ge=4)
-    heads: int = Field(2, ge=1)
-    intermediate: int = Field(512, ge=4)
-    vocabulary: int = Field(4000, ge=50)
-    positions: int = Field(512, ge=16)
-
-    @model_validator(mode="after")
-    def _heads_divide_hidden(self) -> FreshSizes:
-        if self.hidden % self.heads:
-            raise ValueError(f"hidden ({self.hidden}) must be a multiple of heads ({self.heads})")
-        return self
-
-
-class FreshSource(Section):
-    """An encoder made here, with a WordPiece vocabulary trained on the recipe's own sentences."""
-
-    fresh: FreshSizes
-
-
-def _source_kind(value: object) -> str:
-    return "name" if isinstance(value, str) else "fresh"
-
-
-EncoderSource = Annotated[
-    Annotated[Path_, Tag("name")] | Annotated[FreshSource, Tag("fresh")],
-    Discriminator(_source_kind),
-]
-
-
-class EncoderSection(Section):
-    """The encoder to start from; a hub id may name a branch, tag or commit of it."""
-
-    source: EncoderSource = Field(alias="from")
-    revision: Path_ | None = None
-    allow_pickle: bool = False
-
-    @model_validator(mode="after")
-    def _revisions_are_the_hubs(self) -> EncoderSection:
-        if self.revision is not None and isinstance(self.source, FreshSource):
-            raise ValueError("revision belongs to a hub id; a fresh encoder has none")
-        return self
-
-    def inputs(self) -> dict[str, Any]:
-        """Returns what decides which weights are loaded, as a run's manifest holds it."""
-        source: Any = self.model_dump(mode="json", by_alias=True)["from"]
-        # Left out where there is none, as in the manifests of runs from before there were any.
-        return {"from": source} | ({"revision": self.revision} if self.revision else {})
-
-
 class MarkersSection(Section):
-    """How the words that a task asks about are shown to the encoder."""
+    """How the words that a task asks about are shown to the model."""
 
     style: MarkerStyle = "typed_entity_marker_punct"
     order: Literal["role", "appearance"] = "role"
@@ -205,6 +144,7 @@ class TrainSection(Section):
     start_from: Literal["auto", "tapt", "encoder"] = "auto"
     best_by: Literal["micro_f1", "macro_f1", "auprc", "accuracy"] = "micro_f1"
     patience: int | None = Field(None, ge=1)
+    remat: bool = False
 
 
 class AsymmetricSection(Section):
@@ -219,7 +159,9 @@ class DecideSection(Section):
     """What a row's labels are, what is trained for, and how probabilities become labels."""
 
     labels: Literal["one", "many"] = "one"
-    loss: Literal["binary_cross_entropy", "asymmetric"] = "binary_cross_entropy"
+    loss: Literal["binary_cross_entropy", "asymmetric", "soft_cross_entropy"] = (
+        "binary_cross_entropy"
+    )
     positive_weights: PositiveWeights = "none"
     asymmetric: AsymmetricSection = AsymmetricSection()
     thresholds: Thresholds = "auto"
@@ -240,7 +182,7 @@ class DecideSection(Section):
             raise ValueError("measure: only where thresholds are searched")
         if self.loss != "asymmetric" and self.asymmetric != AsymmetricSection():
             raise ValueError("asymmetric: only with loss: asymmetric")
-        if self.loss == "asymmetric" and self.positive_weights != "none":
+        if self.loss != "binary_cross_entropy" and self.positive_weights != "none":
             raise ValueError("positive_weights: only with loss: binary_cross_entropy")
         return self
 
@@ -268,6 +210,10 @@ class DeviceSection(Section):
     virtual_devices: int = Field(1, ge=1, le=8)
 
 
+# What only an encoder has, by section; None stands for the whole section.
+_ENCODERS_ALONE = {"tapt": None, "train": ("pooling", "dropout", "start_from")}
+
+
 class Recipe(Section):
     """Everything that decides what a run computes."""
 
@@ -277,7 +223,8 @@ class Recipe(Section):
     task: Path_ = USUAL
     seed: int = Field(42, ge=0, lt=2**32)
     data: DataSection = DataSection()
-    encoder: EncoderSection
+    encoder: EncoderSection | None = None
+    decoder: DecoderSection | None = None
     markers: MarkersSection = MarkersSection()
     tokens: TokensSection = TokensSection()
     tapt: TaptSection = TaptSection()
@@ -290,22 +237,81 @@ class Recipe(Section):
     @model_validator(mode="before")
     @classmethod
     def _usual_values_of_the_task(cls, tree: Any) -> Any:
-        return with_usual(tree) if isinstance(tree, dict) else tree
+        if not isinstance(tree, dict):
+            return tree
+        if tree.get("decoder") is not None and (given := _encoders_keys(tree)):
+            raise ValueError(f"{', '.join(given)}: only an encoder has it; leave it out")
+        return with_usual(tree)
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Recipe:
+        if (self.encoder is None) == (self.decoder is None):
+            what = "encoder and decoder are both there" if self.encoder else "there is no model"
+            raise ValueError(f"{what}: a recipe starts from encoder.from, or from decoder.from")
         if self.train.fold >= self.data.folds:
             raise ValueError(
                 f"train.fold is {self.train.fold}, data.folds has 0 to {self.data.folds - 1}"
             )
-        source = self.encoder.source
-        if isinstance(source, FreshSource) and source.fresh.positions < self.tokens.max_length:
+        if isinstance(self.source, str):
+            self._require_family()
+            return self
+        if self.source.fresh.positions < self.tokens.max_length:
             raise ValueError(
-                f"tokens.max_length is {self.tokens.max_length}, the fresh encoder has "
-                f"{source.fresh.positions} positions"
+                f"tokens.max_length is {self.tokens.max_length}, the fresh {self.family} has "
+                f"{self.source.fresh.positions} positions"
             )
+        self._require_family()
         return self
+
+    def _require_family(self) -> None:
+        """Refuses what the model's family has no use for."""
+        if self.decoder is None:
+            if self.train.remat:
+                raise ValueError("train.remat: only a decoder computes its layers again")
+            if self.decide.loss == "soft_cross_entropy":
+                raise ValueError("decide.loss: soft_cross_entropy is for a decoder's label words")
+        elif self.markers.query is not None:
+            raise ValueError("markers.query: a decoder is asked by its prompt; use decoder.prompt")
+
+    @property
+    def family(self) -> Literal["encoder", "decoder"]:
+        """Which family of models it is about: the name of the section that says what to load."""
+        return "encoder" if self.decoder is None else "decoder"
+
+    @property
+    def started_from(self) -> EncoderSection | DecoderSection:
+        """The section that says what to load."""
+        section = self.encoder or self.decoder
+        assert section is not None
+        return section
+
+    @property
+    def source(self) -> str | FreshSource | FreshDecoder:
+        """What the model starts from: a folder, a hub id, a preset, or a fresh one's sizes."""
+        return self.started_from.source
 
     def tree(self) -> dict[str, Any]:
         """Returns the recipe as plain dictionaries, under the names that YAML uses."""
-        return self.model_dump(mode="json", by_alias=True)
+        tree = self.model_dump(mode="json", by_alias=True)
+        if self.decoder is None:
+            del tree["decoder"], tree["train"]["remat"]
+            return tree
+        del tree["encoder"]
+        for section, keys in _ENCODERS_ALONE.items():
+            if keys is None:
+                del tree[section]
+            for key in keys or ():
+                del tree[section][key]
+        return tree
+
+
+def _encoders_keys(tree: dict[str, Any]) -> list[str]:
+    """Lists the keys of a recipe as YAML gives it that only an encoder has."""
+    given = []
+    for section, keys in _ENCODERS_ALONE.items():
+        own = tree.get(section)
+        if keys is None:
+            given += [section] if own is not None else []
+        elif isinstance(own, dict):
+            given += [f"{section}.{key}" for key in keys if key in own]
+    return given

@@ -154,6 +154,7 @@ def _apply_settings(tree: dict[str, Any], settings: Sequence[str]) -> Iterator[F
 # The keys whose values have several forms; pydantic puts the form's tag after the key.
 _SEVERAL_FORMS = {
     "encoder.from": ("name", "fresh"),
+    "decoder.from": ("name", "fresh"),
     "data.labels": ("word", "list"),
     "decide.positive_weights": ("word", "list"),
     "decide.thresholds": ("word", "number", "mapping"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +9,13 @@ import numpy as np
 
 from relx import progress
 from relx.data.token_cache import token_folder
-from relx.dataset import Dataset, token_rows
+from relx.dataset import Dataset
 from relx.devices.device import Device, open_device
 from relx.devices.processes import is_chief
 from relx.engines.engine import predict_logits
-from relx.faults import Fault, InputError
-from relx.files import digest, whole_folder
-from relx.models.arrays import SpanArrays
-from relx.models.saved import (
-    DEV_FILE,
-    HEAD_FILE,
-    LABELS_FILE,
-    MODEL_FOLDER,
-    write_decision,
-    write_model,
-)
-from relx.recipe import EncoderSource, Recipe
+from relx.family.family import LabelledRows, Opened, Origin, family_of
+from relx.files import whole_folder
+from relx.models.saved import DEV_FILE, MODEL_FOLDER, write_decision
 from relx.recipe_file import recipe_yaml
 from relx.runs.place import StagePlace, fold_stage
 from relx.runs.stage import Stage, open_stage
@@ -36,29 +26,7 @@ from relx.training.dev_log import log_dev_rows
 from relx.training.log import RunLog
 
 if TYPE_CHECKING:  # importing Keras takes seconds
-    import keras
-
-    from relx.models.loaded import Loaded
     from relx.training.fit import FitState
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The encoder that stage 2 starts from.
-
-    Args:
-        source: What `load_encoder` takes.
-        words: The same for people: where it comes from and why.
-        digest: What tells one TAPT result from another; empty for an encoder from elsewhere.
-        revision: The branch, tag or commit, where the source is a hub id.
-        allow_pickle: Whether weights that are there as a pickle only are read.
-    """
-
-    source: EncoderSource
-    words: str
-    digest: str = ""
-    revision: str | None = None
-    allow_pickle: bool = False
 
 
 def finetune(
@@ -100,12 +68,9 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
     tree = recipe.tree()
     names = ("task", "seed", "markers", "tokens", "train")
     inputs: dict[str, Any] = {name: tree[name] for name in names}
-    del inputs["train"]["accumulate"]  # what does not fit may be computed in more parts
-    inputs["encoder"] = recipe.encoder.inputs() | {"tapt": origin.digest}
-    # Marker tokens and a fresh vocabulary depend on the test file too.
-    inputs["marker_tokens"] = list(dataset.marker_tokens)
-    if not isinstance(recipe.encoder.source, str):
-        inputs["sentences"] = digest(dataset.sentences)
+    for name in ("accumulate", "remat"):  # what does not fit may be computed in more parts
+        inputs["train"].pop(name, None)
+    inputs |= family_of(recipe).inputs(dataset, origin)
     inputs["labels"] = {"names": list(labels.names), "negative": labels.negative}
     if decide := dataset.task.decision.inputs():
         inputs["decide"] = decide
@@ -122,9 +87,10 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
 
     recipe, section = dataset.recipe, dataset.recipe.train
     with device.scope():
-        model, loaded = _model(dataset, origin, stage)
-    cache = token_folder(stage.place.runs_dir)
-    train, dev = _arrays(dataset, loaded, model, cache)
+        opened = _opened(dataset, origin, stage)
+        model = opened.model
+    train = opened.arrays(dataset.train, recipe.data.train)
+    dev = opened.arrays(dataset.dev, dataset.dev_file)
     if dev.targets is not None and dev.targets.ndim > 1 and not dev.targets.any():
         progress.warn("no dev row has a label: neither an epoch nor cut-offs can be chosen by them")
     feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
@@ -132,7 +98,7 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     assert train.targets is not None
     options = decision.loss_options(train.targets)
     compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options)
-    epoch = _Epoch(dataset, origin, stage, device, model, loaded, dev)
+    epoch = _Epoch(dataset, origin, stage, device, opened, dev)
     state = fit(
         model,
         feeder,
@@ -151,65 +117,15 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     return stage.results
 
 
-def _model(dataset: Dataset[Any], origin: Origin, stage: Stage) -> tuple[keras.Model, Loaded]:
-    """Loads the encoder, records it, and puts the head on it: (model, loaded encoder)."""
-    from relx.models.classifier import span_classifier
-    from relx.models.encoder.load import load_encoder
-
-    recipe = dataset.recipe
-    loaded = load_encoder(
-        origin.source,
-        sentences=lambda: dataset.sentences,
-        marker_tokens=dataset.marker_tokens,
-        revision=stage.pinned_revision(origin.revision),
-        allow_pickle=origin.allow_pickle,
-        seed=recipe.seed,
-    )
-    stage.record_encoder(loaded.source, loaded.revision, loaded.notes)
-    introduce(loaded, recipe)
-    model = span_classifier(
-        loaded.backbone,
-        classes=len(dataset.labels),
-        pooling=dataset.task.pooling,
-        dropout=recipe.train.dropout,
-        seed=recipe.seed,
-    )
-    return model, loaded
-
-
-def introduce(loaded: Loaded, recipe: Recipe) -> None:
-    """Says what is worth knowing of a loaded encoder, and checks that it takes the window.
-
-    Args:
-        loaded: The encoder.
-        recipe: The recipe; `tokens.max_length` is the window.
-
-    Raises:
-        InputError: The encoder has fewer positions than the window.
-    """
-    for note in loaded.notes:
-        progress.say(f"encoder: {note}")
-    positions, window = loaded.backbone.max_sequence_length, recipe.tokens.max_length
-    if positions < window:
-        what = f"this encoder takes texts of at most {positions} tokens"
-        step = f"--set tokens.max_length={positions}"
-        raise InputError(Fault(what, "tokens.max_length", str(window), next_step=step))
-
-
-def _arrays(
-    dataset: Dataset[Any], loaded: Loaded, model: keras.Model, cache: Path
-) -> tuple[SpanArrays, SpanArrays]:
-    """Tokenises the rows to train on and the dev rows."""
-    task, tokenizer = dataset.task, loaded.tokenizer
-    window, segments = dataset.recipe.tokens.max_length, "segment_ids" in model.input
-
-    def arrays(rows: list[Any], file: str) -> SpanArrays:
-        tokens = token_rows(rows, task, tokenizer, window, file, cache)
-        targets = task.decision.targets(rows, dataset.labels)
-        return SpanArrays(tokens, task.pooling, tokenizer.pad_token_id, segments, targets)
-
-    train = arrays(dataset.train, dataset.recipe.data.train)
-    return train, arrays(dataset.dev, dataset.dev_file)
+def _opened(dataset: Dataset[Any], origin: Origin, stage: Stage) -> Opened:
+    """Loads the model, records where it is from, and says what is worth knowing of it."""
+    revision = stage.pinned_revision(origin.revision)
+    cache = token_folder(stage.place.runs_dir)
+    opened = family_of(dataset.recipe).open(dataset, origin, revision, cache)
+    stage.record_encoder(opened.source, opened.revision, opened.notes)
+    for note in opened.notes:
+        progress.say(f"{dataset.recipe.family}: {note}")
+    return opened
 
 
 class _Epoch:
@@ -221,12 +137,11 @@ class _Epoch:
         origin: Origin,
         stage: Stage,
         device: Device,
-        model: keras.Model,
-        loaded: Loaded,
-        dev: SpanArrays,
+        opened: Opened,
+        dev: LabelledRows,
     ) -> None:
         self.dataset, self.origin, self.stage = dataset, origin, stage
-        self.device, self.model, self.loaded, self.dev = device, model, loaded, dev
+        self.device, self.opened, self.dev = device, opened, dev
         assert dev.targets is not None
         self.targets = dev.targets
         self.probabilities = np.empty((0, len(dataset.labels)))  # the last epoch's
@@ -235,7 +150,7 @@ class _Epoch:
     def after(self, state: FitState) -> dict[str, float]:
         """Predicts the dev rows, keeps the model if it is the best so far, and returns figures."""
         dataset, recipe = self.dataset, self.dataset.recipe
-        logits = predict_logits(self.model, self.device, self.dev, recipe.predict.batch_size)
+        logits = predict_logits(self.opened.model, self.device, self.dev, recipe.predict.batch_size)
         self.probabilities = dataset.task.decision.probabilities(logits)
         self.decision = dataset.task.decision.fitted(
             self.targets, self.probabilities, [row.sentence for row in dataset.dev], dataset.labels
@@ -263,8 +178,7 @@ class _Epoch:
         dataset, ids = self.dataset, tuple(row.id for row in self.dataset.dev)
         found = Predictions(ids, self.targets, self.probabilities, dataset.labels.names)
         with whole_folder(folder) as beside:
-            card = _card(dataset, self.origin)
-            write_model(beside, self.model, self.loaded, dataset.labels, card)
+            self.opened.write(beside, _card(dataset, self.origin))
             write_decision(beside, self.decision)
             found.save(beside / DEV_FILE)
 
@@ -290,11 +204,12 @@ def _has_patience_ended(state: FitState, patience: int | None) -> bool:
 
 def _card(dataset: Dataset[Any], origin: Origin) -> str:
     recipe, facts = dataset.recipe, dataset.files["train"]
+    title, files = family_of(recipe).card(recipe.name, recipe.task)
     return (
-        f"# {recipe.name}: encoder of a {recipe.task} model\n\n"
+        f"# {title}\n\n"
         f"Fine-tuned by relx for the task {recipe.task}; {origin.words}.\n"
         f"SHA-256 of the {facts['rows']:,} training rows: `{facts['digest']}`\n\n"
-        f"The head's weights are in `{HEAD_FILE}`, the labels in `{LABELS_FILE}`.\n\n"
+        f"{files}\n\n"
         f"```yaml\n{recipe_yaml(recipe)}```\n"
     )
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relx.data.bad_rows import BadRow
 from relx.data.labels import LabelList
 from relx.data.reading import Reading
 from relx.data.repeats import repeated, shared
 from relx.data.row import Row, labels_of
+from relx.family.prompting import checked_label_tokens, prompter_of
 from relx.faults import Fault, InputError
 from relx.known_tasks import TASKS, USUAL
 from relx.progress import say
 from relx.recipe import DataSection, Recipe
 from relx.tasks.task import Task, open_task, task_of
 from relx.window import TokenCounts, count_tokens, marked_tokenizer
+
+if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
+    from transformers import PreTrainedTokenizerFast
 
 SHOWN_PLACES = 5
 
@@ -297,12 +302,30 @@ def _check_window(
         reason = error.faults[0].what
         report.left_out.append(f"texts longer than the window, for want of a tokenizer: {reason}")
         return
+    if recipe.decoder is not None and report.labels is not None:
+        report.faults += _wrong_label_words(recipe, report.labels, files, tokenizer)
     for role, rows in files.items():
         say(f"counting the tokens of {found[role].path}")
         counts = count_tokens(rows, recipe, tokenizer)
         named = _named(found[role], counts.refused)
         report.faults += [replace(counts.refused[i], where=place) for i, place in named]
         report.findings += _cut_texts(found[role], counts, asked)
+
+
+def _wrong_label_words(
+    recipe: Recipe,
+    labels: LabelList,
+    files: Mapping[str, Sequence[Any]],
+    tokenizer: PreTrainedTokenizerFast,
+) -> list[Fault]:
+    """Finds the label words of a decoder that are no tokens of their own."""
+    rows = itertools.chain.from_iterable(files.values())
+    try:
+        ask = prompter_of(recipe, task_of(recipe), labels)
+        checked_label_tokens(recipe, labels, map(ask, rows), tokenizer)
+    except InputError as error:
+        return list(error.faults)
+    return []
 
 
 def _cut_texts(reading: Reading[Any], counts: TokenCounts, asked: str) -> Iterator[Finding]:

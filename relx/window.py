@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from relx.data.prompt_rows import prompt_ids
 from relx.data.row import Row, types_of
+from relx.data.token_rows import row_lengths
+from relx.family.prompting import prompter_of, recipe_tokenizer
 from relx.faults import Fault
+from relx.model_sections import FreshDecoder
 from relx.progress import bar
 from relx.tasks.task import task_of
 
@@ -43,7 +47,7 @@ class TokenCounts:
 
 
 def marked_tokenizer(recipe: Recipe, files: Mapping[str, Sequence[Row]]) -> PreTrainedTokenizerFast:
-    """Loads a recipe's tokenizer and adds its marker tokens.
+    """Loads a recipe's tokenizer, with the marker tokens of an encoder.
 
     Args:
         recipe: The recipe.
@@ -60,10 +64,16 @@ def marked_tokenizer(recipe: Recipe, files: Mapping[str, Sequence[Row]]) -> PreT
 
     rows = [row for own in files.values() for row in own]
     learnt = [row for role in ("train", "test") for row in files.get(role, ())] or rows
+    if recipe.decoder is not None:
+        task = task_of(recipe)
+        labels = task.read_labels()
+        ask = prompter_of(recipe, task, labels)
+        return recipe_tokenizer(recipe, labels, lambda: [ask(row) for row in learnt])
+    assert not isinstance(recipe.source, FreshDecoder)
     tokenizer = load_tokenizer(
-        recipe.encoder.source,
+        recipe.source,
         lambda: dict.fromkeys(row.sentence for row in learnt),
-        recipe.encoder.revision,
+        recipe.started_from.revision,
     )
     add_marker_tokens(tokenizer, task_of(recipe).marker_tokens(types_of(rows)))
     return tokenizer
@@ -97,14 +107,11 @@ def _counted(
     window: int,
 ) -> tuple[dict[int, int], dict[int, Fault]]:
     """Counts the tokens of the chosen rows; says why those cannot be tokenized that cannot."""
-    from relx.data.token_rows import row_lengths
-
-    task, separator = task_of(recipe), tokenizer.sep_token
-    texts = (task.marked(rows[row], separator) for row in chosen)
     lengths: dict[int, int] = {}
     refused: dict[int, Fault] = {}
     with bar("counting tokens", len(chosen), "rows") as progress:
-        counts = zip(chosen, row_lengths(texts, tokenizer, window), strict=True)
+        own = (rows[row] for row in chosen)
+        counts = zip(chosen, _row_lengths(own, recipe, tokenizer, window), strict=True)
         for done, (row, count) in enumerate(counts, 1):
             if isinstance(count, Fault):
                 refused[row] = count
@@ -114,3 +121,17 @@ def _counted(
                 progress.advance(_AT_ONCE)
         progress.advance(len(chosen) % _AT_ONCE)
     return lengths, refused
+
+
+def _row_lengths(
+    rows: Iterable[Row], recipe: Recipe, tokenizer: PreTrainedTokenizerFast, window: int
+) -> Iterator[int | Fault]:
+    """Yields the tokens of each row as its model's family sees it, or why there are none."""
+    task = task_of(recipe)
+    if recipe.decoder is None:
+        separator = tokenizer.sep_token
+        yield from row_lengths((task.marked(row, separator) for row in rows), tokenizer, window)
+        return
+    ask = prompter_of(recipe, task, task.read_labels())
+    for ids in prompt_ids(map(ask, rows), tokenizer, window, recipe.decoder.chat):
+        yield ids if isinstance(ids, Fault) else len(ids)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from relx.recipe import FreshSource
 from relx.recipe_file import load_recipe
 from relx.shipped import copy_shipped, purpose, shipped, shipped_file
 from relx_cli.tables import print_table
@@ -25,13 +24,13 @@ def recipes() -> None:
 
 @recipes.command("list", epilog="Example: relx recipes list")
 def list_recipes() -> None:
-    """List the recipes that ship: name, encoder, and what each is for."""
+    """List the recipes that ship: name, model, and what each is for."""
     rows = []
     for name, path in shipped().items():
-        source = load_recipe(path).encoder.source
-        encoder = "fresh" if isinstance(source, FreshSource) else source
-        rows.append((name, encoder, purpose(path)))
-    print_table(("name", "encoder", "what for"), rows)
+        source = load_recipe(path).source
+        model = source if isinstance(source, str) else "fresh"
+        rows.append((name, model, purpose(path)))
+    print_table(("name", "model", "what for"), rows)
 
 
 @recipes.command("show", epilog="Example: relx recipes show demo")

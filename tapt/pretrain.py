@@ -16,14 +16,16 @@ from relx.data.token_cache import token_folder
 from relx.dataset import Dataset, read_unlabelled
 from relx.devices.device import open_device
 from relx.devices.processes import is_chief
+from relx.family.encoder import require_positions
+from relx.family.family import Origin
 from relx.faults import Fault, InputError
 from relx.files import facts_digest, file_digest
+from relx.model_sections import EncoderSection
 from relx.recipe import Recipe
 from relx.recipe_file import recipe_yaml
 from relx.runs.place import TAPT, StagePlace
 from relx.runs.stage import Stage, compare_stage, open_stage
 from relx.tasks.task import task_of
-from relx.train import Origin, introduce
 from tapt.corpus import CorpusText, corpus_digest, corpus_of, tokenize_corpus
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
     names = ["seed", "tokens", "tapt", *(["markers"] if recipe.tapt.markers else [])]
     inputs: dict[str, Any] = {name: tree[name] for name in names}
     del inputs["tapt"]["accumulate"]  # what does not fit may be computed in more parts
-    inputs |= {"encoder": recipe.encoder.inputs(), "corpus": corpus.digest}
+    inputs |= {"encoder": encoder_of(recipe).inputs(), "corpus": corpus.digest}
     if recipe.tapt.markers:
         inputs["marker_tokens"] = list(corpus.marker_tokens)
     return inputs
@@ -102,14 +104,14 @@ def adapted_origin(dataset: Dataset[Any], runs_dir: Path) -> Origin:
         InputError: `train.start_from` is tapt and there is none of this recipe and data.
     """
     recipe = dataset.recipe
-    section = recipe.encoder
+    section = recipe.started_from
     plain = Origin(
         section.source,
         f"starting from {_words(recipe)}",
         revision=section.revision,
         allow_pickle=section.allow_pickle,
     )
-    if recipe.train.start_from == "encoder":
+    if recipe.decoder is not None or recipe.train.start_from == "encoder":
         return plain
     folder = StagePlace(runs_dir, recipe.name, TAPT).folder
 
@@ -131,10 +133,30 @@ def adapted_origin(dataset: Dataset[Any], runs_dir: Path) -> Origin:
 
 
 def _words(recipe: Recipe) -> str:
-    source, revision = recipe.encoder.source, recipe.encoder.revision
+    source, revision = recipe.source, recipe.started_from.revision
+    without = ", without TAPT" if recipe.decoder is None else ""
     if not isinstance(source, str):
-        return "random weights, without TAPT"
-    return f"{source}{f' at revision {revision}' if revision else ''}, without TAPT"
+        return f"random weights{without}"
+    return f"{source}{f' at revision {revision}' if revision else ''}{without}"
+
+
+def encoder_of(recipe: Recipe) -> EncoderSection:
+    """Returns what stage 1 adapts.
+
+    Args:
+        recipe: The recipe.
+
+    Raises:
+        InputError: It is about a decoder.
+    """
+    if recipe.encoder is None:
+        what = (
+            "TAPT is masked language modelling, which fills gaps from both sides: a decoder never "
+            "looks ahead"
+        )
+        step = "relx train starts from decoder.from as it is; adapters learn from labelled rows"
+        raise InputError(Fault(what, "decoder", next_step=step, kind="no TAPT"))
+    return recipe.encoder
 
 
 def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, Any]:
@@ -153,6 +175,7 @@ def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, A
     Raises:
         InputError: The data, the encoder or the run folder cannot be used.
     """
+    encoder_of(recipe)
     rows = read_unlabelled(recipe, dev=recipe.tapt.markers)
     corpus, chief = stage_corpus(recipe, rows), is_chief(recipe.device)
     facts = _facts(recipe, rows) | {"sentences": len(corpus.texts), "digest": corpus.digest}
@@ -262,17 +285,20 @@ def _load(recipe: Recipe, corpus: Corpus, stage: Stage) -> LoadedEncoder:
     from relx.models.encoder.load import load_encoder
     from relx.models.stored.tokenizers.tokenizer import require_mask_token
 
+    section = encoder_of(recipe)
     loaded = load_encoder(
-        recipe.encoder.source,
+        section.source,
         sentences=lambda: corpus.sentences,
         marker_tokens=corpus.marker_tokens,
         with_head=True,
-        revision=stage.pinned_revision(recipe.encoder.revision),
-        allow_pickle=recipe.encoder.allow_pickle,
+        revision=stage.pinned_revision(section.revision),
+        allow_pickle=section.allow_pickle,
         seed=recipe.seed,
     )
     stage.record_encoder(loaded.source, loaded.revision, loaded.notes)
-    introduce(loaded, recipe)
+    for note in loaded.notes:
+        progress.say(f"encoder: {note}")
+    require_positions(loaded, recipe)
     require_mask_token(loaded.tokenizer)
     return loaded
 

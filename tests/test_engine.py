@@ -79,7 +79,7 @@ def converted(bert, tmp_path_factory):
 
 @pytest.fixture
 def trained(bert, tmp_path):
-    return Trained(tmp_path, lambda: "name", lambda: bert, DeviceSection(), 0)
+    return Trained(tmp_path, lambda: "name", lambda: bert, lambda: bert, DeviceSection(), 0)
 
 
 @pytest.fixture

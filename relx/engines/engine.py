@@ -60,6 +60,7 @@ class Trained:
         stage_folder: The run's `train/fold-K` folder, where its graph is kept.
         graph_name: Gives what `graph.graph_name` says of it.
         build: Builds it with its weights; called inside a device's scope.
+        build_for_export: Builds the same of float32 alone, to be converted.
         section: The device section to compute with.
         seed: The run's seed.
     """
@@ -67,6 +68,7 @@ class Trained:
     stage_folder: Path
     graph_name: Callable[[], str]
     build: Callable[[], keras.Model]
+    build_for_export: Callable[[], keras.Model]
     section: DeviceSection
     seed: int
 
@@ -163,7 +165,7 @@ def _converted(trained: Trained) -> OpenVinoEngine:
     plain = {"precision": "float32", "strategy": "one"}
     device = open_device(trained.section.model_copy(update=plain), trained.seed)
     with device.scope():
-        model = trained.build()
+        model = trained.build_for_export()
     try:
         graph.keep_graph(trained.stage_folder, trained.graph_name(), model)
     except graph.ConversionError as error:

@@ -198,16 +198,18 @@ def _require_equal(graph: Model, model: keras.Model) -> None:
 
 
 def _some_inputs(model: keras.Model, rows: int, length: int) -> dict[str, NDArray[np.int32]]:
-    """Makes rows of several lengths with spans inside them, int32."""
+    """Makes rows of several lengths, with spans inside them or a last token, int32."""
     rng = np.random.default_rng(rows)
     lengths = length - np.arange(rows)
-    spans = rng.integers(0, length - rows - 1, (rows, model.input["spans"].shape[1], 1))
+    places = model.input["spans"].shape[1] if "spans" in model.input else 0
+    spans = rng.integers(0, length - rows - 1, (rows, places, 1))
     shape = (rows, length)
     inputs = {
         "token_ids": rng.integers(0, 50, shape),
         "padding_mask": np.arange(length) < lengths[:, None],
         "segment_ids": np.arange(length) >= lengths[:, None] // 2,
         "spans": np.concatenate([spans, spans + 2], axis=2),
+        "last": lengths - 1,
     }
     return {name: inputs[name].astype(np.int32) for name in model.input}
 

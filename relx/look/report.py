@@ -18,6 +18,7 @@ from relx.look.class_curves import (
 from relx.look.class_plots import classes_plot, confusion_plot
 from relx.look.missing_surplus import mistakes_plot
 from relx.look.plots import Plot
+from relx.look.run_facts import run_facts
 from relx.look.thresholds import threshold_plot
 from relx.scoring.comparison import right_rows
 from relx.scoring.intervals import Interval, Intervals, bootstrap
@@ -234,29 +235,13 @@ def _printed_facts(figures: Figures, mistakes: str) -> list[tuple[str, str]]:
         ("Intervals", f"95 %, {figures.draws:,} bootstrap draws of the rows"),
     ]
     manifest = _manifest(rows)
-    return told if manifest is None else [*told, *_run_facts(manifest)]
+    return told if manifest is None else [*told, *run_facts(manifest)]
 
 
 def _chosen_by(rows: ScoredRows) -> tuple[str, str]:
     if rows.decision.takes_cutoffs:
         return "Cut-offs", rows.decision.described()
     return "Negative label", rows.labels.negative or "none"
-
-
-def _run_facts(manifest: Manifest) -> list[tuple[str, str]]:
-    """Returns what a run was made from, as far as it explains its scores."""
-    recipe, results = manifest.recipe, manifest.results
-    source = recipe["encoder"]["from"]
-    begun = " after TAPT" if manifest.inputs.get("encoder", {}).get("tapt") else ""
-    epochs = f"{results.get('best_epoch', '?')} of {results.get('epochs', '?')}"
-    return [
-        ("Encoder", f"{source if isinstance(source, str) else 'fresh'}{begun}"),
-        ("Markers", recipe["markers"]["style"]),
-        ("Pooling", recipe["train"]["pooling"]),
-        ("Best epoch", epochs),
-        ("Seed", str(manifest.seed)),
-        ("Trained", (manifest.finished or manifest.started)[:10]),
-    ]
 
 
 def _score_cards(figures: Figures) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from relx.faults import Fault, InputError
 from relx.scoring.cross_fitting import Search, search_all
 from relx.scoring.cutoffs import Cutoffs, require_names
 from relx.scoring.label_scores import CellScores, label_scores
+from relx.scoring.softmax import softmax
 from relx.scoring.thresholds import Measure, filled
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ class AnyOf:
         search: What was found when they were searched.
     """
 
-    loss: Literal["binary_cross_entropy", "asymmetric"] = "binary_cross_entropy"
+    loss: Literal["binary_cross_entropy", "asymmetric", "soft_cross_entropy"] = (
+        "binary_cross_entropy"
+    )
     positive_weights: Literal["none", "balanced"] | Sequence[float] = "none"
     asymmetric: Asymmetric = Asymmetric()
     thresholds: Mode | float | Mapping[str, float] = "auto"
@@ -115,6 +118,8 @@ class AnyOf:
             "measure": self.measure,
             "at_least_one": self.at_least_one,
         }
+        if self.loss == "soft_cross_entropy":
+            return settings
         if self.loss == "asymmetric":
             return settings | {"asymmetric": asdict(self.asymmetric)}
         return settings | {
@@ -169,14 +174,16 @@ class AnyOf:
         return self.targets(rows, labels).astype(bool)
 
     def probabilities(self, logits: Floats) -> npt.NDArray[np.float64]:
-        """Computes the sigmoid of logits.
+        """Computes the sigmoid of logits, or their softmax where that is what was trained for.
 
         Args:
             logits: `(rows, labels)`.
 
         Returns:
-            `(rows, labels)` float64; a row may sum to anything.
+            `(rows, labels)` float64; of sigmoids a row may sum to anything.
         """
+        if self.loss == "soft_cross_entropy":
+            return softmax(logits)
         small = np.exp(-np.abs(logits.astype(np.float64)))  # which cannot overflow
         return np.asarray(np.where(logits >= 0, 1, small) / (1 + small))
 

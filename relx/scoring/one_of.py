@@ -12,6 +12,7 @@ import numpy.typing as npt
 from relx.faults import Fault, InputError
 from relx.scoring.curves import class_auprc, rates
 from relx.scoring.printed import counted, percent
+from relx.scoring.softmax import softmax
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
@@ -216,9 +217,7 @@ class OneOf:
         Returns:
             `(rows, labels)` float64; each row sums to 1.
         """
-        shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-        exponents = np.exp(shifted)
-        return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
+        return softmax(logits)
 
     def fitted(
         self, gold: Ints, probabilities: Floats, sentences: Sequence[str], labels: LabelList

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.data.marked import MarkedText
+from relx.data.prompt import Prompt
 from relx.data.reading import Reading
 from relx.data.row import R
 from relx.faults import Fault, InputError, nearest
 from relx.known_tasks import TASKS, KnownTask
+from relx.model_sections import Section
 from relx.recipe import (
     DataSection,
     DecideSection,
     MarkersSection,
     Recipe,
-    Section,
     TrainSection,
 )
 from relx.scoring.decision import Decision
@@ -89,6 +90,20 @@ class Task(Protocol[R]):
 
         Returns:
             Its sentence with markers; as many spans for every row.
+        """
+
+    def prompter(self, template: str | None, words: Sequence[str]) -> Callable[[R], Prompt]:
+        """Returns what shows a row to a decoder.
+
+        Args:
+            template: The prompt of a recipe; None for the task's own.
+            words: The labels' words, for a prompt that lists them.
+
+        Returns:
+            A function from a row to its prompt, after which a label's word follows.
+
+        Raises:
+            InputError: The template lacks a slot, or has one that cannot be filled in.
         """
 
     def marker_tokens(self, types: Iterable[str]) -> tuple[str, ...]:

@@ -100,12 +100,13 @@ def _frozen(model: keras.Model) -> set[int]:
     """Finds the weights that no step changes, by their identity.
 
     A weight that does not train is frozen, unless its layer made it so and trains: that is a state,
-    such as a moving mean. Random states are no weights, and are never frozen.
+    such as a moving mean. A layer that says `holds_frozen_weights` has no such states. Random
+    states are no weights, and are never frozen.
     """
     states = {
         id(variable)
         for layer in model._flatten_layers()
-        if layer.trainable
+        if layer.trainable and not getattr(layer, "holds_frozen_weights", False)
         for variable in layer._non_trainable_variables
     }
     return {id(v) for v in model.non_trainable_weights if id(v) not in states}

@@ -168,9 +168,51 @@ def _smoothed(true: keras.KerasTensor, smoothing: float) -> keras.KerasTensor:
     return true * (1 - smoothing) + smoothing / 2 if smoothing else true
 
 
+@keras.saving.register_keras_serializable("relx")
+class SoftCrossEntropy(keras.losses.Loss):
+    """Cross-entropy over the labels, each of a row's n true ones counting as a row of its own.
+
+    A row with n true labels costs n times the cross-entropy with shares of 1/n: what n copies of
+    the row sum up to, each with one of its labels, computed once. A row without a label costs
+    nothing, as it has no copy.
+
+    Args:
+        label_smoothing: The probability that is spread evenly over all labels (Szegedy et al.
+            2016, https://arxiv.org/abs/1512.00567).
+        name: The name of the loss.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, name: str = "soft_cross_entropy") -> None:
+        super().__init__(name=name, reduction="sum", dtype="float32")
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Computes the loss of each row.
+
+        Args:
+            y_true: 1 where the label is true, else 0, (batch, labels).
+            y_pred: Logits (batch, labels).
+
+        Returns:
+            (batch,) float32.
+        """
+        true = ops.cast(y_true, "float32")
+        surprise = -ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)  # (batch, labels)
+        loss = ops.sum(true * surprise, axis=-1)
+        if self.label_smoothing == 0:
+            return loss
+        spread = ops.sum(true, axis=-1) * ops.mean(surprise, axis=-1)
+        return (1 - self.label_smoothing) * loss + self.label_smoothing * spread
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return {"label_smoothing": self.label_smoothing, "name": self.name}
+
+
 # By the name that a decision gives.
 LOSSES: dict[str, type[keras.losses.Loss]] = {
     "cross_entropy": CrossEntropy,
     "binary_cross_entropy": BinaryCrossEntropy,
     "asymmetric": AsymmetricLoss,
+    "soft_cross_entropy": SoftCrossEntropy,
 }

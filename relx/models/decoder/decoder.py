@@ -154,6 +154,12 @@ class Decoder(FrozenWeights, keras.layers.Layer):
             if part.lora is not None
         }
 
+    def turn_to_floats(self) -> None:
+        """Stores every kernel's very values as float32."""
+        for layer in self.stack:
+            for part in layer.parts.values():
+                part.turn_to_floats()
+
     def compute_output_shape(self, token_ids_shape: Any, **_: Any) -> Any:
         """Returns `(batch, length, hidden)`."""
         return (*token_ids_shape, self.configuration.hidden_size)

@@ -119,7 +119,8 @@ def dequantized(stored: Mapping[str, Array], format_: Format) -> NDArray[np.floa
         codes = np.concatenate([kernel & 15, kernel >> 4])
         blocks, outputs = stored["scale"].shape
         values = LEVELS[codes].reshape(blocks, -1, outputs)
-        return (values * stored["scale"].astype(np.float32)[:, None]).reshape(-1, outputs)
+        scaled: NDArray[np.float32] = values * stored["scale"].astype(np.float32)[:, None]
+        return scaled.reshape(-1, outputs)
     return kernel.astype(np.float32)
 
 

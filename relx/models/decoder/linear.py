@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from relx.models.decoder.dropout import dropped
-from relx.models.decoder.formats import Array, Format, stored_shapes
+from relx.models.decoder.formats import Array, Format, dequantized, stored_shapes
 from relx.models.decoder.products import frozen_product
 
 Tensor = Any
@@ -122,6 +122,24 @@ class FrozenLinear(FrozenWeights, keras.layers.Layer):
             assert bias is not None
             self.bias.assign(np.asarray(bias, np.float32))
 
+    def turn_to_floats(self) -> None:
+        """Stores the kernel's very values as float32, for what cannot compute with fewer bits."""
+        if self.format == "float32":
+            return
+        stored = {"kernel": ops.convert_to_numpy(ops.cast(self.kernel, self._plain_type()))}
+        if self.scale is not None:
+            stored["scale"] = ops.convert_to_numpy(self.scale)
+        values = dequantized(stored, self.format)
+        self._tracker.unlock()
+        self.format, self.scale = "float32", None
+        self.kernel = self._frozen("float_kernel", values.shape, "float32")
+        self.kernel.assign(values)
+        self._tracker.lock()
+
+    def _plain_type(self) -> str:
+        """Returns a type of numpy's that holds the kernel as it is stored."""
+        return "float32" if self.format == "bfloat16" else str(self.kernel.dtype)
+
     def call(self, x: Tensor, seed: Tensor = None) -> Tensor:
         """Multiplies.
 
@@ -145,7 +163,7 @@ class FrozenLinear(FrozenWeights, keras.layers.Layer):
         """Computes the adapter's part, `(…, outputs)`."""
         assert self.lora is not None
         if seed is not None and self.lora.dropout:
-            x = dropped(x, self.lora.dropout, seed, self.path)
+            x = dropped(x, self.lora.dropout, seed, self.name)
         narrow = ops.matmul(x, ops.cast(self.lora_a, x.dtype))
         return ops.matmul(narrow, ops.cast(self.lora_b, x.dtype)) * self.lora.scaling
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ _ROLES: dict[str, tuple[str, ...]] = {
     "bos_token": (),
     "eos_token": (),
 }
-_NEEDED = ("pad_token", "cls_token", "sep_token")
+ENCODERS_ROLES = ("pad_token", "cls_token", "sep_token")
 
 
 def with_roles(
@@ -52,22 +52,25 @@ def with_roles(
     longest = settings.get("model_max_length")
     if isinstance(longest, int):
         roles["model_max_length"] = longest
+    if isinstance(settings.get("chat_template"), str):
+        roles["chat_template"] = settings["chat_template"]
     # transformers 5 calls these tokens extra, and takes the name of 4 too.
     roles["additional_special_tokens"] = others
     return PreTrainedTokenizerFast(tokenizer_object=backend, **roles)
 
 
-def require_roles(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Makes sure that a tokenizer has the special tokens that every encoder needs.
+def require_roles(tokenizer: PreTrainedTokenizerFast, folder: Path, needed: Sequence[str]) -> None:
+    """Makes sure that a tokenizer has the special tokens that its model needs.
 
     Args:
         tokenizer: The tokenizer.
         folder: Where it was read, for the message.
+        needed: Their roles.
 
     Raises:
-        InputError: It has no padding, start or end token.
+        InputError: It lacks one.
     """
-    missing = [role for role in _NEEDED if getattr(tokenizer, role) is None]
+    missing = [role for role in needed if getattr(tokenizer, role) is None]
     if missing:
         step = "name them in the folder's tokenizer_config.json"
         received = f"without {', '.join(missing)}"

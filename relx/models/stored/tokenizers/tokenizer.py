@@ -24,7 +24,12 @@ from relx.models.stored.tokenizers.algorithms import (
     wordpiece_splitter,
 )
 from relx.models.stored.tokenizers.preset import read_preset_tokenizer
-from relx.models.stored.tokenizers.roles import require_roles, roles_of, with_roles
+from relx.models.stored.tokenizers.roles import (
+    ENCODERS_ROLES,
+    require_roles,
+    roles_of,
+    with_roles,
+)
 from relx.models.stored.tokenizers.vocabulary import train_vocabulary
 from relx.recipe import FreshSource
 
@@ -73,7 +78,7 @@ def fresh_tokenizer(sentences: Iterable[str], size: int) -> PreTrainedTokenizerF
     return with_roles(wordpiece({piece: index for index, piece in enumerate(pieces)}))
 
 
-def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+def read_tokenizer(folder: Path, needed: Sequence[str] = ENCODERS_ROLES) -> PreTrainedTokenizerFast:
     """Reads the tokenizer of a Hugging Face folder.
 
     The files decide, never the model's architecture: a RoBERTa encoder may have BERT's
@@ -82,12 +87,13 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     Args:
         folder: A folder with tokenizer.json, vocab.txt, vocab.json and merges.txt, or the
             SentencePiece model of XLM-R, DeBERTa or ALBERT.
+        needed: The roles of special tokens that it must have; those of an encoder unless given.
 
     Returns:
         The tokenizer.
 
     Raises:
-        InputError: There is no tokenizer, or it has no padding, start or end token.
+        InputError: There is no tokenizer, or it lacks a token that is needed.
     """
     settings = _settings(folder)
     if (folder / "tokenizer.json").is_file():
@@ -108,7 +114,7 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
             Fault("this folder has no tokenizer", str(folder), "", allowed, step, "no tokenizer")
         )
     tokenizer = with_roles(backend, settings)
-    require_roles(tokenizer, folder)
+    require_roles(tokenizer, folder, needed)
     return tokenizer
 
 
@@ -209,6 +215,8 @@ def _settings(folder: Path) -> dict[str, Any]:
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (folder / name).is_file():
             settings |= read_json(folder / name)
+    if (folder / "chat_template.jinja").is_file():
+        settings["chat_template"] = (folder / "chat_template.jinja").read_text(encoding="utf-8")
     return settings
 
 

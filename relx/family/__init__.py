@@ -1,0 +1,1 @@
+"""The two families of models, as training and prediction see them."""
