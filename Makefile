@@ -35,7 +35,7 @@ SETTINGS = $(foreach setting,$(SET),--set '$(setting)')
 RUN = $(or $(patsubst name=%,%,$(filter name=%,$(SET))),$(shell sed -n 's/^name: *\([^ #]*\).*/\1/p' '$(RECIPE)'))
 
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-emotion test test-fast test-lowest lint types validate tapt train predict
+.PHONY: help demo demo-emotion demo-decoder test test-fast test-lowest lint types validate tapt train predict
 .PHONY: score submission eda report tensorboard bench docs dist lock clean
 
 help: ## list these targets
@@ -47,6 +47,9 @@ demo: $(INSTALLED) ## the whole chain on the sample: TAPT, train, predict, score
 
 demo-emotion: $(INSTALLED) ## the same on the second sample: which emotions are felt about a target
 	$(RELX) demo emotion
+
+demo-decoder: $(INSTALLED) ## the same question asked of a tiny decoder, without TAPT
+	$(RELX) demo decoder
 
 test: $(TEST_INSTALLED) ## run all tests
 	$(BIN)/python -m pytest $(SHARED)
@@ -68,8 +71,8 @@ types: $(TEST_INSTALLED) ## check the type annotations
 validate: $(INSTALLED) ## check RECIPE and its data
 	$(RELX) validate --recipe '$(RECIPE)' $(SETTINGS)
 
-tapt: validate ## stage 1 of RECIPE
-	$(RELX) tapt --recipe '$(RECIPE)' $(SETTINGS)
+tapt: validate ## stage 1 of RECIPE; a decoder has none
+	@grep -qs '^decoder:' '$(RECIPE)' || $(RELX) tapt --recipe '$(RECIPE)' $(SETTINGS)
 
 train: tapt ## stage 2 of RECIPE, after stage 1
 	$(RELX) train --recipe '$(RECIPE)' $(SETTINGS)

@@ -24,6 +24,7 @@ LAYERS = (
     (("relx.score", "relx.attention"), "what these commands do"),
     (("relx.train", "relx.predict", "relx.validate"), "likewise"),
     (("relx.window",), "what a window cuts off"),
+    (("relx.family",), "what encoders and decoders do for both"),
     (("relx.dataset",), "the rows of a recipe, read once"),
     (("relx.answers",), "how answer files are read"),
     (("relx.engines",), "what predicts: Keras, OpenVINO"),
@@ -34,7 +35,10 @@ LAYERS = (
     (("relx.shipped",), "the recipes that ship"),
     (("relx.recipe_file",), "YAML, --set, messages"),
     (("relx.recipe",), "the schema"),
-    (("relx.known_tasks", "relx.template"), "the tasks by name; text with {placeholders}"),
+    (
+        ("relx.model_sections", "relx.known_tasks", "relx.template"),
+        "models in it; tasks; {placeholders}",
+    ),
     (
         ("relx.progress", "relx.files", "relx.spans", "relx.stopping", "relx.tensors"),
         "the ground",

@@ -66,7 +66,8 @@ def section_of(field: FieldInfo) -> type[BaseModel] | None:
 
 def is_choice(field: FieldInfo) -> bool:
     """Tells whether a key holds a section or something else, as `encoder.from` does."""
-    return any(not issubclass(t, BaseModel) for t in types_in(field.annotation))
+    kinds = [t for t in types_in(field.annotation) if t is not NoneType]
+    return any(not issubclass(kind, BaseModel) for kind in kinds)
 
 
 def types_in(annotation: Any) -> Iterator[type]:

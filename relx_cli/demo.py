@@ -24,6 +24,7 @@ class Demo:
         files: The sample's files, with a gap for the part.
         answers: The answer file.
         probabilities: The file of probabilities, where the answer file has none: what is scored.
+        adapts: Whether TAPT is a part of it.
     """
 
     command: str
@@ -31,6 +32,7 @@ class Demo:
     files: str
     answers: str
     probabilities: str | None = None
+    adapts: bool = True
 
     def file(self, part: str) -> Path:
         """Returns a file of the sample: from here where it lies below, as one would type it."""
@@ -49,6 +51,14 @@ DEMOS = {
     "emotion": Demo(
         "relx demo emotion", "emotion-demo", "emotion/{}.jsonl", "answers.jsonl", "probs.jsonl"
     ),
+    "decoder": Demo(
+        "relx demo decoder",
+        "decoder-demo",
+        "emotion/{}.jsonl",
+        "answers.jsonl",
+        "probs.jsonl",
+        adapts=False,
+    ),
 }
 
 
@@ -61,15 +71,17 @@ def demo(context: click.Context, sample: str, runs_dir: Path) -> None:
     """Run the whole chain on a small sample: TAPT, train, predict, score, report.
 
     The sample relation, the default, asks how two entities are related; emotion asks which emotions
-    are felt about a target, and cut-offs are searched as well. It takes a minute or two on two CPU
-    cores, needs no network and no data of yours, and shows that relx works here: the samples are
-    synthetic, so their scores say nothing about real text. All that it writes is in runs/demo, or
-    runs/emotion-demo. A demo that was stopped carries on with the same command.
+    are felt about a target, and cut-offs are searched as well; decoder asks a tiny decoder the
+    same, without TAPT. It takes a minute or two on two CPU cores, needs no network and no data of
+    yours, and shows that relx works here: the samples are synthetic, so their scores say nothing
+    about real text. All that it writes is in runs/demo, runs/emotion-demo or runs/decoder-demo. A
+    demo that was stopped carries on with the same command.
 
     \b
     Examples:
       relx demo
       relx demo emotion
+      relx demo decoder
       relx demo --runs-dir FOLDER
     """  # noqa: D301 - click reads the backspace
     from relx.shipped import shipped
@@ -83,7 +95,8 @@ def demo(context: click.Context, sample: str, runs_dir: Path) -> None:
         "runs_dir": runs_dir,
     }
     with _own_folder(chosen):
-        context.invoke(tapt, **recipe)
+        if chosen.adapts:
+            context.invoke(tapt, **recipe)
         context.invoke(train, **recipe)
     _answer(context, chosen, runs_dir)
     _report(context, chosen, runs_dir)

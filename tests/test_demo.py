@@ -189,3 +189,24 @@ def test_emotion_again_keeps_what_is_finished_and_writes_the_report(emotion, mon
 def test_a_sample_that_is_not_there_is_a_message(capsys):
     assert run(["demo", "emotions"]) == 2
     assert "'relation', 'emotion'" in capsys.readouterr().err
+
+
+# ---- relx demo decoder
+
+
+def test_the_third_demo_asks_a_decoder_and_has_no_first_stage(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "decoder-demo.yaml"
+    tree = yaml.safe_load((ROOT / "recipes/decoder-demo.yaml").read_text(encoding="utf-8"))
+    tree["decoder"]["from"]["fresh"] |= {"layers": 1, "hidden": 32, "intermediate": 32}
+    tree["train"]["epochs"] = 1
+    tree["predict"] = {"engine": "keras"}
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    monkeypatch.setattr("relx.shipped.shipped", lambda: {"decoder-demo": path})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(extra, "LIBRARIES", {"no_such_module": "No-Such"})
+    assert run(["demo", "decoder", "--quiet"]) == 0
+    folder = tmp_path / "runs/decoder-demo"
+    names = {path.name for path in folder.iterdir()} - {".lock"}
+    assert names == {"answers.jsonl", "probs.jsonl", "train"}
+    ids = [json.loads(line)["id"] for line in (folder / "answers.jsonl").open(encoding="utf-8")]
+    assert len(ids) == 120 and "micro-F1" in capsys.readouterr().out

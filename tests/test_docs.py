@@ -18,7 +18,7 @@ from documents import DOCS, DOCUMENTS, READMES, ROOT
 
 from relx.data.labels import KLUE
 from relx.models.encoder.families.registry import FAMILIES
-from relx.recipe import DataSection, MarkersSection, MarkerStyle, Recipe
+from relx.recipe import DataSection, DecoderSection, MarkersSection, MarkerStyle, Recipe
 from relx.recipe_file import load_recipe
 from relx.scoring.one_of import ClassScores, Scores
 from relx.spans import Span
@@ -322,11 +322,15 @@ def test_a_key_without_a_text_is_an_error(tmp_path, monkeypatch):
 
 def test_the_reference_names_every_key_and_default():
     minimal = Recipe.model_validate({"name": "x", "encoder": {"from": {"fresh": {}}}})
+    decoder = DecoderSection.model_validate({"from": {"fresh": {}}})
     shown = {}
     for table in documents.tables("docs/recipes.md"):
         shown |= {row[0].strip("`"): row[2].strip("`") for row in table if len(row) == 4}
-    tree = leaves(minimal.model_dump(mode="json", by_alias=True))
-    assert shown.pop("encoder.from") == shown.pop("name") == "required"
+    # A recipe has one of the two; the reference has both.
+    sections = minimal.model_dump(mode="json", by_alias=True)
+    tree = leaves(sections | {"decoder": decoder.model_dump(mode="json", by_alias=True)})
+    names = ("encoder.from", "decoder.from", "name")
+    assert {shown.pop(name) for name in names} == {"required"}
     assert shown.keys() == tree.keys() - {"name"}
     # `5e-5` and `null` as a recipe reads them.
     read = {
@@ -348,7 +352,8 @@ def leaves(tree: dict, prefix: str = "") -> dict[str, object]:
 def test_every_recipe_shown_can_be_read(document, tmp_path):
     for block in documents.blocks(document, "yaml"):
         keys = yaml.safe_load(block)
-        given = {"name": "name: x\n", "encoder": "encoder: {from: x/y}\n"}
+        model = "decoder" if "decoder" in keys else "encoder"
+        given = {"name": "name: x\n", model: f"{model}: {{from: x/y}}\n"}
         missing = "".join(line for key, line in given.items() if key not in keys)
         path = tmp_path / "my.yaml"
         path.write_text(missing + block, encoding="utf-8")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from relx.faults import Fault, InputError
-from relx.recipe import DecideSection, FreshSource, Recipe, TrainSection
+from relx.recipe import DecideSection, FreshDecoder, FreshSource, Recipe, TrainSection
 from relx.recipe_file import load_recipe, recipe_from_tree, recipe_yaml
 from relx.tasks.task import task_of
 
@@ -48,7 +48,8 @@ def faults_of(path: Path, *texts: str) -> tuple[Fault, ...]:
 
 def test_the_promised_recipes_ship() -> None:
     promised = {"demo", "roberta", "roberta-base", "bert", "xlmr"}
-    promised |= {"emotion-demo", "emotion-electra", "emotion-roberta"}
+    promised |= {"emotion-demo", "emotion-electra", "emotion-roberta", "decoder-demo"}
+    promised |= {"emotion-polyglot", "emotion-polyglot-5.8b", "relation-qwen3"}
     assert {path.stem for path in SHIPPED} >= promised
 
 
@@ -58,18 +59,20 @@ def test_a_shipped_recipe_loads_and_its_header_names_itself(path: Path) -> None:
     assert recipe.name == path.stem
     header = path.read_text(encoding="utf-8").split("\nname:")[0]
     for command in ("validate", "tapt    ", "train   "):
-        assert f"relx {command} --recipe recipes/{path.name}" in header
+        adapts = command != "tapt    " or recipe.decoder is None
+        assert (f"relx {command} --recipe recipes/{path.name}" in header) is adapts
     assert f"make submission RECIPE=recipes/{path.name}" in header
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_shipped_recipe_takes_a_fresh_encoder(path: Path) -> None:
-    recipe = load_recipe(path, ["encoder.from={fresh: {layers: 1, hidden: 16}}"])
-    assert isinstance(recipe.encoder.source, FreshSource)
-    assert recipe.encoder.source.fresh.hidden == 16
+def test_a_shipped_recipe_takes_a_fresh_model(path: Path) -> None:
+    family = load_recipe(path).family
+    recipe = load_recipe(path, [f"{family}.from={{fresh: {{layers: 1, hidden: 16}}}}"])
+    assert isinstance(recipe.source, FreshSource | FreshDecoder)
+    assert (recipe.family, recipe.source.fresh.hidden) == (family, 16)
 
 
-@pytest.mark.parametrize("name", ["demo", "emotion-demo"])
+@pytest.mark.parametrize("name", ["demo", "emotion-demo", "decoder-demo"])
 def test_the_demo_stands_on_the_sample(name: str) -> None:
     data = load_recipe(RECIPES / f"{name}.yaml").data
     for name in (data.train, data.dev, data.test):

@@ -15,6 +15,8 @@ from relx.models.decoder.linear import Lora
 from relx.models.decoder.weights import fill_decoder, output_rows, require_tensors
 from relx.models.stored.folder import Checkpoint, open_checkpoint
 
+_AT_ONCE = 4096  # rows of the vocabulary
+
 
 @dataclass(slots=True)
 class LoadedDecoder:
@@ -37,6 +39,25 @@ class LoadedDecoder:
     def output_rows(self, ids: list[int]) -> NDArray[np.float32]:
         """Reads what the logits of some tokens are products with, (tokens, hidden)."""
         return output_rows(self.checkpoint, self.names, self.decoder.configuration, ids)
+
+    def all_logits(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Computes the logits of the whole vocabulary at one place, some rows at a time.
+
+        Args:
+            state: (hidden,), of the last token.
+
+        Returns:
+            (vocabulary,) float32.
+        """
+        c = self.decoder.configuration
+        parts = [
+            self.output_rows(list(range(start, min(start + _AT_ONCE, c.vocab_size)))) @ state
+            for start in range(0, c.vocab_size, _AT_ONCE)
+        ]
+        logits: NDArray[np.float32] = np.concatenate(parts)
+        if c.logit_cap:
+            logits = np.float32(c.logit_cap) * np.tanh(logits / np.float32(c.logit_cap))
+        return logits
 
 
 def load_decoder(

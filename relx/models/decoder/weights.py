@@ -144,8 +144,9 @@ def output_rows(
     """
     keys = FAMILIES[c.model_type].keys
     name = names[f"{keys.tokens if c.tied else keys.head}.weight"]
-    rows = [checkpoint.read_rows(name, i, i + 1) for i in ids]
-    return np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, c.hidden_size), "f4")
+    runs = _runs(np.array(ids)) if ids else ()
+    rows = [checkpoint.read_rows(name, *run).astype(np.float32) for run in runs]
+    return np.concatenate(rows) if rows else np.zeros((0, c.hidden_size), np.float32)
 
 
 class _Source:

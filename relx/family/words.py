@@ -1,0 +1,105 @@
+"""What a tokenizer makes of a recipe's label words, for people to look at."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from relx.data.label_words import LabelWord, confusable, cut_words
+from relx.data.prompt import Prompt
+from relx.dataset import read_unlabelled
+from relx.family.prompting import (
+    find_base,
+    label_texts,
+    prompter_of,
+    recipe_tokenizer,
+    section_of,
+)
+from relx.faults import Fault, InputError
+from relx.model_sections import FreshDecoder
+from relx.recipe import Recipe
+from relx.tasks.task import task_of
+
+if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
+    from transformers import PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True, slots=True)
+class WordTable:
+    """The label words of a recipe.
+
+    Args:
+        words: Each label's word as it is cut after the prompt.
+        pairs: Labels whose words begin alike.
+        log_probabilities: How likely the decoder finds each word after a prompt without a
+            sentence, before any training, by label; of words of one token alone, empty where it was
+            not asked for.
+        prompt: The end of the prompt that the words follow.
+    """
+
+    words: tuple[LabelWord, ...]
+    pairs: tuple[tuple[str, str], ...]
+    log_probabilities: Mapping[str, float]
+    prompt: str
+
+
+def word_table(recipe: Recipe, *, with_probabilities: bool = False) -> WordTable:
+    """Cuts the label words of a recipe, and perhaps asks its decoder how likely they are.
+
+    Args:
+        recipe: The recipe.
+        with_probabilities: Whether the decoder is loaded, in its format.
+
+    Returns:
+        The table.
+
+    Raises:
+        InputError: The recipe is about an encoder; or the data, the prompt, the words' labels or
+            the decoder cannot be read.
+    """
+    if recipe.decoder is None:
+        what = "only a decoder has label words"
+        raise InputError(Fault(what, "encoder", next_step="name a recipe with decoder.from"))
+    task = task_of(recipe)
+    labels = task.read_labels()
+    ask = prompter_of(recipe, task, labels)
+    rows = itertools.chain.from_iterable(read_unlabelled(recipe, dev=False).values())
+    prompts = [ask(row) for row in rows]
+    tokenizer = recipe_tokenizer(recipe, labels, lambda: prompts)
+    texts = label_texts(section_of(recipe), labels)
+    words = cut_words(tokenizer, texts, prompts[0].after, labels.names)
+    found = _log_probabilities(recipe, prompts[0], words, tokenizer) if with_probabilities else {}
+    return WordTable(tuple(words), tuple(confusable(words)), found, prompts[0].after)
+
+
+def _log_probabilities(
+    recipe: Recipe,
+    prompt: Prompt,
+    words: Sequence[LabelWord],
+    tokenizer: PreTrainedTokenizerFast,
+) -> dict[str, float]:
+    """Asks a decoder with a prompt whose sentence is empty: natural logarithms by label."""
+    section = section_of(recipe)
+    if isinstance(section.source, FreshDecoder):
+        what = "a fresh decoder has learnt no word yet"
+        raise InputError(Fault(what, "--log-probs", next_step="leave it out"))
+    from keras import ops
+
+    from relx.devices.device import open_device
+    from relx.models.decoder.load import load_decoder
+
+    folder = find_base(section, section.revision).folder
+    text = prompt.before + prompt.after
+    ids = np.array([tokenizer(text, add_special_tokens=False)["input_ids"]], np.int32)
+    with open_device(recipe.device, recipe.seed).scope():
+        loaded = load_decoder(folder, section.format, allow_pickle=section.allow_pickle)
+        states = loaded.decoder(ids, training=False)
+    state = ops.convert_to_numpy(ops.cast(states, "float32"))[0, -1]
+    logits = loaded.all_logits(state)
+    logits -= logits.max()
+    shares = logits - np.log(np.exp(logits.astype(np.float64)).sum())
+    return {word.label: float(shares[word.ids[0]]) for word in words if len(word.ids) == 1}

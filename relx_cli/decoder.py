@@ -1,0 +1,75 @@
+"""`relx decoder`: look at the label words of a recipe."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from relx_cli.options import recipe_options
+
+if TYPE_CHECKING:
+    from relx.family.words import WordTable
+
+
+@click.group(
+    epilog="""\b
+Example:
+  relx decoder words --recipe recipes/decoder-demo.yaml
+
+\b
+A decoder is what decoder.from names in a recipe: a Hugging Face folder or hub id of a causal
+language model."""
+)
+def decoder() -> None:
+    """Look at the label words of a decoder."""
+
+
+@decoder.command(
+    short_help="How the label words are cut into tokens.",
+    epilog="""\b
+Example:
+  relx decoder words --recipe recipes/decoder-demo.yaml
+  relx decoder words --recipe my.yaml --set 'decoder.words={joy: 기쁨, anger: 화}'
+  relx decoder words --recipe my.yaml --log-probs --json""",
+)
+@recipe_options
+@click.option(
+    "--log-probs",
+    is_flag=True,
+    help="Load the decoder, and show how likely it finds each word without a sentence.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def words(recipe: str | None, settings: tuple[str, ...], log_probs: bool, as_json: bool) -> None:
+    """Show the token of each label's word, right after the prompt of a recipe.
+
+    With decoder.head label_words a word has to be one token, and no two labels may share it: what
+    trains is what the decoder says next. Words of several tokens are shown in pieces.
+    """
+    from relx.family.words import word_table
+    from relx.shipped import chosen_recipe
+
+    table = word_table(chosen_recipe(recipe, settings), with_probabilities=log_probs)
+    if as_json:
+        click.echo(json.dumps(asdict(table), ensure_ascii=False, indent=2))
+        return
+    from relx_cli.tables import print_table
+
+    headings = ["label", "word", "tokens", "pieces", *(["log-probability"] if log_probs else [])]
+    print_table(headings, _rows(table, log_probs), ["tokens", "log-probability"])
+    for one, other in table.pairs:
+        click.echo(f"{click.style('note:', fg='yellow')} {one} and {other} begin alike")
+
+
+def _rows(table: WordTable, log_probs: bool) -> list[list[str]]:
+    rows = []
+    for word in table.words:
+        pieces = " + ".join(word.pieces) or "changes the prompt's tokens"
+        row = [word.label, word.text.strip(), str(len(word.ids)), pieces]
+        if log_probs:
+            found = table.log_probabilities.get(word.label)
+            row.append("" if found is None else f"{found:.2f}")
+        rows.append(row)
+    return rows
