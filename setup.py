@@ -54,6 +54,7 @@ TEST = [
     "import-linter>=2.16",
     "mypy>=2.4",
     "pandas-stubs>=3.1",
+    "peft>=0.21",
     "pytest>=9.2",
     "pytest-xdist>=3.8",
     "ruff>=0.17",

@@ -1,14 +1,15 @@
-"""`relx decoder`: look at the label words of a recipe."""
+"""`relx decoder`: look at the label words of a recipe, merge adapters into their base."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from relx_cli.options import recipe_options
+from relx_cli.options import quiet_option, recipe_options, runs_dir_option
 
 if TYPE_CHECKING:
     from relx.family.words import WordTable
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     epilog="""\b
 Example:
   relx decoder words --recipe recipes/decoder-demo.yaml
+  relx decoder merge models/merged --run my-decoder
 
 \b
 A decoder is what decoder.from names in a recipe: a Hugging Face folder or hub id of a causal
 language model."""
 )
 def decoder() -> None:
-    """Look at the label words of a decoder."""
+    """Look at label words, and merge adapters into their base."""
 
 
 @decoder.command(
@@ -73,3 +75,27 @@ def _rows(table: WordTable, log_probs: bool) -> list[list[str]]:
             row.append("" if found is None else f"{found:.2f}")
         rows.append(row)
     return rows
+
+
+@decoder.command(
+    short_help="A run's adapters and their base as one folder.",
+    epilog="""\b
+Example:
+  relx decoder merge models/merged
+  relx decoder merge models/merged --run emotion-polyglot""",
+)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--run", "run_name", metavar="NAME", help="The run.  [default: the latest]")
+@runs_dir_option
+@quiet_option
+def merge(folder: Path, run_name: str | None, runs_dir: Path) -> None:
+    """Write a run's adapters and their base as one Hugging Face folder, for other programs.
+
+    The weights have the base's own types, and are added up from its files, never from few bits.
+    What a run's head has learnt besides is not in it.
+    """
+    from relx.family.merging import merge_run
+    from relx.progress import say
+
+    merge_run(runs_dir, run_name, folder)
+    say(f"{folder} is written")

@@ -28,7 +28,7 @@ COMMANDS = {
     "eda": ("relx_cli.eda:eda", "Show what is in the data, as a page."),
     "validate": ("relx_cli.validate:validate", "Check data and list every fault in it."),
     "encoder": ("relx_cli.encoder:encoder", "Show, convert and compare encoders."),
-    "decoder": ("relx_cli.decoder:decoder", "Look at the label words of a decoder."),
+    "decoder": ("relx_cli.decoder:decoder", "Look at label words, merge adapters."),
     "recipes": ("relx_cli.recipes:recipes", "List, show and copy the recipes that ship."),
     "runs": ("relx_cli.runs:runs", "List and show the runs made so far."),
     "devices": ("relx_cli.devices:devices", "Show the backends and devices to compute on."),

@@ -6,6 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keras import ops
+
+from relx.models.decoder.configuration import DecoderConfig
+from relx.models.decoder.decoder import Decoder
+from relx.models.decoder.families import configuration_from_dict
+from relx.models.decoder.load import LoadedDecoder
 
 VOCABULARY = 160
 _BASE = {
@@ -178,3 +184,29 @@ def batch_of_ids(rows: int = 3, length: int = 24) -> tuple[np.ndarray, np.ndarra
     lengths = np.linspace(length, length // 3, rows).astype(int)
     mask = (np.arange(length) < lengths[:, None]).astype(np.int32)
     return ids * mask, mask
+
+
+def configuration_of(name: str) -> DecoderConfig:
+    """Reads the configuration of one of `MODELS` without its weights."""
+    import transformers
+
+    kind, settings = MODELS[name]
+    values = getattr(transformers, kind)(**settings).to_dict()
+    return configuration_from_dict(values, name)
+
+
+def draw_adapters(decoder: Decoder, seed: int = 0) -> None:
+    """Sets every adapter to numbers that change the logits."""
+    rng = np.random.default_rng(seed)
+    for part in decoder.adapted_parts().values():
+        for variable in (part.lora_a, part.lora_b):
+            assert variable is not None
+            variable.assign(rng.normal(0, 0.1, variable.shape).astype(np.float32))
+
+
+def logits_of(loaded: LoadedDecoder, states: Any) -> np.ndarray:
+    """Computes the logits of all tokens, which relx itself never does."""
+    c = loaded.decoder.configuration
+    rows = loaded.output_rows(list(range(c.vocab_size)))
+    logits = ops.convert_to_numpy(states) @ rows.T
+    return c.logit_cap * np.tanh(logits / c.logit_cap) if c.logit_cap else logits

@@ -7,17 +7,9 @@ import pytest
 from keras import ops
 
 from relx.models.decoder.load import load_decoder
-from tests.decoder_models import MODELS, batch_of_ids, write_reference
+from tests.decoder_models import MODELS, batch_of_ids, logits_of, write_reference
 
 torch = pytest.importorskip("torch")
-
-
-def _logits(loaded, states):
-    """Computes the logits of all tokens, which relx itself never does."""
-    rows = loaded.output_rows(list(range(loaded.decoder.configuration.vocab_size)))
-    logits = ops.convert_to_numpy(states) @ rows.T
-    cap = loaded.decoder.configuration.logit_cap
-    return cap * np.tanh(logits / cap) if cap else logits
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -37,4 +29,4 @@ def test_states_and_logits_are_those_of_transformers(name, tmp_path):
     assert np.abs(ops.convert_to_numpy(states) - hidden)[real].max() <= 2e-5
     logits = theirs.logits.numpy()
     assert np.abs(logits).max() > 0.5
-    assert np.abs(_logits(loaded, states) - logits)[real].max() <= 2e-5
+    assert np.abs(logits_of(loaded, states) - logits)[real].max() <= 2e-5

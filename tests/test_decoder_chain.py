@@ -94,6 +94,24 @@ def test_predictions_of_both_engines_are_those_of_the_dev_rows(folder, tmp_path,
     assert np.allclose(kept.sum(axis=1), 1)  # of one position's words
 
 
+def test_a_run_is_merged_into_one_folder(folder, tmp_path, capsys):
+    runs = ["--runs-dir", str(folder / "runs")]
+    merged = tmp_path / "merged"
+    assert str(merged) in said(["decoder", "merge", str(merged), *runs], capsys).err
+    names = {path.name for path in merged.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
+    assert not any("adapter" in name for name in names)
+    assert said(["decoder", "merge", str(merged), *runs], capsys, 2).err  # which is taken
+
+
+def test_the_label_words_are_shown_as_they_are_cut(folder, capsys):
+    out = said(["decoder", "words", *options(folder), "--json"], capsys).out
+    table = json.loads(out)
+    assert [word["label"] for word in table["words"]] == list(LABELS)
+    assert all(len(word["ids"]) == 1 for word in table["words"])
+    assert table["pairs"] == [] and table["log_probabilities"] == {}
+
+
 def test_scores_and_pages_are_made_as_for_an_encoder(folder, tmp_path, capsys):
     runs = ["--runs-dir", str(folder / "runs")]
     gold = ["--gold", str(folder / "test.jsonl")]

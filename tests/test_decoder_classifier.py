@@ -8,7 +8,7 @@ from keras import ops
 
 from relx.data.batches import Batch
 from relx.data.prompt_rows import PromptRows
-from relx.models.decoder.adapters import adapters_for
+from relx.models.decoder.adapter_config import adapters_for
 from relx.models.decoder.arrays import PromptArrays
 from relx.models.decoder.classifier import prompt_classifier
 from relx.models.decoder.families import read_configuration

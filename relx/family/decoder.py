@@ -238,17 +238,28 @@ class TrainedDecoder:
         """Loads the base, and puts the adapters and the head on it."""
         return self._built(floats=False)
 
+    def merge(self, folder: Path) -> None:
+        """Writes the base with the adapters in it; see `merge_adapters`."""
+        from relx.models.decoder.merge import merge_adapters
+
+        merge_adapters(self._loaded()[0], folder)
+
+    def _loaded(self) -> tuple[LoadedDecoder, Head]:
+        """Loads the base and its adapters, and a head that has not learnt."""
+        from relx.models.decoder.adapters import read_adapters
+
+        self.files()
+        loaded, head = _loaded(self.recipe, self._base_folder(), len(self.labels))
+        read_adapters(loaded.decoder, self.folder)
+        return loaded, head
+
     def _built(self, *, floats: bool) -> keras.Model:
         from safetensors.numpy import load_file
 
-        from relx.models.decoder.adapters import read_adapters
         from relx.models.decoder.classifier import prompt_classifier
         from relx.models.decoder.heads import WordHead, assign_head
 
-        self.files()
-        folder = self._base_folder()
-        loaded, head = _loaded(self.recipe, folder, len(self.labels))
-        read_adapters(loaded.decoder, self.folder)
+        loaded, head = self._loaded()
         if floats:
             loaded.decoder.turn_to_floats()
         if isinstance(head, WordHead) and self.base.tokens:
@@ -277,7 +288,7 @@ class TrainedDecoder:
 
 def _loaded(recipe: Recipe, folder: Path, labels: int) -> tuple[LoadedDecoder, Head]:
     """Loads a recipe's decoder from a folder, with adapters and a head that have not learnt."""
-    from relx.models.decoder.adapters import adapters_for
+    from relx.models.decoder.adapter_config import adapters_for
     from relx.models.decoder.families import read_configuration
     from relx.models.decoder.heads import ClassHead, WordHead
     from relx.models.decoder.linear import Lora

@@ -111,7 +111,7 @@ def open_checkpoint(folder: Path, allow_pickle: bool = False) -> Checkpoint:
         raise InputError(_forbidden_pickle(folder, files))
     tensors: dict[str, StoredTensor | PickledTensor] = {}
     for path in files:
-        tensors |= open_pickle(path) if pickled else _open_safetensors(path)
+        tensors |= open_pickle(path) if pickled else open_safetensors(path)
     index = PICKLE_INDEX if pickled else INDEX
     single = PICKLE if pickled else WEIGHTS
     absent = [] if files[0].name == single else sorted(set(_indexed(folder, index)) - set(tensors))
@@ -238,8 +238,18 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _open_safetensors(path: Path) -> dict[str, StoredTensor]:
-    """Lists the tensors of a safetensors file."""
+def open_safetensors(path: Path) -> dict[str, StoredTensor]:
+    """Lists the tensors of a safetensors file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The tensors by name, of which nothing but the header has been read.
+
+    Raises:
+        InputError: The file is not whole, or cannot be read.
+    """
     try:
         _, tensors = open_tensors(path)
     except (SafetensorError, OSError) as error:
