@@ -12,6 +12,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from relx.faults import Fault, InputError
+from relx.models.decoder.memory import aligned_empty
+
 Format = Literal["float32", "bfloat16", "int8", "nf4"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Array = NDArray[Any]
@@ -42,8 +45,11 @@ LEVELS = np.array(
 _TABLE = 1 << 16  # how finely a value is looked up instead of searched for
 _NEAREST = np.searchsorted((LEVELS[1:] + LEVELS[:-1]) / 2, np.linspace(-1, 1, _TABLE))
 _NEAREST = _NEAREST.astype(np.uint8)
-_CHUNK = 1 << 22  # elements that are quantised at a time: what bounds the temporaries
+# Elements that are quantised at a time: what bounds the temporaries, which stay in a core's cache.
+_CHUNK = 1 << 18
+_FEWEST = 64  # outputs of a chunk: its columns in the result are no narrower than a cache line
 _LEAST = 1e-12  # a scale of 0 would divide by it
+_SMALLEST = np.finfo(np.float16).tiny  # NF4's scale of what is smaller still
 
 
 def block_size(inputs: int) -> int:
@@ -63,14 +69,25 @@ def stored_shapes(
 
     Returns:
         Shape and type of `kernel` and perhaps `scale`.
+
+    Raises:
+        InputError: NF4 packs inputs in pairs, and there is one over.
     """
     if format_ == "int8":
         return {"kernel": ((inputs, outputs), "int8"), "scale": ((outputs,), "float32")}
     if format_ == "nf4":
+        if inputs % 2:
+            raise InputError(_odd(inputs))
         blocks = inputs // block_size(inputs)
         packed = ((inputs // 2, outputs), "uint8")
         return {"kernel": packed, "scale": ((blocks, outputs), "float16")}
     return {"kernel": ((inputs, outputs), format_)}
+
+
+def _odd(inputs: int) -> Fault:
+    what = "nf4 stores inputs in pairs, and this decoder has a matrix with an odd number of them"
+    step = "store it in eight bits: --set decoder.format=int8"
+    return Fault(what, "decoder.format", f"nf4, {inputs} inputs", "int8", step, kind="odd inputs")
 
 
 def stored_bytes(format_: Format, inputs: int, outputs: int) -> int:
@@ -90,17 +107,20 @@ def quantize(rows: Rows, inputs: int, outputs: int, format_: Format) -> Mapping[
         format_: The format.
 
     Returns:
-        What `stored_shapes` says; bfloat16 as float32, which numpy has not and Keras makes.
+        What `stored_shapes` says; bfloat16 as float32, which numpy has not and Keras makes. A scale
+        that is not finite tells of values that are not, or for NF4 of one beyond float16.
     """
     types = {"bfloat16": "float32"}
     shapes = stored_shapes(format_, inputs, outputs)
-    stored = {n: np.empty(shape, types.get(t, t)) for n, (shape, t) in shapes.items()}
-    step = max(1, _CHUNK // inputs)
+    stored = {n: aligned_empty(shape, types.get(t, t)) for n, (shape, t) in shapes.items()}
+    step = max(_FEWEST, _CHUNK // inputs)
     for start in range(0, outputs, step):
         columns = slice(start, min(start + step, outputs))
-        chunk = np.ascontiguousarray(rows(columns.start, columns.stop).T, np.float32)
-        for name, values in _ENCODERS.get(format_, _floats)(chunk).items():
-            stored[name][..., columns] = values
+        chunk = np.ascontiguousarray(rows(columns.start, columns.stop), np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            encoded = _ENCODERS.get(format_, _floats)(chunk)
+        for name, values in encoded.items():
+            stored[name][..., columns] = values.T
     return stored
 
 
@@ -124,25 +144,36 @@ def dequantized(stored: Mapping[str, Array], format_: Format) -> NDArray[np.floa
     return kernel.astype(np.float32)
 
 
+# Chunks are (outputs, inputs), and so is what encoders return; blocks lie side by side in them.
 def _floats(chunk: NDArray[np.float32]) -> dict[str, Array]:
     return {"kernel": chunk}
 
 
 def _int8(chunk: NDArray[np.float32]) -> dict[str, Array]:
-    scale = np.maximum(np.abs(chunk).max(axis=0), _LEAST) / np.float32(127)
-    return {"kernel": np.rint(chunk / scale).astype(np.int8), "scale": scale}
+    scale = np.maximum(_largest(chunk), _LEAST) / np.float32(127)
+    shares = chunk / scale[:, None]
+    return {"kernel": np.rint(shares, out=shares).astype(np.int8), "scale": scale}
 
 
 def _nf4(chunk: NDArray[np.float32]) -> dict[str, Array]:
     """Packs the codes of the first half of the inputs into low bits, of the second into high."""
-    inputs, outputs = chunk.shape
-    blocks = chunk.reshape(-1, block_size(inputs), outputs)
-    largest = np.maximum(np.abs(blocks).max(axis=1), np.finfo(np.float16).tiny)
-    scale = largest.astype(np.float16)
-    shares = blocks / scale.astype(np.float32)[:, None]  # of the scale as it will be read
-    places = np.clip((shares + 1) * ((_TABLE - 1) / 2) + 0.5, 0, _TABLE - 1).astype(np.uint16)
-    codes = _NEAREST[places].reshape(inputs, outputs)
-    return {"kernel": codes[: inputs // 2] | (codes[inputs // 2 :] << 4), "scale": scale}
+    outputs, inputs = chunk.shape
+    blocks = chunk.reshape(outputs, -1, block_size(inputs))
+    scale = np.maximum(_largest(blocks), _SMALLEST).astype(np.float16)
+    # Places in the table, by the scale as it will be read: rounding it may leave more than 1.
+    places = blocks * (np.float32((_TABLE - 1) / 2) / scale.astype(np.float32))[..., None]
+    places += np.float32(_TABLE / 2)
+    np.clip(places, 0, _TABLE - 1, out=places)
+    codes = np.take(_NEAREST, places.astype(np.uint16)).reshape(outputs, inputs)
+    packed = codes[:, inputs // 2 :] << 4
+    packed |= codes[:, : inputs // 2]
+    return {"kernel": packed, "scale": scale}
+
+
+def _largest(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns the largest absolute value along the last axis, without a copy of them all."""
+    largest: NDArray[np.float32] = np.maximum(values.max(axis=-1), -values.min(axis=-1))
+    return largest
 
 
 _ENCODERS: Mapping[str, Callable[[NDArray[np.float32]], dict[str, Array]]] = {

@@ -17,6 +17,7 @@ from keras import ops
 
 from relx.models.decoder.dropout import dropped
 from relx.models.decoder.formats import Array, Format, dequantized, stored_shapes
+from relx.models.decoder.memory import hand_over
 from relx.models.decoder.products import frozen_product
 
 Tensor = Any
@@ -112,12 +113,13 @@ class FrozenLinear(FrozenWeights, keras.layers.Layer):
         """Sets the frozen weights.
 
         Args:
-            stored: The kernel in this layer's format, as `quantize` gives it.
+            stored: The kernel in this layer's format, as `quantize` gives it. Nobody may write to
+                it any more: the layer may compute with this very memory.
             bias: The bias, `(outputs,)`, where the layer has one.
         """
-        self.kernel.assign(stored["kernel"])
+        hand_over(stored["kernel"], self.kernel)
         if self.scale is not None:
-            self.scale.assign(stored["scale"])
+            hand_over(stored["scale"], self.scale)
         if self.bias is not None:
             assert bias is not None
             self.bias.assign(np.asarray(bias, np.float32))

@@ -86,11 +86,12 @@ def _levels(kernel: Tensor, dtype: str) -> Tensor:
 
 
 def _selected(codes: Tensor, dtype: str) -> Tensor:
-    levels: list[Any] = [float(level) for level in LEVELS]
+    """Halves the levels by each bit; what is left is a level to the bit, as a look-up gives it."""
+    levels: list[Any] = [ops.cast(float(level), dtype) for level in LEVELS]
     for bit in range(4):
-        is_set = ops.cast(ops.bitwise_and(ops.right_shift(codes, bit), 1), dtype)
+        is_set = ops.cast(ops.bitwise_and(ops.right_shift(codes, bit), 1), "bool")
         pairs = zip(levels[::2], levels[1::2], strict=True)
-        levels = [low + (high - low) * is_set for low, high in pairs]
+        levels = [ops.where(is_set, high, low) for low, high in pairs]
     return levels[0]
 
 

@@ -16,6 +16,7 @@ from relx.models.decoder.families import FAMILIES, Keys
 from relx.models.decoder.formats import Rows, quantize
 from relx.models.decoder.layers import Norm
 from relx.models.decoder.linear import FrozenLinear
+from relx.models.decoder.memory import aligned_empty, hand_over
 from relx.models.stored.folder import Checkpoint, listed
 
 Array = NDArray[Any]
@@ -116,9 +117,9 @@ def fill_decoder(decoder: Decoder, checkpoint: Checkpoint, names: Mapping[str, s
     keys = FAMILIES[c.model_type].keys
     source = _Source(checkpoint, names, keys, c)
     assert decoder.table is not None
-    decoder.table.assign(source.table(keys.tokens, str(decoder.table.dtype)))
+    hand_over(source.table(keys.tokens, str(decoder.table.dtype)), decoder.table)
     if decoder.places is not None:
-        decoder.places.assign(source.table(keys.positions, str(decoder.places.dtype)))
+        hand_over(source.table(keys.positions, str(decoder.places.dtype)), decoder.places)
     source.norm(decoder.norm, keys.norm)
     words = f"loading {decoder.format}"
     with progress.bar(words, len(decoder.stack), "layers") as bar:
@@ -162,7 +163,7 @@ class _Source:
         own = self.names[f"{name}.weight"]
         rows, width = self.checkpoint.shape(own)
         kind = "float32" if dtype == "bfloat16" else dtype  # numpy has none
-        table = np.empty((rows, width), kind)
+        table = aligned_empty((rows, width), kind)
         for start, end in _chunks(rows, width):
             table[start:end] = self.checkpoint.read_rows(own, start, end)
         return table
@@ -176,6 +177,13 @@ class _Source:
         order = head_order(self.c) if fused and self.keys.interleaved else None
         rows = self._rows(self.names[f"{name}.weight"], order)
         stored = quantize(rows, part.inputs, part.outputs, part.format)
+        if not np.isfinite(stored.get("scale", 0)).all():
+            what = (
+                f"{name}.weight has values that are no numbers, or beyond what {part.format} holds"
+            )
+            step = "fetch the weights again; float32 loads them as they are"
+            fault = Fault(what, str(self.checkpoint.folder), next_step=step, kind="no numbers")
+            raise InputError(fault)
         bias = None
         if part.use_bias:
             bias = self.checkpoint.read(self.names[f"{name}.bias"])
