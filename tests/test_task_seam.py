@@ -11,6 +11,7 @@ import pytest
 from relx.data.labels import LabelList
 from relx.data.marked import MarkedText
 from relx.data.pooling import Pooling
+from relx.data.prompt import Prompt
 from relx.data.reading import Reading
 from relx.data.table import read_table
 from relx.dataset import read_dataset
@@ -74,6 +75,9 @@ class TasteTask:
         text = f"{row.sentence[:start]}<d>{row.word}</d>{row.sentence[end:]}"
         pieces = (Span(start, start + 3), Span(end + 3, end + 7))
         return MarkedText(text, (Span(start + 3, end + 3),), (start,), pieces)
+
+    def prompter(self, template, labels):
+        return lambda row: Prompt("", row.sentence, f"\n{row.word}:", row.spans)
 
     def marker_tokens(self, types):
         return ("<d>", "</d>")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.data.marked import MarkedText
+from relx.data.prompt import Prompt
 from relx.data.reading import Reading
 from relx.data.row import R
 from relx.faults import Fault, InputError, nearest
@@ -89,6 +90,22 @@ class Task(Protocol[R]):
 
         Returns:
             Its sentence with markers; as many spans for every row.
+        """
+
+    def prompter(self, template: str | None, labels: Sequence[str]) -> Callable[[R], Prompt]:
+        """Shows rows to a decoder.
+
+        Args:
+            template: A prompt with `{placeholders}`; None for the task's own.
+            labels: The label words, for `{labels}`.
+
+        Returns:
+            What makes the prompt of a row: its sentence with the recipe's markers, in the filled
+            template. The label word is what comes next.
+
+        Raises:
+            InputError: The template has an unknown placeholder or lacks one that every prompt
+                needs, or the recipe's markers have a query beside it.
         """
 
     def marker_tokens(self, types: Iterable[str]) -> tuple[str, ...]:

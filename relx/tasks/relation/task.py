@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from relx.data.labels import LabelList, read_labels
 from relx.data.marked import MarkedText
 from relx.data.pooling import Pooling
+from relx.data.prompt import Prompt
 from relx.data.reading import Reading
 from relx.data.row import types_of
 from relx.data.table import Table, read_table
@@ -22,6 +23,7 @@ from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
 from relx.tasks.relation.answers import normalized, read_submission, write_submission
 from relx.tasks.relation.markers import mark, marker_tokens, require_markers, shows_types
+from relx.tasks.relation.prompts import prompter
 from relx.tasks.relation.rows import Example, scan_examples
 from relx.tasks.relation.sentence import example_of
 from relx.tasks.task import Mention
@@ -79,6 +81,10 @@ class RelationTask:
     def marked(self, row: Example, separator: str) -> MarkedText:
         """Marks the two entities; see `mark`."""
         return mark(row, self.markers, separator)
+
+    def prompter(self, template: str | None, labels: Sequence[str]) -> Callable[[Example], Prompt]:
+        """Shows rows to a decoder; see `prompter`."""
+        return prompter(self.markers, template, labels)
 
     def marker_tokens(self, types: Iterable[str]) -> tuple[str, ...]:
         """Lists the marker texts that must be tokens of their own; see `marker_tokens`."""

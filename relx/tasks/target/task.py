@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from relx.data.labels import LabelList, read_labels
 from relx.data.marked import MarkedText
 from relx.data.mention import find_words, require_whole_characters
 from relx.data.pooling import Pooling
+from relx.data.prompt import Prompt
 from relx.data.reading import Reading
 from relx.data.table import Table, read_table
 from relx.faults import Fault, InputError, shorten
@@ -30,6 +31,7 @@ from relx.tasks.target.answers import (
 )
 from relx.tasks.target.gold import labels_in
 from relx.tasks.target.markers import mark, marker_tokens, require_markers
+from relx.tasks.target.prompts import prompter
 from relx.tasks.target.rows import NAMED, Target, TargetRow, scan_rows
 from relx.tasks.task import Mention
 
@@ -101,6 +103,12 @@ class TargetTask:
     def marked(self, row: TargetRow, separator: str) -> MarkedText:
         """Marks the target; see `mark`."""
         return mark(row, self.markers)
+
+    def prompter(
+        self, template: str | None, labels: Sequence[str]
+    ) -> Callable[[TargetRow], Prompt]:
+        """Shows rows to a decoder; see `prompter`."""
+        return prompter(self.markers, template, labels)
 
     def marker_tokens(self, types: Iterable[str]) -> tuple[str, ...]:
         """Lists the marker texts that must be tokens of their own; see `marker_tokens`."""
