@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 from relx import progress
+from relx.data.chat import chat_frame
 from relx.data.labels import LabelList
 from relx.data.marked import MarkedText
+from relx.data.prompt import Prompt
+from relx.data.prompt_rows import PromptRows, prompt_rows
 from relx.data.reading import Reading, require_good
 from relx.data.row import ROWS_FORMAT, R, Row, rows_digest, types_of
 from relx.data.splits import split
@@ -27,6 +30,7 @@ if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
 Facts = dict[str, Any]
 # Of the token rows; to be raised whenever other ones are made of the same texts.
 TOKENS_FORMAT = "token rows 1"
+PROMPTS_FORMAT = "prompts 1"  # likewise, of prompts
 MISSING = Span(-1, -1)  # what stands for a span that a row does not have, in a digest of its text
 
 
@@ -254,6 +258,55 @@ def token_rows(
         return tokenize(texts(), tokenizer, max_length, (f"{row.id}{place}" for row in rows))
 
     return cached(cache, key, TokenRows, make)
+
+
+def prompt_rows_of(
+    rows: Sequence[R],
+    prompter: Callable[[R], Prompt],
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
+    file: str = "",
+    cache: Path | None = None,
+    chat: bool = False,
+) -> PromptRows:
+    """Makes prompts of rows and tokenises them, or takes their tokens from an earlier run.
+
+    Args:
+        rows: The rows.
+        prompter: What makes a row's prompt, of `Task.prompter`.
+        tokenizer: The decoder's tokenizer.
+        max_length: The window in tokens.
+        file: Where the rows come from, for messages.
+        cache: Where tokens are kept, as `token_folder` says; None keeps none.
+        chat: Whether a prompt is the user's message in the tokenizer's chat template.
+
+    Returns:
+        As many rows, in order.
+
+    Raises:
+        InputError: Some prompts do not fit, or there is no chat template.
+    """
+    place = f" of {file}" if file else ""
+
+    def key() -> str:
+        around = map(str, chat_frame(tokenizer)) if chat else ()
+        settings = [str(max_length), *around]
+        return token_key(tokenizer, PROMPTS_FORMAT, settings, _prompt_contents(rows, prompter))
+
+    def make() -> PromptRows:
+        names = (f"{row.id}{place}" for row in rows)
+        return prompt_rows(map(prompter, rows), tokenizer, max_length, names, chat)
+
+    return cached(cache, key, PromptRows, make)
+
+
+def _prompt_contents(rows: Sequence[R], prompter: Callable[[R], Prompt]) -> Iterator[Content]:
+    """Everything that prompts' tokens are made of, some thousand rows at a time."""
+    left = map(prompter, rows)
+    while chunk := list(itertools.islice(left, CHUNK)):
+        texts = [part for text in chunk for part in (text.before, text.sentence, text.after)]
+        numbers = [at for text in chunk for at in (len(text.keep), *itertools.chain(*text.keep))]
+        yield texts, numbers
 
 
 def _contents(texts: Callable[[], Iterable[MarkedText]]) -> Iterator[Content]:
