@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 from relx import progress
+from relx.data.chat import chat_frame
 from relx.data.labels import LabelList
 from relx.data.marked import MarkedText
 from relx.data.prompt import Prompt
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
 Facts = dict[str, Any]
 # Of the token rows; to be raised whenever other ones are made of the same texts.
 TOKENS_FORMAT = "token rows 1"
-PROMPTS_FORMAT = "prompt rows 1"
+PROMPTS_FORMAT = "prompts 1"  # likewise, of prompts
 MISSING = Span(-1, -1)  # what stands for a span that a row does not have, in a digest of its text
 
 
@@ -268,44 +269,44 @@ def prompt_rows_of(
     cache: Path | None = None,
     chat: bool = False,
 ) -> PromptRows:
-    """Writes the prompts of rows and tokenises them, or takes their tokens from an earlier run.
+    """Makes prompts of rows and tokenises them, or takes their tokens from an earlier run.
 
     Args:
         rows: The rows.
-        prompter: What makes a prompt of a row.
+        prompter: What makes a row's prompt, of `Task.prompter`.
         tokenizer: The decoder's tokenizer.
         max_length: The window in tokens.
         file: Where the rows come from, for messages.
         cache: Where tokens are kept, as `token_folder` says; None keeps none.
-        chat: Whether a prompt is a message in the tokenizer's chat template.
+        chat: Whether a prompt is the user's message in the tokenizer's chat template.
 
     Returns:
         As many rows, in order.
 
     Raises:
-        InputError: Some prompts do not fit.
+        InputError: Some prompts do not fit, or there is no chat template.
     """
     place = f" of {file}" if file else ""
-    prompts = [prompter(row) for row in rows]
 
     def key() -> str:
-        settings = [str(max_length), str(tokenizer.chat_template) if chat else ""]
-        return token_key(tokenizer, PROMPTS_FORMAT, settings, _prompt_contents(prompts))
+        around = map(str, chat_frame(tokenizer)) if chat else ()
+        settings = [str(max_length), *around]
+        return token_key(tokenizer, PROMPTS_FORMAT, settings, _prompt_contents(rows, prompter))
 
     def make() -> PromptRows:
-        return prompt_rows(
-            prompts, tokenizer, max_length, (f"{row.id}{place}" for row in rows), chat
-        )
+        names = (f"{row.id}{place}" for row in rows)
+        return prompt_rows(map(prompter, rows), tokenizer, max_length, names, chat)
 
     return cached(cache, key, PromptRows, make)
 
 
-def _prompt_contents(prompts: Sequence[Prompt]) -> Iterator[Content]:
-    """Everything that tokens of prompts are made of, some thousand prompts at a time."""
-    for start in range(0, len(prompts), CHUNK):
-        chunk = prompts[start : start + CHUNK]
-        numbers = [at for p in chunk for at in (len(p.keep), *itertools.chain(*p.keep))]
-        yield [part for p in chunk for part in (p.before, p.sentence, p.after)], numbers
+def _prompt_contents(rows: Sequence[R], prompter: Callable[[R], Prompt]) -> Iterator[Content]:
+    """Everything that prompts' tokens are made of, some thousand rows at a time."""
+    left = map(prompter, rows)
+    while chunk := list(itertools.islice(left, CHUNK)):
+        texts = [part for text in chunk for part in (text.before, text.sentence, text.after)]
+        numbers = [at for text in chunk for at in (len(text.keep), *itertools.chain(*text.keep))]
+        yield texts, numbers
 
 
 def _contents(texts: Callable[[], Iterable[MarkedText]]) -> Iterator[Content]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from relx.data.prompt_rows import prompt_ids
+from relx.data.prompt_frame import prompt_frame
+from relx.data.prompt_window import fitted
 from relx.data.row import Row, types_of
 from relx.data.token_rows import row_lengths
 from relx.family.prompting import prompter_of, recipe_tokenizer
@@ -133,5 +135,7 @@ def _row_lengths(
         yield from row_lengths((task.marked(row, separator) for row in rows), tokenizer, window)
         return
     ask = prompter_of(recipe, task, task.read_labels())
-    for ids in prompt_ids(map(ask, rows), tokenizer, window, recipe.decoder.chat):
-        yield ids if isinstance(ids, Fault) else len(ids)
+    frame, left = prompt_frame(tokenizer, chat=recipe.decoder.chat), map(ask, rows)
+    while chunk := list(itertools.islice(left, _AT_ONCE)):
+        for found in fitted(chunk, frame, window):
+            yield found if isinstance(found, Fault) else len(found.token_ids)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,23 +54,25 @@ def words(recipe: str | None, settings: tuple[str, ...], log_probs: bool, as_jso
 
     table = word_table(chosen_recipe(recipe, settings), with_probabilities=log_probs)
     if as_json:
-        click.echo(json.dumps(asdict(table), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(table.tree(), ensure_ascii=False, indent=2))
         return
     from relx_cli.tables import print_table
 
     headings = ["label", "word", "tokens", "pieces", *(["log-probability"] if log_probs else [])]
     print_table(headings, _rows(table, log_probs), ["tokens", "log-probability"])
-    for one, other in table.pairs:
-        click.echo(f"{click.style('note:', fg='yellow')} {one} and {other} begin alike")
+    for pair in table.pairs:
+        words_ = f"{pair.first.strip()!r} {pair.how}: {pair.second.strip()!r}"
+        click.echo(f"{click.style('note:', fg='yellow')} {words_}")
 
 
 def _rows(table: WordTable, log_probs: bool) -> list[list[str]]:
     rows = []
-    for word in table.words:
-        pieces = " + ".join(word.pieces) or "changes the prompt's tokens"
-        row = [word.label, word.text.strip(), str(len(word.ids)), pieces]
+    for label, word in zip(table.labels, table.words, strict=True):
+        row = [label, word.text.strip(), str(len(word.token_ids)), " + ".join(word.pieces)]
+        if word.joins:
+            row[-1] += " (changes the prompt's tokens)"
         if log_probs:
-            found = table.log_probabilities.get(word.label)
+            found = table.log_probabilities.get(label)
             row.append("" if found is None else f"{found:.2f}")
         rows.append(row)
     return rows

@@ -108,7 +108,7 @@ def test_the_label_words_are_shown_as_they_are_cut(folder, capsys):
     out = said(["decoder", "words", *options(folder), "--json"], capsys).out
     table = json.loads(out)
     assert [word["label"] for word in table["words"]] == list(LABELS)
-    assert all(len(word["ids"]) == 1 for word in table["words"])
+    assert all(len(word["token_ids"]) == 1 for word in table["words"])
     assert table["pairs"] == [] and table["log_probabilities"] == {}
 
 
@@ -165,7 +165,7 @@ def test_relations_are_told_by_every_head(head, tmp_path, capsys):
     arguments = ["train", "--recipe", str(recipe), *sets, *runs]
     if head == "label_words":  # such as per:title
         error = said(arguments, capsys, 2).err
-        assert "tokens after the prompt" in error and "decoder.head=new" in error
+        assert "tokens, not one" in error and "decoder.head=new" in error
         assert not (tmp_path / "runs/rel/train/fold-0/model").exists()
         return
     assert run(arguments) == 0
@@ -175,8 +175,8 @@ def test_relations_are_told_by_every_head(head, tmp_path, capsys):
 
 
 BAD = {
-    "a word of two tokens": ({"decoder.words": "joy sadly"}, "tokens after the prompt"),
-    "two words of one token": ({"decoder.words": "공포"}, "one and the same token"),
+    "a word of two tokens": ({"decoder.words": "joy sadly"}, "the word is 2 tokens"),
+    "two words of one token": ({"decoder.words": "공포"}, "is the same token as that of joy"),
     "a word for no label": (
         {"decoder.words": '{"joy": "기쁨", "x": "y"}'},
         "a word for each label",

@@ -76,8 +76,8 @@ class TasteTask:
         pieces = (Span(start, start + 3), Span(end + 3, end + 7))
         return MarkedText(text, (Span(start + 3, end + 3),), (start,), pieces)
 
-    def prompter(self, template, words):
-        return lambda row: Prompt("", row.sentence, " :")
+    def prompter(self, template, labels):
+        return lambda row: Prompt("", row.sentence, f"\n{row.word}:", row.spans)
 
     def marker_tokens(self, types):
         return ("<d>", "</d>")

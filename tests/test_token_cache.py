@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from relx import dataset
 from relx.data import token_cache
 from relx.data.token_cache import KEPT_SECONDS, token_folder
-from relx.dataset import token_rows
+from relx.dataset import prompt_rows_of, token_rows
 from relx.files import digest
 from relx.recipe import DataSection, DecideSection, MarkersSection
 from relx.runs.state import list_runs
@@ -42,7 +42,7 @@ def tokenizer(*more):
 def made(monkeypatch):
     """How often rows were tokenised."""
     calls = []
-    for module, name in ((dataset, "tokenize"), (corpus, "_tokenized")):
+    for module, name in ((dataset, "tokenize"), (dataset, "prompt_rows"), (corpus, "_tokenized")):
         original = getattr(module, name)
 
         def counted(*arguments, original=original):
@@ -56,6 +56,24 @@ def made(monkeypatch):
 def relation_rows(cache, examples=EXAMPLES, markers=MARKERS, own=None, length=64):
     task = RelationTask(DataSection(), markers, "entity_starts", DecideSection())
     return token_rows(examples, task, own or tokenizer(), length, "train.csv", cache)
+
+
+ASKED = "글: {sentence} {subject} {object} {labels}"
+
+
+def prompts_of(
+    cache, examples=EXAMPLES, markers=MARKERS, own=None, length=64, asked=ASKED, words=("나",)
+):
+    own = own or tokenizer()
+    task = RelationTask(DataSection(), markers, "entity_starts", DecideSection())
+    show, chat = task.prompter(asked, words), own.chat_template is not None
+    return prompt_rows_of(examples, show, own, length, "train.csv", cache, chat)
+
+
+def in_chat(template):
+    own = tokenizer()
+    own.chat_template = template + "{{ messages[0]['content'] }}"
+    return own
 
 
 def corpus_rows(cache, texts=TEXTS, own=None, length=64, unit="words"):
@@ -72,7 +90,7 @@ def same(one, other):
     )
 
 
-@pytest.mark.parametrize("rows", [relation_rows, corpus_rows])
+@pytest.mark.parametrize("rows", [relation_rows, prompts_of, corpus_rows])
 def test_rows_are_made_once(rows, made, tmp_path):
     cache = token_folder(tmp_path)
     first, second = rows(cache), rows(cache)
@@ -100,6 +118,12 @@ OTHER_ROWS = {
     "another window": {"length": 63},
     "another vocabulary": {"own": tokenizer("간다")},
 }
+OTHER_PROMPTS = {name: made for name, made in OTHER_ROWS.items() if name != "a query"} | {
+    "another prompt": {"asked": f"{ASKED}."},
+    "other label words": {"words": ("가람",)},
+    "a chat": {"own": in_chat("")},
+    "another chat": {"own": in_chat("가람")},
+}
 OTHER_TEXTS = {
     "another text": {"texts": [CorpusText("가람", (Span(0, 2),)), *TEXTS[1:]]},
     "another entity": {"texts": [replace(TEXTS[0], entities=(Span(0, 1),)), *TEXTS[1:]]},
@@ -123,6 +147,7 @@ OTHER_TEXTS = {
     ("rows", "change"),
     [
         *(pytest.param(relation_rows, change, id=name) for name, change in OTHER_ROWS.items()),
+        *(pytest.param(prompts_of, change, id=name) for name, change in OTHER_PROMPTS.items()),
         *(pytest.param(corpus_rows, change, id=name) for name, change in OTHER_TEXTS.items()),
     ],
 )
@@ -143,6 +168,8 @@ def test_what_does_not_decide_tokens_does_not(made, tmp_path):
     [
         (relation_rows, token_cache, "FORMAT"),
         (relation_rows, dataset, "TOKENS_FORMAT"),
+        (prompts_of, token_cache, "FORMAT"),
+        (prompts_of, dataset, "PROMPTS_FORMAT"),
         (corpus_rows, corpus, "FORMAT"),
     ],
 )
@@ -157,6 +184,7 @@ def test_another_format_makes_them_anew(rows, module, name, made, tmp_path, monk
 # tokens of before would be taken from the cache.
 MADE = {
     "token rows 1": "8fa27539f7282fc7",
+    "prompts 1": "6fae119ee0e3a9e8",
     "corpus 1": "3e94bfbc6c9a702f",
 }
 
@@ -164,13 +192,18 @@ MADE = {
 QUERY = MarkersSection(style="typed_entity_marker_punct", query="{subject}?")
 KINDS = {
     relation_rows: ({}, {"markers": QUERY}, {"length": 9}),
+    prompts_of: ({}, {"length": 16}, {"own": in_chat("가람")}),
     corpus_rows: ({}, {"unit": "tokens"}, {"unit": "entities"}, {"length": 3}),
 }
 
 
 @pytest.mark.parametrize(
     ("rows", "number"),
-    [(relation_rows, dataset.TOKENS_FORMAT), (corpus_rows, corpus.FORMAT)],
+    [
+        (relation_rows, dataset.TOKENS_FORMAT),
+        (prompts_of, dataset.PROMPTS_FORMAT),
+        (corpus_rows, corpus.FORMAT),
+    ],
 )
 def test_the_number_of_a_format_stands_for_the_rows_that_are_made(rows, number):
     written = []

@@ -1,69 +1,136 @@
-"""Label words: what a decoder would say next, one token a label."""
+"""Label words: each is the one token that a decoder may write right after a prompt."""
 
 from __future__ import annotations
 
+import difflib
+import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from relx.data.prompt import Prompt
-from relx.data.special_tokens import special_text_as_text
+from relx.data.prompt_frame import PromptFrame, prompt_frame
+from relx.data.special_tokens import special_ids
+from relx.data.vocabulary import Vocabulary
 from relx.faults import Fault, InputError
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
 
-_PROPOSALS = 3
+OFFERED = 3  # words that a message proposes
+TRIED = 64  # words of the vocabulary that are tried after a prompt before giving up
+SIMILAR = 0.7  # how like a word another must be; less finds words that mean something else
+_NEW = "set decoder.head=new, which trains a token of its own for each label"
 
 
-@dataclass(frozen=True, slots=True)
-class LabelWord:
-    """A label's word as a tokenizer cuts it right after a prompt.
+class WordPieces(NamedTuple):
+    """A word right after a prompt, as the tokenizer cuts it.
 
     Args:
-        label: The label.
-        text: What follows the prompt, with the space before it.
-        ids: Its tokens; empty where it changes the tokens of the prompt before it.
-        pieces: The text of each token; a part of a character is shown by its bytes.
+        text: What is appended to the prompt, with the space between.
+        token_ids: The tokens that come after those of the prompt; where the word changes those,
+            all from the first that is changed.
+        pieces: The tokens as people read them; see `Vocabulary.shown`.
+        joins: Whether the word changes the tokens of the prompt before it.
+        unknown: Whether a token stands for anything the vocabulary has no piece of.
     """
 
-    label: str
     text: str
-    ids: tuple[int, ...]
+    token_ids: tuple[int, ...]
     pieces: tuple[str, ...]
+    joins: bool
+    unknown: bool
+
+    @property
+    def good(self) -> bool:
+        """Whether the word is one token, and the prompt stays what it is."""
+        return len(self.token_ids) == 1 and not self.joins and not self.unknown
+
+
+class Confusable(NamedTuple):
+    """Two label words that people, or a model's spelling, may take for one another.
+
+    Args:
+        first: One word, as it is written in the recipe.
+        second: The other.
+        how: What they have in common, as the predicate of a sentence about the first.
+    """
+
+    first: str
+    second: str
+    how: str
 
 
 def after_prompt(word: str, prompt: str) -> str:
-    """Returns a word as it follows a prompt: with one space between, where neither has any.
+    """Returns what is appended to a prompt for a word; the one place that decides it.
+
+    A word stands as it is written. Where neither the prompt ends nor the word begins with a
+    space, one goes between, as in running text: vocabularies have most words with the space before
+    them.
 
     Args:
-        word: The word.
-        prompt: The prompt.
+        word: The word, as it is written in the recipe.
+        prompt: The text that comes before.
+
+    Returns:
+        The word, with a space before it or not.
     """
-    spaced = prompt[-1:].isspace() or word[:1].isspace()
-    return word if spaced else f" {word}"
+    apart = not prompt or prompt[-1:].isspace() or word[:1].isspace()
+    return word if apart else f" {word}"
 
 
-def cut_words(
-    tokenizer: PreTrainedTokenizerFast, words: Sequence[str], prompt: str, labels: Sequence[str]
-) -> list[LabelWord]:
-    """Tokenizes each label's word right after a prompt.
+def word_pieces(
+    tokenizer: PreTrainedTokenizerFast,
+    words: Sequence[str],
+    prompts: Sequence[Prompt],
+    chat: bool = False,
+) -> list[WordPieces]:
+    """Cuts words as they are cut right after prompts.
 
     Args:
-        tokenizer: The tokenizer.
-        words: A word a label.
-        prompt: The end of the prompt, or all of it.
-        labels: The labels.
+        tokenizer: A fast tokenizer of any kind.
+        words: The words, as they are written in the recipe.
+        prompts: Some prompts of the data, at least one.
+        chat: Whether a prompt is the user's message in the tokenizer's chat template.
+
+    Returns:
+        Each word's pieces: after the first prompt where it is no good word, or cut otherwise than
+        after the first of all; else after that one.
+
+    Raises:
+        InputError: There is no chat template.
     """
-    texts = [after_prompt(word, prompt) for word in words]
-    with special_text_as_text(tokenizer) as backend:
-        bare = backend.encode(prompt, add_special_tokens=False).ids
-        whole = [backend.encode(prompt + text, add_special_tokens=False).ids for text in texts]
-    found = []
-    for label, text, ids in zip(labels, texts, whole, strict=True):
-        own = ids[len(bare) :] if ids[: len(bare)] == bare else []
-        found.append(LabelWord(label, text, tuple(own), _pieces(tokenizer, own)))
-    return found
+    reader = _Reader(prompt_frame(tokenizer, chat=chat))
+    return [_worst(readings) for readings in reader.read_all(words, prompts)]
+
+
+def confusable(words: Sequence[str]) -> list[Confusable]:
+    """Finds label words that are near to one another as texts, whatever their tokens are.
+
+    Args:
+        words: The words, as they are written in the recipe.
+
+    Returns:
+        The pairs, in the words' order.
+    """
+    pairs = itertools.combinations(words, 2)
+    found = ((one, other, _likeness(one.strip(), other.strip())) for one, other in pairs)
+    return [Confusable(one, other, how) for one, other, how in found if how]
+
+
+def _likeness(one: str, other: str) -> str:
+    if one == other:
+        return "is the other, but for spaces"
+    if one.casefold() == other.casefold():
+        return "is the other, but for capital letters"
+    if other.startswith(one):
+        return "is how the other begins"
+    if one.startswith(other):
+        return "begins with the other"
+    if one in other:
+        return "is a part of the other"
+    if other in one:
+        return "has the other as a part"
+    return ""
 
 
 def label_tokens(
@@ -71,122 +138,154 @@ def label_tokens(
     words: Sequence[str],
     prompts: Sequence[Prompt],
     labels: Sequence[str],
+    chat: bool = False,
 ) -> list[int]:
     """Finds the token that each label's word becomes right after a prompt.
 
     Args:
-        tokenizer: The tokenizer.
-        words: A word a label.
-        prompts: Some prompts; all have to give the same tokens.
-        labels: The labels.
+        tokenizer: A fast tokenizer of any kind.
+        words: A word for each label, as it is written in the recipe.
+        prompts: Some prompts of the data, at least one.
+        labels: The labels, by which messages name the words.
+        chat: Whether a prompt is the user's message in the tokenizer's chat template.
 
     Returns:
-        A token a label.
+        As many tokens, no two alike.
 
     Raises:
-        InputError: A word is no single token, changes the prompt's tokens, or shares its token
-            with another; all such words at once.
+        InputError: All words at once that are not one token, or change the tokens of the prompt,
+            or share their token with another; each with better words from the vocabulary. Or
+            there is no chat template.
     """
-    found: list[int] = []
-    for end in dict.fromkeys(prompt.after or prompt.sentence for prompt in prompts):
-        cut = cut_words(tokenizer, words, end, labels)
-        faults = [*_faults_of_words(cut, tokenizer), *_faults_of_pairs(cut)]
-        ids = [word.ids[0] for word in cut if word.ids]
-        if not faults and found and ids != found:
-            what = "the label words are other tokens after some prompts than after others"
-            step = "let the prompt end the same way for all rows"
-            faults.append(Fault(what, "decoder.prompt", end, next_step=step, kind="label words"))
-        if faults:
-            raise InputError(*faults)
-        found = ids
-    return found
+    reader = _Reader(prompt_frame(tokenizer, chat=chat))
+    found = reader.read_all(words, prompts)
+    owners, wrong = dict[int, int](), dict[int, str]()
+    for n, readings in enumerate(found):
+        what = _what(readings)
+        if not what:
+            owner = owners.setdefault(readings[0].token_ids[0], n)
+            what = "" if owner == n else f"the word is the same token as that of {labels[owner]}"
+        if what:
+            wrong[n] = what
+    if wrong:
+        proposer = _Proposer(reader, prompts[0], set(owners))
+        faults = (
+            _fault(what, labels[n], _worst(found[n]), proposer.words_like(words[n]))
+            for n, what in wrong.items()
+        )
+        raise InputError(*faults)
+    return [readings[0].token_ids[0] for readings in found]
 
 
-def confusable(cut: Sequence[LabelWord]) -> list[tuple[str, str]]:
-    """Lists pairs of labels whose words begin alike, which a reader of probabilities mixes up.
+def _worst(readings: Sequence[WordPieces]) -> WordPieces:
+    """The first reading that is no good, or is not like the first one."""
+    first = readings[0]
+    if not first.good:
+        return first
+    return next((other for other in readings if other.token_ids != first.token_ids), first)
+
+
+def _what(readings: Sequence[WordPieces]) -> str:
+    """What is amiss with a word, if anything is."""
+    worst = _worst(readings)
+    if not worst.text.strip():
+        return "the word is empty"
+    if worst.joins:
+        return "the word changes the tokens of the prompt before it"
+    if len(worst.token_ids) != 1:
+        count = len(worst.token_ids)
+        return f"the word is {count} tokens, not one" if count else "the word is no token"
+    if worst.unknown:
+        return "the vocabulary has no piece of the word"
+    differs = worst.token_ids != readings[0].token_ids
+    return "the word is another token after another prompt" if differs else ""
+
+
+def _fault(what: str, label: str, read: WordPieces, better: Sequence[str]) -> Fault:
+    steps = [f"write {' or '.join(map(repr, better))}"] if better else []
+    if read.joins:
+        steps.insert(0, "end decoder.prompt in another character, not a space")
+    received = f"{read.text!r}: {' | '.join(read.pieces)}"
+    allowed = "a word that is one token right after the prompt, and of no other label"
+    return Fault(
+        what,
+        f"decoder.words: {label}",
+        received,
+        allowed,
+        "; or ".join([*steps, _NEW]),
+        "label word",
+    )
+
+
+class _Reader:
+    """Reads words after prompts."""
+
+    def __init__(self, frame: PromptFrame) -> None:
+        self.frame = frame
+        self.vocabulary = Vocabulary(frame.tokenizer)
+        self.no_word = special_ids(frame.tokenizer) | {frame.tokenizer.unk_token_id}
+
+    def read_all(
+        self, words: Sequence[str], prompts: Sequence[Prompt]
+    ) -> list[tuple[WordPieces, ...]]:
+        """Reads each word after each of the prompts."""
+        if not prompts:
+            raise ValueError("a word is read after a prompt, and there is none")
+        return list(zip(*(self.read(words, prompt) for prompt in prompts), strict=True))
+
+    def read(self, words: Sequence[str], prompt: Prompt) -> list[WordPieces]:
+        """Reads words after a prompt."""
+        ending = self.frame.ending(prompt)
+        texts = [after_prompt(word, ending) for word in words]
+        bare, *rows = self.frame.rows_with(["", *texts], prompt)
+        return [self._pieces(text, row, bare) for text, row in zip(texts, rows, strict=True)]
+
+    def _pieces(self, text: str, row: Sequence[int], bare: Sequence[int]) -> WordPieces:
+        alike = (one == other for one, other in zip(row, bare, strict=False))
+        shared = sum(itertools.takewhile(bool, alike))
+        own = row[shared:]
+        unknown = not self.no_word.isdisjoint(own)
+        shown = self.vocabulary.shown(own)
+        return WordPieces(text, tuple(own), shown, shared < len(bare), unknown)
+
+
+class _Proposer:
+    """Proposes words that are one token after a prompt; none twice.
 
     Args:
-        cut: What `cut_words` gave.
-
-    Returns:
-        Pairs of labels: one's word begins with the other's, or their first tokens are the same.
+        reader: Reads words.
+        prompt: The prompt.
+        taken: Tokens that are good labels' words already.
     """
-    pairs = []
-    for i, one in enumerate(cut):
-        for other in cut[i + 1 :]:
-            texts = one.text.strip(), other.text.strip()
-            same = one.ids[:1] == other.ids[:1] and one.ids
-            if same or texts[0].startswith(texts[1]) or texts[1].startswith(texts[0]):
-                pairs.append((one.label, other.label))
-    return pairs
 
-
-def _faults_of_words(
-    cut: Sequence[LabelWord], tokenizer: PreTrainedTokenizerFast
-) -> Iterator[Fault]:
-    for word in cut:
-        where, kind = f"decoder.words: {word.label}", "label words"
-        if not word.ids:
-            what = f"{word.text!r} changes the tokens of the prompt before it"
-            step = "end the prompt elsewhere, or begin the word with a space"
-            yield Fault(what, where, word.text, "a word of one token", step, kind)
-        elif len(word.ids) > 1:
-            what = f"{word.text!r} is {len(word.ids)} tokens after the prompt"
-            received, step = " + ".join(word.pieces), _better(word, tokenizer)
-            yield Fault(what, where, received, "a word of one token", step, kind)
-
-
-def _faults_of_pairs(cut: Sequence[LabelWord]) -> Iterator[Fault]:
-    first: dict[int, LabelWord] = {}
-    for word in cut:
-        if len(word.ids) != 1:
-            continue
-        other = first.setdefault(word.ids[0], word)
-        if other is not word:
-            what = f"{word.text!r} and {other.text!r} are one and the same token"
-            step = "give one of them another word"
-            yield Fault(what, f"decoder.words: {word.label}", "", "", step, "label words")
-
-
-def _better(word: LabelWord, tokenizer: PreTrainedTokenizerFast) -> str:
-    """Proposes words of one token that look like a word of several."""
-    wanted = word.text.strip()
-    whole = {
-        text.strip()
-        for text in _vocabulary_texts(tokenizer)
-        if text[:1].isspace() and len(text.strip()) > 1
-    }
-    near = [text for text in whole if text in wanted or wanted in text]
-    near.sort(key=lambda text: (abs(len(text) - len(wanted)), text))
-    new = "decoder.head=new trains tokens of the labels' own"
-    if not near:
-        return f"choose another word, or {new}"
-    return f"one token each: {', '.join(near[:_PROPOSALS])}; or {new}"
-
-
-def _vocabulary_texts(tokenizer: PreTrainedTokenizerFast) -> list[str]:
-    """Returns the text of every token, as it follows another."""
-    ids = sorted(tokenizer.get_vocab().values())
-    anchor = _anchor(tokenizer)
-    texts = tokenizer.backend_tokenizer.decode_batch([[anchor, id] for id in ids])
-    before = tokenizer.backend_tokenizer.decode([anchor])
-    return [text.removeprefix(before) for text in texts]
-
-
-def _anchor(tokenizer: PreTrainedTokenizerFast) -> int:
-    """Returns a token of plain text: decoders drop the space of a text's first token."""
-    ids = tokenizer.backend_tokenizer.encode(".", add_special_tokens=False).ids
-    return int(ids[-1]) if ids else 0
-
-
-def _pieces(tokenizer: PreTrainedTokenizerFast, ids: Sequence[int]) -> tuple[str, ...]:
-    """Returns the text of each token, with its spaces; parts of characters as they are stored."""
-    anchor = _anchor(tokenizer)
-    before = tokenizer.backend_tokenizer.decode([anchor])
-    pieces = []
-    for id in ids:
-        text = tokenizer.backend_tokenizer.decode([anchor, id]).removeprefix(before)
-        pieces.append(
-            repr(text) if "\ufffd" not in text else str(tokenizer.convert_ids_to_tokens(id))
+    def __init__(self, reader: _Reader, prompt: Prompt, taken: set[int]) -> None:
+        self.reader, self.prompt, self.taken = reader, prompt, taken
+        entries = {text.strip() for text in reader.vocabulary.texts()}
+        self.entries = sorted(
+            (entry for entry in entries if entry.isalpha()), key=lambda text: (len(text), text)
         )
-    return tuple(pieces)
+
+    def words_like(self, word: str) -> list[str]:
+        """Returns words in place of one, written with a space before them where it has one."""
+        bare = word.strip()
+        space = word[: len(word) - len(word.lstrip())]
+        likely = dict.fromkeys(_likely(bare, self.entries))
+        tried = [space + text for text in likely if text != bare][:TRIED]
+        better = list[str]()
+        for text, read in zip(tried, self.reader.read(tried, self.prompt), strict=True):
+            if read.good and read.token_ids[0] not in self.taken and len(better) < OFFERED:
+                self.taken.add(read.token_ids[0])
+                better.append(text)
+        return better
+
+
+def _likely(word: str, entries: Sequence[str]) -> Iterator[str]:
+    """Words near to one, the nearest first: its beginnings, words that hold it, similar words."""
+    beginnings = [word[:end] for end in range(len(word) - 1, 0, -1)]
+    halves = [text for text in beginnings if 2 * len(text) >= len(word)]
+    yield from halves
+    if word:
+        yield from itertools.islice((entry for entry in entries if word in entry), TRIED // 4)
+        near = [entry for entry in entries if entry[0] == word[0] and len(entry) > 1]
+        yield from difflib.get_close_matches(word, near, n=OFFERED, cutoff=SIMILAR)
+    yield from beginnings[len(halves) :]

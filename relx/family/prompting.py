@@ -18,7 +18,7 @@ from relx.tasks.task import Task
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
 
-_SAMPLE = 64  # prompts on which label words are checked
+SAMPLE = 64  # prompts on which label words are checked
 
 
 def section_of(recipe: Recipe) -> DecoderSection:
@@ -89,8 +89,9 @@ def checked_label_tokens(
     section = section_of(recipe)
     if section.head != "label_words":
         return []
-    sample = [prompt for prompt, _ in zip(prompts, range(_SAMPLE), strict=False)]
-    return label_tokens(tokenizer, label_texts(section, labels), sample, labels.names)
+    sample = [prompt for prompt, _ in zip(prompts, range(SAMPLE), strict=False)]
+    words = label_texts(section, labels)
+    return label_tokens(tokenizer, words, sample, labels.names, section.chat)
 
 
 def find_base(section: DecoderSection, revision: str | None) -> LocalCheckpoint:

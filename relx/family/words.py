@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from relx.data.label_words import LabelWord, confusable, cut_words
+from relx.data.label_words import Confusable, WordPieces, confusable, word_pieces
 from relx.data.prompt import Prompt
+from relx.data.prompt_rows import prompt_rows
 from relx.dataset import read_unlabelled
 from relx.family.prompting import (
+    SAMPLE,
     find_base,
     label_texts,
     prompter_of,
@@ -33,18 +35,27 @@ class WordTable:
     """The label words of a recipe.
 
     Args:
-        words: Each label's word as it is cut after the prompt.
-        pairs: Labels whose words begin alike.
+        labels: The labels.
+        words: Each label's word as it is cut after the prompts.
+        pairs: Words that are near to one another.
         log_probabilities: How likely the decoder finds each word after a prompt without a
             sentence, before any training, by label; of words of one token alone, empty where it was
             not asked for.
-        prompt: The end of the prompt that the words follow.
     """
 
-    words: tuple[LabelWord, ...]
-    pairs: tuple[tuple[str, str], ...]
+    labels: tuple[str, ...]
+    words: tuple[WordPieces, ...]
+    pairs: tuple[Confusable, ...]
     log_probabilities: Mapping[str, float]
-    prompt: str
+
+    def tree(self) -> dict[str, Any]:
+        """Returns the table as `json.dumps` takes it."""
+        words = zip(self.labels, self.words, strict=True)
+        return {
+            "words": [{"label": label, **word._asdict()} for label, word in words],
+            "pairs": [pair._asdict() for pair in self.pairs],
+            "log_probabilities": dict(self.log_probabilities),
+        }
 
 
 def word_table(recipe: Recipe, *, with_probabilities: bool = False) -> WordTable:
@@ -70,16 +81,18 @@ def word_table(recipe: Recipe, *, with_probabilities: bool = False) -> WordTable
     rows = itertools.chain.from_iterable(read_unlabelled(recipe, dev=False).values())
     prompts = [ask(row) for row in rows]
     tokenizer = recipe_tokenizer(recipe, labels, lambda: prompts)
-    texts = label_texts(section_of(recipe), labels)
-    words = cut_words(tokenizer, texts, prompts[0].after, labels.names)
+    section = section_of(recipe)
+    texts = label_texts(section, labels)
+    cut = word_pieces(tokenizer, texts, prompts[:SAMPLE], section.chat)
+    words = dict(zip(labels.names, cut, strict=True))
     found = _log_probabilities(recipe, prompts[0], words, tokenizer) if with_probabilities else {}
-    return WordTable(tuple(words), tuple(confusable(words)), found, prompts[0].after)
+    return WordTable(labels.names, tuple(words.values()), tuple(confusable(texts)), found)
 
 
 def _log_probabilities(
     recipe: Recipe,
     prompt: Prompt,
-    words: Sequence[LabelWord],
+    words: Mapping[str, WordPieces],
     tokenizer: PreTrainedTokenizerFast,
 ) -> dict[str, float]:
     """Asks a decoder with a prompt whose sentence is empty: natural logarithms by label."""
@@ -93,8 +106,9 @@ def _log_probabilities(
     from relx.models.decoder.load import load_decoder
 
     folder = find_base(section, section.revision).folder
-    text = prompt.before + prompt.after
-    ids = np.array([tokenizer(text, add_special_tokens=False)["input_ids"]], np.int32)
+    bare = replace(prompt, sentence="", keep=())
+    rows = prompt_rows([bare], tokenizer, recipe.tokens.max_length, ["--log-probs"], section.chat)
+    ids = rows.token_ids[None].astype(np.int32)
     with open_device(recipe.device, recipe.seed).scope():
         loaded = load_decoder(folder, section.format, allow_pickle=section.allow_pickle)
         states = loaded.decoder(ids, training=False)
@@ -102,4 +116,5 @@ def _log_probabilities(
     logits = loaded.all_logits(state)
     logits -= logits.max()
     shares = logits - np.log(np.exp(logits.astype(np.float64)).sum())
-    return {word.label: float(shares[word.ids[0]]) for word in words if len(word.ids) == 1}
+    good = {label: word for label, word in words.items() if word.good}
+    return {label: float(shares[word.token_ids[0]]) for label, word in good.items()}

@@ -92,18 +92,20 @@ class Task(Protocol[R]):
             Its sentence with markers; as many spans for every row.
         """
 
-    def prompter(self, template: str | None, words: Sequence[str]) -> Callable[[R], Prompt]:
-        """Returns what shows a row to a decoder.
+    def prompter(self, template: str | None, labels: Sequence[str]) -> Callable[[R], Prompt]:
+        """Shows rows to a decoder.
 
         Args:
-            template: The prompt of a recipe; None for the task's own.
-            words: The labels' words, for a prompt that lists them.
+            template: A prompt with `{placeholders}`; None for the task's own.
+            labels: The label words, for `{labels}`.
 
         Returns:
-            A function from a row to its prompt, after which a label's word follows.
+            What makes the prompt of a row: its sentence with the recipe's markers, in the filled
+            template. The label word is what comes next.
 
         Raises:
-            InputError: The template lacks a slot, or has one that cannot be filled in.
+            InputError: The template has an unknown placeholder or lacks one that every prompt
+                needs, or the recipe's markers have a query beside it.
         """
 
     def marker_tokens(self, types: Iterable[str]) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def mark(example: Example, markers: MarkersSection, separator: str) -> MarkedTex
         marked = _surrounded(example, [style(place) for place in places])
     if markers.query is None:
         return marked
-    query = _fill(markers.query, example)
+    query = fill_query(markers.query, values_of(example))
     return replace(marked, other=query, other_first=markers.query_place == "first")
 
 
@@ -269,12 +269,11 @@ def _masked(example: Example, places: Sequence[Place]) -> MarkedText:
     )
 
 
-def _fill(template: str, example: Example) -> str:
-    """Writes the query of an example, its types as Korean words."""
-    values = {
+def values_of(example: Example) -> dict[str, str]:
+    """Returns what stands for each of `PLACEHOLDERS`, the types as Korean words."""
+    return {
         "subject": example.subject.word,
         "object": example.object.word,
         "subject_type": _korean(example.subject.type),
         "object_type": _korean(example.object.type),
     }
-    return fill_query(template, values)

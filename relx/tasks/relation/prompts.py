@@ -1,57 +1,50 @@
-"""Prompts about two entities: a sentence, the entities, and the question how they are related."""
+"""Prompts about the relation of two entities, for decoders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from relx.data.prompt import Prompt
-from relx.faults import InputError
+from relx.data.prompt import Prompt, listed, prompt_of, require_prompt
 from relx.recipe import MarkersSection
-from relx.tasks.relation.markers import mark
+from relx.tasks.relation.markers import PLACEHOLDERS as OF_ENTITIES
+from relx.tasks.relation.markers import mark, values_of
 from relx.tasks.relation.rows import Example
-from relx.template import check_prompt, fill_query, parted_prompt
 
-PLACEHOLDERS = ("sentence", "subject", "object", "subject_type", "object_type", "labels")
-NEEDED = ("sentence", "subject", "object")
-# The instruction is first, since what all prompts begin with is computed once.
-PROMPT = (
-    "문장을 읽고, 주체와 객체가 어떤 관계인지 답하시오.\n\n"
-    "문장: {sentence}\n주체: {subject}\n객체: {object}\n관계:"
-)
+PLACEHOLDERS = ("sentence", *OF_ENTITIES, "labels")
+REQUIRED = ("sentence", "subject", "object")
+# What is the same in every row comes first: a batch computes its common beginning once.
+PROMPT = """\
+글을 읽고, 뒤의 개체가 앞의 개체에 대해 갖는 관계를 보기에서 골라 쓰시오.
+보기: {labels}
+
+글: {sentence}
+앞의 개체: {subject} ({subject_type})
+뒤의 개체: {object} ({object_type})
+관계:"""
 
 
 def prompter(
-    template: str | None, words: Sequence[str], markers: MarkersSection
+    markers: MarkersSection, template: str | None, labels: Sequence[str]
 ) -> Callable[[Example], Prompt]:
-    """Returns what makes a prompt of a row.
+    """Makes what shows rows to a decoder.
 
     Args:
-        template: The prompt of a recipe; None for `PROMPT`.
-        words: The labels' words, which `{labels}` lists.
-        markers: How the entities are shown in the sentence.
+        markers: How the entities are marked in the sentence; `none` leaves the sentence as it is.
+        template: The prompt; None for `PROMPT`.
+        labels: The label words.
 
     Returns:
-        A function from a row to its prompt.
+        What makes a row's prompt, types as Korean words.
 
     Raises:
-        InputError: The template lacks a slot, or has one that cannot be filled in.
+        InputError: The template cannot be filled in, or the markers have a query.
     """
-    template = PROMPT if template is None else template
-    if fault := check_prompt(template, PLACEHOLDERS, NEEDED):
-        raise InputError(fault)
-    before, after = parted_prompt(template)
-    listed = ", ".join(word.strip() for word in words)
+    asked = PROMPT if template is None else template
+    require_prompt(asked, PLACEHOLDERS, REQUIRED, markers)
+    words = listed(labels)
 
     def prompt(row: Example) -> Prompt:
-        values = {
-            "subject": row.subject.word,
-            "object": row.object.word,
-            "subject_type": row.subject.type,
-            "object_type": row.object.type,
-            "labels": listed,
-        }
-        shown = mark(row, markers, "")
-        keep = (*(span for span in shown.spans if span is not None), *shown.inserted)
-        return Prompt(fill_query(before, values), shown.text, fill_query(after, values), keep)
+        # The separator would stand in a second segment alone, which a prompt leaves out.
+        return prompt_of(asked, mark(row, markers, ""), values_of(row) | {"labels": words})
 
     return prompt

@@ -82,9 +82,9 @@ class RelationTask:
         """Marks the two entities; see `mark`."""
         return mark(row, self.markers, separator)
 
-    def prompter(self, template: str | None, words: Sequence[str]) -> Callable[[Example], Prompt]:
-        """Returns what asks a decoder about a row's entities; see `prompter`."""
-        return prompter(template, words, self.markers)
+    def prompter(self, template: str | None, labels: Sequence[str]) -> Callable[[Example], Prompt]:
+        """Shows rows to a decoder; see `prompter`."""
+        return prompter(self.markers, template, labels)
 
     def marker_tokens(self, types: Iterable[str]) -> tuple[str, ...]:
         """Lists the marker texts that must be tokens of their own; see `marker_tokens`."""

@@ -57,11 +57,16 @@ def mark(row: TargetRow, markers: MarkersSection) -> MarkedText:
     """
     pair = STYLES.get(markers.style)
     shown = _plain(row) if pair is None or row.target is None else _surrounded(row, *pair)
-    word = WHOLE if row.target is None else row.target.word
+    word = word_of(row)
     if markers.query is not None:
         query = fill_query(markers.query, {"target": word})
         return replace(shown, other=query, other_first=markers.query_place == "first")
     return shown if pair is not None else replace(shown, other=word, other_first=True)
+
+
+def word_of(row: TargetRow) -> str:
+    """Returns the target's word, or what stands for it where it is the whole sentence."""
+    return WHOLE if row.target is None else row.target.word
 
 
 def marker_tokens(markers: MarkersSection) -> tuple[str, ...]:

@@ -104,9 +104,11 @@ class TargetTask:
         """Marks the target; see `mark`."""
         return mark(row, self.markers)
 
-    def prompter(self, template: str | None, words: Sequence[str]) -> Callable[[TargetRow], Prompt]:
-        """Returns what asks a decoder about a row's target; see `prompter`."""
-        return prompter(template, words, self.markers)
+    def prompter(
+        self, template: str | None, labels: Sequence[str]
+    ) -> Callable[[TargetRow], Prompt]:
+        """Shows rows to a decoder; see `prompter`."""
+        return prompter(self.markers, template, labels)
 
     def marker_tokens(self, types: Iterable[str]) -> tuple[str, ...]:
         """Lists the marker texts that must be tokens of their own; see `marker_tokens`."""
