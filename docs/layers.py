@@ -27,7 +27,7 @@ LAYERS = (
     (("relx.family",), "what encoders and decoders do for both"),
     (("relx.dataset",), "the rows of a recipe, read once"),
     (("relx.answers",), "how answer files are read"),
-    (("relx.engines",), "what predicts: Keras, OpenVINO"),
+    (("relx.engines", "relx.footprint"), "what predicts; how much memory it takes"),
     (("relx.models", "relx.tasks"), "text to logits; rows to text, answers"),
     (("relx.training",), "one loop, checkpoints, logs"),
     (("relx.devices", "relx.scoring"), "what computes; scores of probabilities"),

@@ -27,6 +27,7 @@ COMMANDS = {
     "attention": ("relx_cli.attention:attention", "Show what the model attends to, as a page."),
     "eda": ("relx_cli.eda:eda", "Show what is in the data, as a page."),
     "validate": ("relx_cli.validate:validate", "Check data and list every fault in it."),
+    "fit": ("relx_cli.fit:fit", "Tell how much memory training will take."),
     "encoder": ("relx_cli.encoder:encoder", "Show, convert and compare encoders."),
     "decoder": ("relx_cli.decoder:decoder", "Look at label words, merge adapters."),
     "recipes": ("relx_cli.recipes:recipes", "List, show and copy the recipes that ship."),

@@ -34,6 +34,8 @@ NO_FRAMEWORK = [
     "relx.devices.device",
     "relx.devices.speed",
     "relx.engines.engine",
+    "relx.footprint.recipes",
+    "relx.footprint.smaller",
     "relx.models.stored.tokenizers.tokenizer",
     "tapt.corpus",
     "tapt.masking",

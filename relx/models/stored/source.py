@@ -60,6 +60,47 @@ def find_source(
         InputError: There is no such folder, it cannot be fetched, or a revision was asked for where
             there are none.
     """
+    if (found := _found_here(source, revision, allow_pickle, section)) is not None:
+        return found
+    folder = _fetch(source, revision, _FILES, section)
+    if allow_pickle and not any(folder.glob("*.safetensors")):
+        folder = _fetch(source, revision, _FILES + _PICKLES, section)
+    return LocalCheckpoint(folder, "huggingface", _commit(folder), allow_pickle)
+
+
+def find_configuration(
+    source: str, revision: str | None = None, section: str = "encoder"
+) -> LocalCheckpoint:
+    """Finds the config.json of the checkpoint that a text names, and fetches no other file.
+
+    Args:
+        source: A folder, a Hugging Face hub id, or `keras:` and a preset's folder.
+        revision: The branch, tag or commit of a hub id; the main branch unless given.
+        section: The section of the recipe that names it, for messages.
+
+    Returns:
+        A folder that holds config.json, and perhaps nothing else.
+
+    Raises:
+        InputError: There is no such folder, it cannot be fetched, or it is a preset that is not on
+            this machine.
+    """
+    preset = source.removeprefix("keras:")
+    if preset != source and not Path(preset).expanduser().is_dir():
+        what = "a preset is fetched with its weights, and here config.json alone is read"
+        step = f"name the folder of one that is here: --set {section}.from=keras:FOLDER"
+        raise InputError(Fault(what, f"{section}.from", source, next_step=step))
+    found = _found_here(source, revision, False, section)
+    if found is not None:
+        return found
+    folder = _fetch_configuration(source, revision, section).parent
+    return LocalCheckpoint(folder, "huggingface", _commit(folder))
+
+
+def _found_here(
+    source: str, revision: str | None, allow_pickle: bool, section: str
+) -> LocalCheckpoint | None:
+    """Finds a preset or a local folder; None for a hub id."""
     if source.startswith("keras:"):
         _forbid_revision(revision, source, "this is a KerasHub preset", section)
         return LocalCheckpoint(find_preset(source.removeprefix("keras:"), section), "keras")
@@ -76,10 +117,7 @@ def find_source(
         raise InputError(
             Fault("there is no such folder", f"{section}.from", source, next_step=_remedy(section))
         )
-    folder = _fetch(source, revision, _FILES, section)
-    if allow_pickle and not any(folder.glob("*.safetensors")):
-        folder = _fetch(source, revision, _FILES + _PICKLES, section)
-    return LocalCheckpoint(folder, "huggingface", _commit(folder), allow_pickle)
+    return None
 
 
 def _remedy(section: str) -> str:
@@ -123,6 +161,22 @@ def _fetch(hub_id: str, revision: str | None, patterns: tuple[str, ...], section
     except Exception as error:  # the hub's own, the network library's, and the system's
         raise InputError(_unfetched(hub_id, revision, error, section)) from error
     return Path(folder)
+
+
+@functools.cache
+def _fetch_configuration(hub_id: str, revision: str | None, section: str) -> Path:
+    """Fetches the config.json of a checkpoint, or finds it in the hub's cache."""
+    from huggingface_hub import errors, hf_hub_download
+
+    try:
+        path = hf_hub_download(hub_id, "config.json", revision=revision, etag_timeout=5)
+    except errors.RemoteEntryNotFoundError as error:
+        what = "this checkpoint has no config.json"
+        step = "name a checkpoint as transformers' save_pretrained writes them"
+        raise InputError(Fault(what, f"{section}.from", hub_id, next_step=step)) from error
+    except Exception as error:  # the hub's own, the network library's, and the system's
+        raise InputError(_unfetched(hub_id, revision, error, section)) from error
+    return Path(path)
 
 
 def _unfetched(hub_id: str, revision: str | None, error: Exception, section: str) -> Fault:

@@ -1,0 +1,1 @@
+"""How much memory a training run will take, from config.json alone: no weights, no framework."""

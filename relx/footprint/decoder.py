@@ -1,0 +1,238 @@
+"""The memory of training a decoder's adapters beside its frozen weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from relx.footprint.parts import (
+    FLOAT,
+    PREDICTION,
+    TURN,
+    UPDATE,
+    Backend,
+    Footprint,
+    Precision,
+    Trained,
+    compute_bytes,
+    fullest,
+    rows_at_once,
+)
+from relx.models.decoder.configuration import DecoderConfig
+from relx.models.decoder.formats import Format, stored_bytes
+
+
+class Adapter(Protocol):
+    """What of an adapter's settings its size depends on."""
+
+    @property
+    def rank(self) -> int:
+        """The rank."""
+
+    @property
+    def dropout(self) -> float:
+        """The share of inputs that training drops before it."""
+
+
+_ACTIVATION = {"silu": 2, "gelu": 3, "gelu_tanh": 6}  # tensors that each keeps of its formula
+
+
+def decoder_footprint(
+    configuration: DecoderConfig,
+    format_: Format,
+    lora_parts: Mapping[str, Adapter],
+    *,
+    batch_size: int,
+    length: int,
+    remat: bool = False,
+    precision: Precision = "float32",
+    accumulate: int = 1,
+    backend: Backend = "tensorflow",
+    labels: int = 30,
+    dev_batch: int = 0,
+) -> Footprint:
+    """Tells the memory of training a decoder's adapters.
+
+    Args:
+        configuration: Its configuration.
+        format_: How kernels are stored.
+        lora_parts: The adapter of each linear part that has one.
+        batch_size: Rows of a batch.
+        length: Tokens of a row.
+        remat: Whether layers are computed again on the way back.
+        precision: The dtype policy.
+        accumulate: In how many parts a batch is computed.
+        backend: Keras's backend.
+        labels: Labels to choose from.
+        dev_batch: Rows of a batch of prediction; 0 leaves prediction out.
+
+    Returns:
+        The footprint.
+    """
+    c = configuration
+    adapters = adapter_weights(c, lora_parts) + (c.hidden_size + 1) * labels
+    trained = Trained(adapters, adapters, backend, accumulate)
+    counted = _Activations(c, format_, lora_parts, length, precision, backend)
+    rows = rows_at_once(batch_size, accumulate)
+    turn = {
+        "gradients": trained.gradients_at_turn(),
+        "copies of weights": trained.copies_at_turn(),
+        "activations": counted.kept(rows, remat),
+        "unpacked kernel": unpacked_bytes(c, format_, compute_bytes(precision)),
+        "passing tensors": counted.at_work(rows),
+    }
+    update = {
+        "gradients": trained.gradients_at_update(),
+        "copies of weights": trained.copies_at_update(),
+    }
+    predicted = {
+        "activations": counted.passing(dev_batch),
+        "unpacked kernel": unpacked_bytes(c, format_, compute_bytes(precision)),
+    }
+    held = {
+        f"frozen kernels in {format_}": float(kernel_bytes(c, format_)),
+        "token table": float(table_bytes(c, format_)),
+        "norms and biases": float(FLOAT * thin_weights(c)),
+        "adapters and head": float(FLOAT * adapters),
+        **trained.held(),
+    }
+    return fullest(held, {TURN: turn, UPDATE: update, PREDICTION: predicted})
+
+
+def kernel_bytes(c: DecoderConfig, format_: Format) -> int:
+    """Returns the bytes of all kernels in a format."""
+    return c.num_layers * sum(stored_bytes(format_, *s) for s in c.linear_shapes().values())
+
+
+def table_bytes(c: DecoderConfig, format_: Format) -> int:
+    """Returns the bytes of the token table and of learned positions."""
+    size = FLOAT if format_ == "float32" else 2  # bfloat16, or float16 beside packed kernels
+    return size * (c.vocab_size + c.learned_positions) * c.hidden_size
+
+
+def thin_weights(c: DecoderConfig) -> int:
+    """Counts the weights of norms and biases, all of them float32."""
+    by_norm = 2 if c.norm == "layer" else 1
+    biases = sum(outputs for name, (_, outputs) in c.linear_shapes().items() if c.has_bias(name))
+    layer = by_norm * sum(c.norm_widths().values()) + biases
+    return c.num_layers * layer + by_norm * c.hidden_size
+
+
+def adapter_weights(c: DecoderConfig, lora_parts: Mapping[str, Adapter]) -> int:
+    """Counts the weights of all adapters."""
+    shapes = c.linear_shapes()
+    layer = sum(lora.rank * sum(shapes[name]) for name, lora in lora_parts.items())
+    return c.num_layers * layer
+
+
+def unpacked_bytes(c: DecoderConfig, format_: Format, small: int) -> int:
+    """Returns what unpacking the largest kernel takes while a product is computed, in bytes.
+
+    A cast, and its product with the scale, for eight bits; for four, the codes as int32, the
+    levels of each pair, both halves joined and the same with its scale.
+    """
+    largest = max(inputs * outputs for inputs, outputs in c.linear_shapes().values())
+    if format_ == "int8":
+        return 2 * small * largest
+    if format_ == "nf4":
+        return (FLOAT // 2 + 3 * small) * largest
+    stored = FLOAT if format_ == "float32" else 2
+    return small * largest if stored != small else 0
+
+
+class _Activations:
+    """What the layers of a decoder keep for the way back, counted as the code computes them."""
+
+    def __init__(
+        self,
+        c: DecoderConfig,
+        format_: Format,
+        lora_parts: Mapping[str, Adapter],
+        length: int,
+        precision: Precision,
+        backend: Backend,
+    ) -> None:
+        self.c, self.lora, self.length = c, lora_parts, length
+        self.backend, self.small = backend, compute_bytes(precision)
+        stored = {"float32": FLOAT, "bfloat16": 2}.get(format_)
+        # PyTorch's custom gradient saves the inputs of every kernel that is brought to floats.
+        self.saves_inputs = backend == "torch" and stored != self.small
+
+    def kept(self, rows: int, remat: bool) -> float:
+        """Returns what is kept of rows on the way forward, in bytes."""
+        tokens, layers = rows * self.length, self.c.num_layers
+        around = tokens * self.c.hidden_size * 2 * FLOAT  # the last norm's input and output
+        if not remat:
+            return layers * self.layer(rows) + around
+        # The states before each layer, and one layer that is computed again.
+        each = tokens * self.small * (self.c.hidden_size + self._masks())
+        return layers * each + self.layer(rows) + around
+
+    def _masks(self) -> int:
+        """Returns the numbers a token of masks that a layer keeps in spite of remat.
+
+        A mask depends on a seed and a shape. TensorFlow's optimizer sees that the second time is
+        the first again, and keeps the masks of all layers from the way forward to the way back.
+        """
+        if self.backend != "tensorflow":
+            return 0
+        dropping = [name for name, lora in self.lora.items() if lora.dropout]
+        return sum(self.c.linear_shapes()[name][0] for name in dropping)
+
+    def layer(self, rows: int) -> float:
+        """Returns what one layer keeps, in bytes."""
+        tokens = rows * self.length
+        return tokens * (self._norms() + self._inputs() + self._middle()) + self._attention(rows)
+
+    def _norms(self) -> int:
+        """Returns the bytes a token: each norm keeps its input in float32."""
+        c = self.c
+        heads = {"queries": c.num_heads, "keys": c.num_kv_heads}
+        return FLOAT * sum(w * heads.get(name, 1) for name, w in c.norm_widths().items())
+
+    def _inputs(self) -> int:
+        """Returns the bytes a token of what linear parts keep.
+
+        An adapter with dropout keeps its mask and the inputs that are left; parts that share
+        inputs draw masks of their own. One without keeps its inputs, which all parts share.
+        """
+        shared: dict[str, int] = {}
+        count = 0
+        for name, (inputs, _) in self.c.linear_shapes().items():
+            lora = self.lora.get(name)
+            count += 2 * inputs * bool(lora and lora.dropout) + (lora.rank if lora else 0)
+            if self.saves_inputs or (lora and not lora.dropout):
+                shared["qkv" if name in ("q", "k", "v") else name.replace("gate", "up")] = inputs
+        return self.small * (count + sum(shared.values()))
+
+    def _middle(self) -> int:
+        """Returns the bytes a token of the activation, and of its product with the other half."""
+        count = _ACTIVATION[self.c.activation] + 2 * self.c.gated
+        return self.small * count * self.c.intermediate_size
+
+    def _attention(self, rows: int) -> float:
+        """Returns queries, keys, values and scores, in bytes."""
+        c, s = self.c, self.small
+        operands = rows * self.length * (c.num_heads + 2 * c.num_kv_heads) * c.head_dim * s
+        scores = rows * c.num_heads * self.length**2
+        softmax = FLOAT * scores * (2 if c.attention_cap else 1)
+        # The mix takes it in the compute type; PyTorch copies it where heads share keys.
+        copied = s < FLOAT or (self.backend == "torch" and c.num_heads > c.num_kv_heads)
+        return operands + softmax + s * scores * copied
+
+    def at_work(self, rows: int) -> float:
+        """Returns what one operation after the other needs for a moment, in bytes.
+
+        The hash of a mask goes through three tensors of int32 as wide as the middle.
+        """
+        drops = any(lora.dropout for lora in self.lora.values())
+        widest = max(self.c.intermediate_size, self.c.hidden_size)
+        return rows * self.length * widest * FLOAT * (3 if drops else 1)
+
+    def passing(self, rows: int) -> float:
+        """Returns what is there at once of rows where nothing is kept, in bytes."""
+        c, tokens, s = self.c, rows * self.length, self.small
+        heads = (c.num_heads + 2 * c.num_kv_heads) * c.head_dim
+        scores = rows * c.num_heads * self.length**2
+        attention = tokens * (2 * c.hidden_size + 2 * heads) * s + 2 * FLOAT * scores
+        return max(attention, tokens * (2 * c.hidden_size + 4 * c.intermediate_size) * s)
