@@ -128,10 +128,10 @@ def test_libraries_are_told_to_be_quiet_unless_the_user_said_otherwise():
         assert done.stdout.splitlines()[-1] == expected
 
 
-def test_recipes_are_listed_with_encoder_and_purpose(capsys):
+def test_recipes_are_listed_with_model_and_purpose(capsys):
     assert run(["recipes", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["name", "encoder", "what", "for"]
+    assert lines[0].split() == ["name", "model", "what", "for"]
     assert [line.split()[0] for line in lines[1:]] == list(shipped())
     (large,) = (line for line in lines if line.startswith("roberta "))
     assert "klue/roberta-large" in large and len(large.split()) > 3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # importing it takes seconds, and formats are asked for without it
+    import keras
 
 Array = NDArray[Any]
 _ALIGNMENT = 64  # bytes: what TensorFlow requires of memory that it has not taken itself, and JAX
@@ -35,6 +37,8 @@ def hand_over(values: Array, variable: keras.Variable) -> None:
         values: The array; of `aligned_empty`, or else it is copied.
         variable: The variable, of the same shape and type.
     """
+    import keras
+
     if keras.backend.backend() == "tensorflow" and _can_be_taken(values, variable):
         import tensorflow as tf
 
