@@ -48,6 +48,17 @@ def test_the_memory_table_is_that_of_the_bench():
     assert rows in documents.tables(PAGE)
 
 
+def test_the_table_of_memory_that_is_told_is_that_of_the_bench():
+    found = result("fit")
+    rows = [
+        [name, f"{row['peak_mib']:,.0f}", f"{row['told_mib']:,.0f}", f"{row['off_percent']:+.1f}"]
+        for name, row in found["cases"].items()
+    ]
+    assert rows in documents.tables(PAGE)
+    worst = max(abs(row["off_percent"]) for row in found["cases"].values())
+    assert f"{worst:.1f} % at most" in documents.text_of(PAGE)
+
+
 def test_the_tables_beside_the_peers_are_those_of_the_bench():
     found = result("peers")
     assert peers.cost_rows(found) in documents.tables(PAGE)

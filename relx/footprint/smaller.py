@@ -12,7 +12,7 @@ from relx.models.decoder.formats import FORMATS
 from relx.recipe import Recipe
 
 GIB = 1 << 30
-UNCOUNTED = 0.15  # of what is counted: how far measured peaks were off, in bench/fit.py
+UNCOUNTED = 0.15  # of what is counted: twice what measured peaks were off by, in bench/fit.py
 OF_THE_DRIVER = GIB  # of a GPU: its driver, and the code of the framework's kernels
 
 Settings = Mapping[str, Any]  # keys of a recipe and their values
