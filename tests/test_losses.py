@@ -163,11 +163,25 @@ def test_a_row_of_no_weight_is_left_out(name):
     assert both == pytest.approx(alone)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_a_row_of_n_labels_costs_what_n_rows_of_one_would(smoothing):
+    rng = np.random.default_rng(2)
+    logits = rng.normal(0, 3, (5, 4)).astype(np.float32)
+    true = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 1], [1, 1, 1, 1], [0, 0, 0, 0]])
+    found = LOSSES["soft_cross_entropy"](smoothing).call(true.astype(np.float32), logits)
+    one = LOSSES["cross_entropy"](smoothing)
+    for row, loss in enumerate(np.asarray(found)):
+        copies = np.flatnonzero(true[row])
+        expected = sum(float(one.call(np.array([c]), logits[row : row + 1])[0]) for c in copies)
+        assert loss == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
 def test_losses_are_rebuilt_from_their_arguments():
     options = {
         "cross_entropy": {"label_smoothing": 0.2},
         "binary_cross_entropy": {"label_smoothing": 0.1, "positive_weights": [1.0, 2.0]},
         "asymmetric": {"label_smoothing": 0.1, "positive": 2.0, "negative": 3.0, "margin": 0.1},
+        "soft_cross_entropy": {"label_smoothing": 0.3},
     }
     assert options.keys() == LOSSES.keys()
     for name, given in options.items():
