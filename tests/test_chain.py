@@ -53,7 +53,8 @@ def data(tmp_path_factory):
 
 def of_relations():
     """The recipes that ship for relations; tests/test_target_chain.py has those for targets."""
-    return [name for name, file in shipped().items() if load_recipe(file).task == "relation"]
+    recipes = {name: load_recipe(file) for name, file in shipped().items()}
+    return [name for name, r in recipes.items() if (r.task, r.family) == ("relation", "encoder")]
 
 
 def words(data, runs, *settings, recipe="demo"):

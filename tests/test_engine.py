@@ -207,7 +207,7 @@ def test_a_graph_that_computes_otherwise_is_refused(
 
         predict = bert.predict
 
-    wrong = replace(trained, build=Traced)
+    wrong = replace(trained, build_for_export=Traced)
     with pytest.raises(InputError, match=r"cannot be converted.*its logits would be"):
         open_engine(wrong, "openvino")
     assert str(open_engine(wrong, "auto")).startswith("Keras on ")
