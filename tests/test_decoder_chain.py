@@ -94,6 +94,18 @@ def test_predictions_of_both_engines_are_those_of_the_dev_rows(folder, tmp_path,
     assert np.allclose(kept.sum(axis=1), 1)  # of one position's words
 
 
+def test_a_decoder_too_large_for_float32_is_not_converted(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("relx.family.decoder._MOST_EXPORTED", 1000)
+    runs, out = ["--runs-dir", str(folder / "runs")], ["--out", str(tmp_path / "a.jsonl")]
+    stage = folder / "runs/feel/train/fold-0"
+    for kept in stage.glob(".openvino-*"):
+        shutil.rmtree(kept)
+    error = said(["predict", *runs, *out, "--engine", "openvino"], capsys, 2).err
+    assert "too large to be converted" in error and "--engine keras" in error
+    found = said(["predict", *runs, *out, "--engine", "auto"], capsys).err
+    assert "too large" in found and "computing with Keras" in found
+
+
 def test_a_run_is_merged_into_one_folder(folder, tmp_path, capsys):
     runs = ["--runs-dir", str(folder / "runs")]
     merged = tmp_path / "merged"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -50,6 +51,7 @@ if TYPE_CHECKING:  # importing Keras takes seconds
     from relx.models.decoder.heads import Head
     from relx.models.decoder.load import LoadedDecoder
 
+_MOST_EXPORTED = 1_000_000_000  # weights; 4 GB of float32, and as much again on the way
 _PROBES = ("가", '"A', "1")  # sentences that begin in different ways
 
 
@@ -60,8 +62,6 @@ class DecoderFamily:
         """Returns the decoder, its prompt and words, and for a fresh one the sentences."""
         recipe = dataset.recipe
         inputs: dict[str, Any] = {"decoder": section_of(recipe).inputs()}
-        for name in ("pooling", "dropout", "start_from"):
-            inputs[name] = None  # of an encoder
         if not isinstance(recipe.source, str):
             inputs["sentences"] = digest(dataset.sentences)
         return inputs
@@ -108,7 +108,6 @@ class OpenedDecoder:
         self.tokenizer = read_decoder_tokenizer(self.folder)
         prompts = map(self.prompter, dataset.train)
         self.tokens = checked_label_tokens(dataset.recipe, dataset.labels, prompts, self.tokenizer)
-        self._rows = functools.cache(self._tokenized)
         self.prefix = self._prefix()
         self.loaded, self.head = _loaded(dataset.recipe, self.folder, len(dataset.labels))
         self._fill_head()
@@ -124,7 +123,11 @@ class OpenedDecoder:
     def arrays(self, rows: list[Any], file: str) -> PromptArrays:
         """Writes the prompts of labelled rows, and tokenises them."""
         targets = self.dataset.task.decision.targets(rows, self.dataset.labels)
-        found = self._rows("train" if rows is self.dataset.train else "dev")
+        found = self._tokenized(rows, file)
+        if _shared(self.prefix, found) < len(self.prefix):
+            raise ValueError(
+                "rows that do not begin as the dataset's: they cannot share a beginning"
+            )
         return PromptArrays(found, len(self.prefix), pad_id(self.tokenizer), targets)
 
     def write(self, folder: Path, card: str) -> None:
@@ -164,21 +167,20 @@ class OpenedDecoder:
         write_fresh_decoder(folder, origin.source.fresh, tokenizer, recipe.seed)
         return folder, None
 
-    def _tokenized(self, part: str) -> PromptRows:
-        dataset, recipe = self.dataset, self.dataset.recipe
-        rows = dataset.train if part == "train" else dataset.dev
-        file = recipe.data.train if part == "train" else dataset.dev_file
-        window, chat = recipe.tokens.max_length, self.section.chat
+    def _tokenized(self, rows: list[Any], file: str) -> PromptRows:
+        window, chat = self.dataset.recipe.tokens.max_length, self.section.chat
         return prompt_rows_of(rows, self.prompter, self.tokenizer, window, file, self.cache, chat)
 
     def _prefix(self) -> list[int]:
         """Finds what all prompts begin with, as far as it is not of their sentences."""
-        first = self.prompter(self.dataset.train[0])
+        dataset = self.dataset
+        first = self.prompter(dataset.train[0])
         probes = [Prompt(first.before, text, first.after) for text in _PROBES]
-        window, chat = self.dataset.recipe.tokens.max_length, self.section.chat
+        window, chat = dataset.recipe.tokens.max_length, self.section.chat
         others = prompt_rows(probes, self.tokenizer, window, _PROBES, chat)
-        parts = [self._rows("train"), self._rows("dev"), others]
-        return shared_beginning(parts)
+        train = self._tokenized(dataset.train, dataset.recipe.data.train)
+        dev = self._tokenized(dataset.dev, dataset.dev_file)  # both are kept in the cache
+        return shared_beginning([train, dev, others])
 
     def _fill_head(self) -> None:
         """Starts the head: rows of the words' tokens, of their pieces' mean, or at random."""
@@ -275,7 +277,22 @@ class TrainedDecoder:
         """Builds the same with the kernels' values as float32.
 
         OpenVINO's own few-bit products are not these, and were seen to differ from run to run.
+
+        Raises:
+            InputError: They would take more memory than a CPU's user can be asked for.
         """
+        from relx.models.decoder.families import read_configuration
+        from relx.models.decoder.weights import expected_shapes
+
+        shapes = expected_shapes(read_configuration(self._base_folder()))
+        weights = sum(math.prod(shape) for shape in shapes.values())
+        if weights > _MOST_EXPORTED:
+            what = f"a decoder of {weights:,} weights is too large to be converted for OpenVINO"
+            allowed = f"{_MOST_EXPORTED:,} weights, which it takes as float32"
+            fault = Fault(
+                what, "predict.engine", "openvino", allowed, "--engine keras", "no engine"
+            )
+            raise InputError(fault)
         return self._built(floats=True)
 
     def _base_folder(self) -> Path:

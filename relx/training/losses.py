@@ -169,7 +169,7 @@ def _smoothed(true: keras.KerasTensor, smoothing: float) -> keras.KerasTensor:
 
 
 @keras.saving.register_keras_serializable("relx")
-class SoftCrossEntropy(keras.losses.Loss):
+class SoftCrossEntropy(CrossEntropy):
     """Cross-entropy over the labels, each of a row's n true ones counting as a row of its own.
 
     A row with n true labels costs n times the cross-entropy with shares of 1/n: what n copies of
@@ -183,8 +183,7 @@ class SoftCrossEntropy(keras.losses.Loss):
     """
 
     def __init__(self, label_smoothing: float = 0.0, name: str = "soft_cross_entropy") -> None:
-        super().__init__(name=name, reduction="sum", dtype="float32")
-        self.label_smoothing = label_smoothing
+        super().__init__(label_smoothing, name)
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Computes the loss of each row.
@@ -203,10 +202,6 @@ class SoftCrossEntropy(keras.losses.Loss):
             return loss
         spread = ops.sum(true, axis=-1) * ops.mean(surprise, axis=-1)
         return (1 - self.label_smoothing) * loss + self.label_smoothing * spread
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments."""
-        return {"label_smoothing": self.label_smoothing, "name": self.name}
 
 
 # By the name that a decision gives.
