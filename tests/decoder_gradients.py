@@ -66,11 +66,10 @@ def gradients(folder: Path, case: Case) -> dict[str, np.ndarray]:
     ids, weights = batch()
 
     def loss() -> Any:
-        past, rest = None, ids
+        beginning, rest = None, ids
         if case.shared:
-            past = decoder.keys_and_values(ids[:1, :BEGINNING], training=True)
-            rest = ids[:, BEGINNING:]
-        states = decoder(ops.convert_to_tensor(rest), past=past, training=True)
+            beginning, rest = ops.convert_to_tensor(ids[:1, :BEGINNING]), ids[:, BEGINNING:]
+        states = decoder(ops.convert_to_tensor(rest), beginning, training=True)
         return ops.sum(states[:, -REST:] * ops.convert_to_tensor(weights))
 
     found = _differentiated(loss, decoder, list(named.values()))

@@ -48,18 +48,28 @@ class PromptClassifier(keras.layers.Layer):
         Returns:
             `(batch, labels)` float32.
         """
-        past = None
-        if self.prefix:
-            shared = ops.convert_to_tensor(np.array([self.prefix], np.int32))
-            past = self.decoder.keys_and_values(shared, training=bool(training))
-        states = self.decoder(token_ids, past=past, training=training)
-        places = ops.reshape(ops.cast(last, "int32"), (-1, 1, 1))
-        chosen = ops.take_along_axis(states, places, axis=1)  # (batch, 1, hidden)
-        return self.head(ops.squeeze(chosen, axis=1))
+        beginning = np.array([self.prefix], np.int32) if self.prefix else None
+        last = ops.cast(last, "int32")
+        if beginning is not None and _rows_are_spread():
+            rows = ops.tile(ops.convert_to_tensor(beginning), (ops.shape(token_ids)[0], 1))
+            token_ids = ops.concatenate([rows, ops.cast(token_ids, "int32")], axis=1)
+            beginning, last = None, last + len(self.prefix)
+        return self.head(self.decoder.call(token_ids, beginning, last, training))
 
     def compute_output_shape(self, token_ids_shape: Any, last_shape: Any) -> Any:
         """Returns `(batch, labels)`."""
         return self.head.compute_output_shape((token_ids_shape[0], None))
+
+
+def _rows_are_spread() -> bool:
+    """Says whether a batch's rows are on several devices, as JAX spreads them.
+
+    What all of them share then costs more to bring together than to compute with each row.
+    """
+    spread = keras.distribution.distribution()
+    return (
+        isinstance(spread, keras.distribution.DataParallel) and spread.device_mesh.devices.size > 1
+    )
 
 
 def prompt_classifier(decoder: Decoder, head: Head, prefix: Sequence[int] = ()) -> keras.Model:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from relx.models.decoder.configuration import SLIDING, DecoderConfig
+from relx.models.decoder.configuration import DecoderConfig
 from relx.models.decoder.formats import Format
-from relx.models.decoder.layers import DecoderLayer, Norm, Positions
+from relx.models.decoder.layers import DecoderLayer, Norm
 from relx.models.decoder.linear import FrozenLinear, FrozenWeights, Lora
+from relx.models.decoder.places import Flat, places_by_kind, token_places
 
 Tensor = Any
-Past = Sequence[tuple[Tensor, Tensor]]  # keys and values by layer
 NO_ADAPTERS: Mapping[str, Lora] = {}
 
 
@@ -77,73 +76,50 @@ class Decoder(FrozenWeights, keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, token_ids: Tensor, past: Past | None = None, training: bool = False) -> Tensor:
+    def call(
+        self,
+        token_ids: Tensor,
+        beginning: Tensor | None = None,
+        last: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
         """Computes the hidden states after the last norm.
 
         Args:
-            token_ids: `(batch, length)` int32.
-            past: Keys and values of a beginning that all rows share, as `keys_and_values` gives.
+            token_ids: `(batch, length)` int32, each row's own tokens.
+            beginning: What all rows begin with before their own, `(1, prefix)` int32: it is
+                computed once for all of them, forward and back. None for nothing.
+            last: The place of each row's last token in its own, `(batch,)` int32, where the states
+                of these alone are wanted: the last layer computes no others.
             training: Whether dropout is on.
 
         Returns:
-            `(batch, length, hidden)` in the compute type.
+            `(batch, length, hidden)` in the compute type; `(batch, hidden)` with `last`.
         """
-        states, _ = self._computed(token_ids, past, training)
-        return self.norm(states)
-
-    def keys_and_values(self, token_ids: Tensor, training: bool = False) -> Past:
-        """Computes the keys and values of a beginning, by layer.
-
-        Args:
-            token_ids: `(1, length)` int32.
-            training: Whether dropout is on.
-
-        Returns:
-            Two of `(1, length, kv_heads, head_dim)` a layer.
-        """
-        return self._computed(token_ids, None, training)[1]
-
-    def _computed(
-        self, token_ids: Tensor, past: Past | None, training: bool
-    ) -> tuple[Tensor, Past]:
-        start = past[0][0].shape[1] if past else 0
-        at = ops.arange(ops.shape(token_ids)[1], dtype="int32") + start  # (length,)
-        states, positions = self._embedded(token_ids, at), self._positions(at, start)
+        prefix = 0 if beginning is None else beginning.shape[1]
+        flat = Flat(prefix, ops.shape(token_ids)[0], ops.shape(token_ids)[1], last)
+        tokens = ops.reshape(token_ids, (-1,))
+        if beginning is not None:
+            tokens = ops.concatenate([ops.reshape(beginning, (-1,)), tokens], axis=0)
+        states = self._embedded(tokens, flat)
+        places = places_by_kind(self.configuration, flat)
         seed = self.seeds.next() if training else None
-        found = []
-        for i, layer in enumerate(self.stack):
-            before = past[i] if past else None
-            states, keys, values = layer(states, positions[layer.type], before, seed)
-            found.append((keys, values))
-        return states, found
+        *layers, top = self.stack
+        for layer in layers:
+            states = layer.call(states, places[layer.type], seed)
+        states = top.call(states, places[top.type], seed, last is not None)
+        states = states if last is not None else flat.own(states)
+        return self.norm.call(states)
 
-    def _embedded(self, token_ids: Tensor, at: Tensor) -> Tensor:
+    def _embedded(self, tokens: Tensor, flat: Flat) -> Tensor:
         dtype, scale = self.compute_dtype, self.configuration.embedding_scale
-        states = ops.cast(ops.take(self.table, token_ids, axis=0), dtype)
+        states = ops.cast(ops.take(self.table, tokens, axis=0), dtype)
         if scale != 1:
             states = states * ops.cast(scale, dtype)
         if self.places is not None:
-            states = states + ops.cast(ops.take(self.places, at, axis=0), dtype)
+            places = ops.take(self.places, token_places(flat), axis=0)
+            states = states + ops.cast(places, dtype)
         return states
-
-    def _positions(self, at: Tensor, start: int) -> dict[str, Positions]:
-        """Computes what each kind of layer knows of the places `at`, and of the `start` before."""
-        c = self.configuration
-        keys = ops.arange(ops.shape(at)[0] + start, dtype="int32")
-        distance = at[:, None] - keys[None, :]  # (length, start + length)
-        found = {}
-        for kind in sorted(set(c.layer_types)):
-            visible = distance >= 0
-            if kind == SLIDING:
-                visible = ops.logical_and(visible, distance < c.window)
-            frequencies = c.rope.get(kind)
-            if frequencies is None:
-                found[kind] = Positions(visible, None, None)
-                continue
-            rates = ops.convert_to_tensor(np.asarray(frequencies, np.float32))
-            angles = ops.cast(at, "float32")[:, None] * rates[None, :]
-            found[kind] = Positions(visible, ops.cos(angles), ops.sin(angles))
-        return found
 
     def adapted_parts(self) -> dict[str, FrozenLinear]:
         """Lists the linear parts that have an adapter, by `layer.part`, such as `0.q`."""
@@ -160,6 +136,9 @@ class Decoder(FrozenWeights, keras.layers.Layer):
             for part in layer.parts.values():
                 part.turn_to_floats()
 
-    def compute_output_shape(self, token_ids_shape: Any, **_: Any) -> Any:
-        """Returns `(batch, length, hidden)`."""
-        return (*token_ids_shape, self.configuration.hidden_size)
+    def compute_output_shape(
+        self, token_ids_shape: Any, beginning_shape: Any = None, last_shape: Any = None
+    ) -> Any:
+        """Returns `(batch, length, hidden)`, or `(batch, hidden)` with `last`."""
+        kept = token_ids_shape if last_shape is None else token_ids_shape[:1]
+        return (*kept, self.configuration.hidden_size)

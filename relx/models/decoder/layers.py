@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 from keras import ops
@@ -11,23 +11,9 @@ from keras import ops
 from relx.models.decoder.configuration import DecoderConfig
 from relx.models.decoder.formats import Format
 from relx.models.decoder.linear import FrozenLinear, FrozenWeights, Lora
+from relx.models.decoder.places import Places
 
 Tensor = Any
-_HIDDEN = -1e30  # the score of a token that is not seen, in float32
-
-
-class Positions(NamedTuple):
-    """What a kind of layer knows of the tokens' places.
-
-    Args:
-        visible: Which keys each query sees, `(queries, keys)` bool.
-        cos: Of the angles, `(queries, turning / 2)` float32; None where nothing turns.
-        sin: Likewise.
-    """
-
-    visible: Tensor
-    cos: Tensor | None
-    sin: Tensor | None
 
 
 class Norm(FrozenWeights, keras.layers.Layer):
@@ -50,17 +36,11 @@ class Norm(FrozenWeights, keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Norms the last axis; the result has the type of `x`."""
-        y = ops.cast(x, "float32")
-        if self.kind == "layer":
-            y = y - ops.mean(y, axis=-1, keepdims=True)
-        power = ops.mean(ops.square(y), axis=-1, keepdims=True)
         scale = ops.convert_to_tensor(self.scale)
-        y = (
-            y
-            * ops.rsqrt(power + self.epsilon)
-            * (1 + scale if self.kind == "rms_from_one" else scale)
-        )
-        return ops.cast(y if self.bias is None else y + self.bias, x.dtype)
+        if self.kind == "layer":
+            return ops.layer_normalization(x, scale, self.bias, epsilon=self.epsilon)
+        scale = 1 + scale if self.kind == "rms_from_one" else scale
+        return ops.rms_normalization(x, scale, epsilon=self.epsilon)
 
     def compute_output_shape(self, x_shape: Any) -> Any:
         """Returns the shape of `x`."""
@@ -70,32 +50,12 @@ class Norm(FrozenWeights, keras.layers.Layer):
 def activated(x: Tensor, kind: str) -> Tensor:
     """Computes silu, gelu, or gelu by its tanh formula."""
     if kind == "silu":
-        return x * ops.sigmoid(x)
+        return ops.silu(x)
+    if keras.backend.backend() == "torch":  # one kernel, which keeps `x` alone for the way back
+        return ops.gelu(x, approximate=kind != "gelu")
     if kind == "gelu":
         return 0.5 * x * (1 + ops.erf(x * 2**-0.5))
     return 0.5 * x * (1 + ops.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
-
-
-def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turns the first elements of each head by the angles of its place.
-
-    Rotary positions: Su et al. 2021, arXiv 2104.09864; element i turns with element i + n.
-
-    Args:
-        x: `(batch, length, heads, head_dim)`.
-        cos: `(length, n)`; 2 n elements turn.
-        sin: Likewise.
-
-    Returns:
-        As `x`.
-    """
-    size = cos.shape[-1]
-    cos, sin = (ops.cast(part, x.dtype)[None, :, None, :] for part in (cos, sin))
-    one, other = x[..., :size], x[..., size : 2 * size]
-    parts = [one * cos - other * sin, other * cos + one * sin]
-    if 2 * size < x.shape[-1]:
-        parts.append(x[..., 2 * size :])
-    return ops.concatenate(parts, axis=-1)
 
 
 class DecoderLayer(FrozenWeights, keras.layers.Layer):
@@ -141,110 +101,75 @@ class DecoderLayer(FrozenWeights, keras.layers.Layer):
         self.built = True
 
     def call(
-        self,
-        x: Tensor,
-        positions: Positions,
-        past: tuple[Tensor, Tensor] | None = None,
-        seed: Tensor = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, x: Tensor, places: Places, seed: Tensor = None, last_alone: bool = False
+    ) -> Tensor:
         """Computes the layer.
 
         Args:
-            x: `(batch, length, hidden)`.
-            positions: What this kind of layer knows of the places.
-            past: Keys and values of the tokens before, each
-                `(batch or 1, tokens, kv_heads, head_dim)`; None where there are none.
+            x: `(tokens, hidden)`, a batch as one flat row.
+            places: What this kind of layer knows of their places.
             seed: The seed of dropout; None outside training.
+            last_alone: Whether the rows' last tokens alone are asked for.
 
         Returns:
-            The states, and the keys and values of these tokens.
+            The states, `(tokens, hidden)`, or `(batch, hidden)` of the last tokens.
         """
 
         # What a rematerialised function closes over gets no gradient on TensorFlow, silently: all
         # that depends on what trains is an argument.
-        def block(x: Tensor, *past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            return self._block(x, positions, past or None, seed)
+        def block(x: Tensor) -> Tensor:
+            return self._block(x, places, seed, last_alone)
 
-        run = keras.remat(block) if self.remat and seed is not None else block
-        return run(x, *(past or ()))
+        return (keras.remat(block) if self.remat and seed is not None else block)(x)
 
-    def _block(
-        self, x: Tensor, positions: Positions, past: tuple[Tensor, ...] | None, seed: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        attended, keys, values = self._attend(
-            self._normed("before_attention", x), positions, past, seed
-        )
+    def _block(self, x: Tensor, places: Places, seed: Tensor, last_alone: bool) -> Tensor:
+        attended = self._attend(self._normed("before_attention", x), places, seed, last_alone)
         attended = self._normed("after_attention", attended)
+        x = places.flat.chosen(x) if last_alone else x
         if self.configuration.residual == "parallel":
             beside = self._normed("before_mlp", x)
             x = x + attended
         else:
             x = x + attended
             beside = self._normed("before_mlp", x)
-        return x + self._normed("after_mlp", self._fed_forward(beside, seed)), keys, values
+        return x + self._normed("after_mlp", self._fed_forward(beside, seed))
 
     def _normed(self, name: str, x: Tensor) -> Tensor:
-        return self.norms[name](x) if name in self.norms else x
+        return self.norms[name].call(x) if name in self.norms else x
 
     def _fed_forward(self, x: Tensor, seed: Tensor) -> Tensor:
         parts, activation = self.parts, self.configuration.activation
-        middle = parts["up"](x, seed)
+        middle = parts["up"].call(x, seed)
         if self.configuration.gated:
-            middle = activated(parts["gate"](x, seed), activation) * middle
+            middle = activated(parts["gate"].call(x, seed), activation) * middle
         else:
             middle = activated(middle, activation)
-        return parts["down"](middle, seed)
+        return parts["down"].call(middle, seed)
 
-    def _attend(
-        self, x: Tensor, positions: Positions, past: tuple[Tensor, ...] | None, seed: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _attend(self, x: Tensor, places: Places, seed: Tensor, last_alone: bool) -> Tensor:
+        c = self.configuration
         queries, keys, values = self._heads(x, seed)
-        if positions.cos is not None:
-            queries = turned(queries, positions.cos, positions.sin)
-            keys = turned(keys, positions.cos, positions.sin)
-        own = keys, values
-        if past is not None:
-            keys, values = (
-                _joined(old, new) for old, new in zip(past, (keys, values), strict=True)
-            )
-        mixed = self._mixed(queries, keys, values, positions.visible)
-        return self.parts["o"](mixed, seed), *own
+        queries, keys = places.turned(queries) * c.attention_scale, places.turned(keys)
+        if last_alone:
+            queries = places.flat.chosen(queries)
+            mixed = places.mixed_last(queries, keys, values, c.attention_cap)
+        else:
+            mixed = places.mixed(queries, keys, values, c.attention_cap)
+        return self.parts["o"].call(mixed, seed)
 
     def _heads(self, x: Tensor, seed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Computes queries, keys and values, each `(batch, length, heads, head_dim)`."""
+        """Computes queries, keys and values, each `(tokens, heads, head_dim)`."""
         c = self.configuration
         if c.fused_qkv:
             ends = (c.num_heads * c.head_dim, (c.num_heads + c.num_kv_heads) * c.head_dim)
-            split = ops.split(self.parts["qkv"](x, seed), ends, axis=-1)
+            split = ops.split(self.parts["qkv"].call(x, seed), ends, axis=-1)
         else:
-            split = [self.parts[name](x, seed) for name in ("q", "k", "v")]
-        batch, length = ops.shape(x)[0], ops.shape(x)[1]
+            split = [self.parts[name].call(x, seed) for name in ("q", "k", "v")]
         counts = (c.num_heads, c.num_kv_heads, c.num_kv_heads)
         queries, keys, values = (
-            ops.reshape(part, (batch, length, count, c.head_dim))
+            ops.reshape(part, (-1, count, c.head_dim))
             for part, count in zip(split, counts, strict=True)
         )
         if c.qk_norm:
-            queries, keys = self.norms["queries"](queries), self.norms["keys"](keys)
+            queries, keys = self.norms["queries"].call(queries), self.norms["keys"].call(keys)
         return queries, keys, values
-
-    def _mixed(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
-        """Mixes values by the scores of queries and keys, `(batch, length, heads × head_dim)`."""
-        c = self.configuration
-        batch, length = ops.shape(queries)[0], ops.shape(queries)[1]
-        groups = (batch, length, c.num_kv_heads, c.num_heads // c.num_kv_heads, c.head_dim)
-        scores = ops.einsum(
-            "btkgd,bskd->bkgts", ops.reshape(queries * c.attention_scale, groups), keys
-        )
-        scores = ops.cast(scores, "float32")
-        if c.attention_cap:
-            scores = c.attention_cap * ops.tanh(scores / c.attention_cap)
-        shares = ops.softmax(ops.where(visible, scores, _HIDDEN), axis=-1)
-        mixed = ops.einsum("bkgts,bskd->btkgd", ops.cast(shares, values.dtype), values)
-        return ops.reshape(mixed, (batch, length, c.num_heads * c.head_dim))
-
-
-def _joined(old: Tensor, new: Tensor) -> Tensor:
-    """Puts the keys or values of a shared beginning before a batch's own."""
-    batch = ops.shape(new)[0]
-    return ops.concatenate([ops.broadcast_to(old, (batch, *old.shape[1:])), new], axis=1)

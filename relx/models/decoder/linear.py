@@ -166,8 +166,8 @@ class FrozenLinear(FrozenWeights, keras.layers.Layer):
         assert self.lora is not None
         if seed is not None and self.lora.dropout:
             x = dropped(x, self.lora.dropout, seed, self.name)
-        narrow = ops.matmul(x, ops.cast(self.lora_a, x.dtype))
-        return ops.matmul(narrow, ops.cast(self.lora_b, x.dtype)) * self.lora.scaling
+        narrow = ops.matmul(x, ops.cast(self.lora_a, x.dtype)) * self.lora.scaling
+        return ops.matmul(narrow, ops.cast(self.lora_b, x.dtype))
 
     def compute_output_shape(self, x_shape: Any) -> Any:
         """Returns `(…, outputs)`."""
