@@ -31,6 +31,7 @@ from relx.faults import Fault, InputError
 from relx.files import digest
 from relx.model_sections import FreshDecoder
 from relx.models.decoder.arrays import PromptArrays
+from relx.models.decoder.kept import decoder_folder
 from relx.models.decoder.saved import (
     BASE_FILE,
     BASE_FOLDER,
@@ -109,7 +110,8 @@ class OpenedDecoder:
         prompts = map(self.prompter, dataset.train)
         self.tokens = checked_label_tokens(dataset.recipe, dataset.labels, prompts, self.tokenizer)
         self.prefix = self._prefix()
-        self.loaded, self.head = _loaded(dataset.recipe, self.folder, len(dataset.labels))
+        kept = decoder_folder(cache.parent) if cache is not None and self._keep is None else None
+        self.loaded, self.head = _loaded(dataset.recipe, self.folder, len(dataset.labels), kept)
         self._fill_head()
         self.notes = self.loaded.notes
 
@@ -251,7 +253,9 @@ class TrainedDecoder:
         from relx.models.decoder.adapters import read_adapters
 
         self.files()
-        loaded, head = _loaded(self.recipe, self._base_folder(), len(self.labels))
+        # The model's folder is RUNS/NAME/train/fold-K/model.
+        kept = decoder_folder(self.folder.absolute().parents[3]) if self.base.source else None
+        loaded, head = _loaded(self.recipe, self._base_folder(), len(self.labels), kept)
         read_adapters(loaded.decoder, self.folder)
         return loaded, head
 
@@ -303,7 +307,9 @@ class TrainedDecoder:
         return folder
 
 
-def _loaded(recipe: Recipe, folder: Path, labels: int) -> tuple[LoadedDecoder, Head]:
+def _loaded(
+    recipe: Recipe, folder: Path, labels: int, kept: Path | None
+) -> tuple[LoadedDecoder, Head]:
     """Loads a recipe's decoder from a folder, with adapters and a head that have not learnt."""
     from relx.models.decoder.adapter_config import adapters_for
     from relx.models.decoder.families import read_configuration
@@ -322,6 +328,7 @@ def _loaded(recipe: Recipe, folder: Path, labels: int) -> tuple[LoadedDecoder, H
         remat=recipe.train.remat,
         allow_pickle=section.allow_pickle,
         seed=recipe.seed,
+        kept=kept,
     )
     width = configuration.hidden_size
     if section.head == "classes":

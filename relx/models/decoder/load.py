@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from relx.models.decoder.decoder import NO_ADAPTERS, Decoder
 from relx.models.decoder.families import read_configuration
 from relx.models.decoder.formats import Format
+from relx.models.decoder.kept import fill_or_read
 from relx.models.decoder.linear import Lora
+from relx.models.decoder.saved import fingerprint
 from relx.models.decoder.weights import fill_decoder, output_rows, require_tensors
 from relx.models.stored.folder import Checkpoint, open_checkpoint
 
@@ -68,6 +70,7 @@ def load_decoder(
     remat: bool = False,
     allow_pickle: bool = False,
     seed: int = 0,
+    kept: Path | None = None,
 ) -> LoadedDecoder:
     """Loads a decoder; every tensor of the file and of the decoder is accounted for.
 
@@ -79,6 +82,7 @@ def load_decoder(
         remat: Whether training computes layers again on the way back.
         allow_pickle: Whether weights that exist only as a pickle are read.
         seed: The seed of the adapters and of dropout.
+        kept: Where few-bit weights are kept, as `decoder_folder` says; None keeps none.
 
     Returns:
         The decoder and its files.
@@ -91,7 +95,12 @@ def load_decoder(
     checkpoint = open_checkpoint(folder, allow_pickle)
     names = require_tensors(checkpoint, configuration)
     decoder = Decoder(configuration, format_, adapters or NO_ADAPTERS, remat, seed, name="decoder")
-    fill_decoder(decoder, checkpoint, names)
+    fill_or_read(
+        decoder,
+        kept,
+        lambda: fingerprint(folder),
+        lambda: fill_decoder(decoder, checkpoint, names),
+    )
     for i, part in enumerate(decoder.adapted_parts().values()):
         part.start_adapter(np.random.default_rng((seed, i)))
     return LoadedDecoder(decoder, folder, checkpoint, names)
