@@ -140,6 +140,7 @@ class DecoderSection(Section):
     format: Literal["float32", "bfloat16", "int8", "nf4"] = "int8"
     head: Literal["label_words", "new", "classes"] = "label_words"
     words: dict[str, Path_] | None = None
+    softmax: Literal["labels", "vocabulary"] = "labels"
     prompt: Path_ | None = None
     chat: bool = False
     lora: LoraSection = LoraSection()
@@ -150,8 +151,16 @@ class DecoderSection(Section):
             raise ValueError("revision belongs to a hub id; a fresh decoder has none")
         return self
 
+    @model_validator(mode="after")
+    def _words_are_of_the_vocabulary(self) -> DecoderSection:
+        if self.softmax == "vocabulary" and self.head != "label_words":
+            raise ValueError("softmax: vocabulary is for head: label_words, whose words are in it")
+        return self
+
     def inputs(self) -> dict[str, Any]:
         """Returns what decides what a training computes, as a run's manifest holds it."""
         tree = self.model_dump(mode="json", by_alias=True)
         del tree["allow_pickle"]
+        if self.softmax == "labels":  # as in the manifests of runs from before there was a choice
+            del tree["softmax"]
         return tree

@@ -270,8 +270,19 @@ class Recipe(Section):
                 raise ValueError("train.remat: only a decoder computes its layers again")
             if self.decide.loss == "soft_cross_entropy":
                 raise ValueError("decide.loss: soft_cross_entropy is for a decoder's label words")
-        elif self.markers.query is not None:
+            return
+        if self.markers.query is not None:
             raise ValueError("markers.query: a decoder is asked by its prompt; use decoder.prompt")
+        if self.decoder.softmax == "vocabulary":
+            self._require_softmax()
+
+    def _require_softmax(self) -> None:
+        """Refuses a softmax over the vocabulary beside what is no plain cross-entropy."""
+        where = "decoder.softmax: vocabulary"
+        if self.decide.labels == "many" and self.decide.loss != "soft_cross_entropy":
+            raise ValueError(f"{where} is for a softmax; decide.loss is {self.decide.loss}")
+        if self.train.label_smoothing:
+            raise ValueError(f"{where} smooths no labels; set train.label_smoothing to 0")
 
     @property
     def family(self) -> Literal["encoder", "decoder"]:

@@ -119,8 +119,13 @@ class OpenedDecoder:
     def model(self) -> keras.Model:
         """The classifier."""
         from relx.models.decoder.classifier import prompt_classifier
+        from relx.models.decoder.others import OtherWords
 
-        return prompt_classifier(self.loaded.decoder, self.head, self.prefix)
+        others = None
+        if self.section.softmax == "vocabulary":
+            cap = self.loaded.decoder.configuration.logit_cap
+            others = OtherWords(self.loaded.output_table(), self.tokens, cap, name="other_words")
+        return prompt_classifier(self.loaded.decoder, self.head, self.prefix, others)
 
     def arrays(self, rows: list[Any], file: str) -> PromptArrays:
         """Writes the prompts of labelled rows, and tokenises them."""

@@ -34,6 +34,7 @@ class Adapter(Protocol):
         """The share of inputs that training drops before it."""
 
 
+_KEPT_LOGITS = 3  # as they are, as float32 and as shares, of all words
 _ACTIVATION = {"silu": 2, "gelu": 3, "gelu_tanh": 6}  # tensors that each keeps of its formula
 
 
@@ -50,6 +51,7 @@ def decoder_footprint(
     backend: Backend = "tensorflow",
     labels: int = 30,
     dev_batch: int = 0,
+    over_vocabulary: bool = False,
 ) -> Footprint:
     """Tells the memory of training a decoder's adapters.
 
@@ -65,6 +67,7 @@ def decoder_footprint(
         backend: Keras's backend.
         labels: Labels to choose from.
         dev_batch: Rows of a batch of prediction; 0 leaves prediction out.
+        over_vocabulary: Whether training takes the softmax over all words.
 
     Returns:
         The footprint.
@@ -89,14 +92,23 @@ def decoder_footprint(
         "activations": counted.passing(dev_batch),
         "unpacked kernel": unpacked_bytes(c, format_, compute_bytes(precision)),
     }
+    if over_vocabulary:
+        turn["logits of all words"] = _KEPT_LOGITS * FLOAT * float(rows * c.vocab_size)
     held = {
         f"frozen kernels in {format_}": float(kernel_bytes(c, format_)),
         "token table": float(table_bytes(c, format_)),
+        "output table": float(output_bytes(c, format_)) if over_vocabulary else 0.0,
         "norms and biases": float(FLOAT * thin_weights(c)),
         "adapters and head": float(FLOAT * adapters),
         **trained.held(),
     }
     return fullest(held, {TURN: turn, UPDATE: update, PREDICTION: predicted})
+
+
+def output_bytes(c: DecoderConfig, format_: Format) -> int:
+    """Returns the bytes of an output table that is not the token table."""
+    size = FLOAT if format_ == "float32" else 2
+    return 0 if c.tied else size * c.vocab_size * c.hidden_size
 
 
 def kernel_bytes(c: DecoderConfig, format_: Format) -> int:

@@ -55,7 +55,8 @@ def footprint_of(
     section = recipe.decoder
     assert section is not None
     parts = adapted_parts(read, section)
-    return decoder_footprint(read, section.format, parts, remat=recipe.train.remat, **how)
+    how |= {"remat": recipe.train.remat, "over_vocabulary": section.softmax == "vocabulary"}
+    return decoder_footprint(read, section.format, parts, **how)
 
 
 def precision_of(recipe: Recipe, *, on_gpu: bool) -> Precision:

@@ -190,13 +190,14 @@ class SoftCrossEntropy(CrossEntropy):
 
         Args:
             y_true: 1 where the label is true, else 0, (batch, labels).
-            y_pred: Logits (batch, labels).
+            y_pred: Logits (batch, labels); or of more classes, which are true of no row.
 
         Returns:
             (batch,) float32.
         """
         true = ops.cast(y_true, "float32")
-        surprise = -ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)  # (batch, labels)
+        surprise = -ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)
+        surprise = surprise[:, : y_true.shape[-1]]  # (batch, labels)
         loss = ops.sum(true * surprise, axis=-1)
         if self.label_smoothing == 0:
             return loss

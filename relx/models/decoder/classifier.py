@@ -15,6 +15,7 @@ from keras import ops
 
 from relx.models.decoder.decoder import Decoder
 from relx.models.decoder.heads import Head
+from relx.models.decoder.others import OtherWords
 
 Tensor = Any
 
@@ -26,13 +27,19 @@ class PromptClassifier(keras.layers.Layer):
         decoder: The decoder.
         head: What makes logits of a state.
         prefix: The tokens that all prompts begin with; empty for none.
+        others: All other words as one logit, which training has behind the labels'; or None.
     """
 
     def __init__(
-        self, decoder: Decoder, head: Head, prefix: Sequence[int] = (), **kwargs: Any
+        self,
+        decoder: Decoder,
+        head: Head,
+        prefix: Sequence[int] = (),
+        others: OtherWords | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.decoder, self.head = decoder, head
+        self.decoder, self.head, self.others = decoder, head, others
         self.prefix = tuple(int(token) for token in prefix)
         self.built = True
 
@@ -46,7 +53,7 @@ class PromptClassifier(keras.layers.Layer):
             training: Whether dropout is on.
 
         Returns:
-            `(batch, labels)` float32.
+            `(batch, labels)` float32; training over all words has one logit more.
         """
         beginning = np.array([self.prefix], np.int32) if self.prefix else None
         last = ops.cast(last, "int32")
@@ -54,7 +61,11 @@ class PromptClassifier(keras.layers.Layer):
             rows = ops.tile(ops.convert_to_tensor(beginning), (ops.shape(token_ids)[0], 1))
             token_ids = ops.concatenate([rows, ops.cast(token_ids, "int32")], axis=1)
             beginning, last = None, last + len(self.prefix)
-        return self.head(self.decoder.call(token_ids, beginning, last, training))
+        states = self.decoder.call(token_ids, beginning, last, training)
+        logits = self.head(states)
+        if self.others is None or not training:
+            return logits
+        return ops.concatenate([logits, self.others.call(states)], axis=-1)
 
     def compute_output_shape(self, token_ids_shape: Any, last_shape: Any) -> Any:
         """Returns `(batch, labels)`."""
@@ -72,19 +83,25 @@ def _rows_are_spread() -> bool:
     )
 
 
-def prompt_classifier(decoder: Decoder, head: Head, prefix: Sequence[int] = ()) -> keras.Model:
+def prompt_classifier(
+    decoder: Decoder,
+    head: Head,
+    prefix: Sequence[int] = (),
+    others: OtherWords | None = None,
+) -> keras.Model:
     """Builds a classifier of prompts.
 
     Args:
         decoder: The decoder; its weights are shared, not copied.
         head: What makes logits of a state.
         prefix: The tokens that all prompts begin with.
+        others: All other words as one logit, for training over the whole vocabulary.
 
     Returns:
         A model from `token_ids` (batch, length) and `last` (batch,) to logits (batch, labels).
     """
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     last = keras.Input((), dtype="int32", name="last")
-    classifier = PromptClassifier(decoder, head, prefix, name="prompt_classifier")
+    classifier = PromptClassifier(decoder, head, prefix, others, name="prompt_classifier")
     logits = classifier(token_ids, last)
     return keras.Model({"token_ids": token_ids, "last": last}, logits, name="label_model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,16 @@ from relx.models.decoder.families import read_configuration
 from relx.models.decoder.formats import Format
 from relx.models.decoder.kept import fill_or_read
 from relx.models.decoder.linear import Lora
+from relx.models.decoder.memory import aligned_empty, hand_over
 from relx.models.decoder.saved import fingerprint
 from relx.models.decoder.weights import fill_decoder, output_rows, require_tensors
 from relx.models.stored.folder import Checkpoint, open_checkpoint
 
+if TYPE_CHECKING:
+    import keras
+
 _AT_ONCE = 4096  # rows of the vocabulary
+_NUMPY_KINDS = {"bfloat16": "float32"}  # what stands in for a type that numpy has not
 
 
 @dataclass(slots=True)
@@ -41,6 +47,27 @@ class LoadedDecoder:
     def output_rows(self, ids: list[int]) -> NDArray[np.float32]:
         """Reads what the logits of some tokens are products with, (tokens, hidden)."""
         return output_rows(self.checkpoint, self.names, self.decoder.configuration, ids)
+
+    def output_table(self) -> keras.Variable:
+        """Returns what all logits are products with, (vocabulary, hidden).
+
+        It is the token table, or one of its own, which is read some rows at a time.
+        """
+        import keras
+
+        table, c = self.decoder.table, self.decoder.configuration
+        assert table is not None
+        if c.tied:
+            return table
+        kind = str(table.dtype)
+        values = aligned_empty((c.vocab_size, c.hidden_size), _NUMPY_KINDS.get(kind, kind))
+        for start in range(0, c.vocab_size, _AT_ONCE):
+            ids = range(start, min(start + _AT_ONCE, c.vocab_size))
+            values[start : ids.stop] = self.output_rows(list(ids))
+        shape, name = values.shape, "output_table"
+        found = keras.Variable("zeros", shape=shape, dtype=kind, trainable=False, name=name)
+        hand_over(values, found)
+        return found
 
     def all_logits(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
         """Computes the logits of the whole vocabulary at one place, some rows at a time.
