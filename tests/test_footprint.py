@@ -88,33 +88,34 @@ def recipe(family="decoder", **sections):
 
 
 def test_a_tiny_decoder_is_counted_as_by_hand():
-    c = decoder()
+    c = decoder(num_hidden_layers=2)
     told = decoder_footprint(c, "float32", adapters(c), batch_size=1, length=4, labels=3)
-    kernels = 2 * 8 * 8 + 2 * 8 * 4 + 3 * 8 * 16
-    adapter = 2 * (2 * (8 + 8) + 2 * (8 + 4) + 3 * (8 + 16))  # A and B of rank 2
+    kernels = 2 * (2 * 8 * 8 + 2 * 8 * 4 + 3 * 8 * 16)
+    adapter = 2 * 2 * (2 * (8 + 8) + 2 * (8 + 4) + 3 * (8 + 16))  # A and B of rank 2
     head = 3 * (8 + 1)
     norms = 2 * 8  # kept by token
     inputs = 8 + 8 + 8 + 16 + 7 * 2  # of query, output, up and down; and a product with each A
-    middle = 4 * 16  # gate, its sigmoid, their product, up
+    middle = 3 * 16  # gate, their product, up
     operands = 8 + 4 + 4  # queries, keys, values
     kept = 4 * 4 * (norms + inputs + middle + operands) + 4 * 2 * 4 * 4
+    last = 4 * 4 * (8 + (8 + 3 * 2) + operands)  # a norm, and what queries, keys, values keep
     assert told.when == TURN
     assert told.parts == {
         "frozen kernels in float32": 4 * kernels,
         "token table": 4 * 10 * 8,
-        "norms and biases": 4 * 3 * 8,
+        "norms and biases": 4 * (2 * 2 + 1) * 8,
         "adapters and head": 4 * (adapter + head),
         "AdamW's two moments": 8 * (adapter + head),
         "copies of weights": 4 * (adapter + head),
-        "activations": kept + 2 * 4 * 4 * 8,  # and what the last norm takes and gives
+        "activations": kept + last + 2 * 4 * 8,  # and what the last norm takes and gives
         "passing tensors": 4 * 4 * 16,
     }
     assert told.total == sum(told.parts.values())
 
 
 def test_sums_of_parts_of_a_batch_are_kept():
-    c = decoder()
-    how = {"batch_size": 4, "length": 8, "backend": "torch"}
+    c = decoder(num_hidden_layers=3)
+    how = {"batch_size": 4, "length": 16, "backend": "torch"}
     whole = decoder_footprint(c, "int8", adapters(c), **how)
     parts = decoder_footprint(c, "int8", adapters(c), **how, accumulate=4)
     assert "accumulated gradients" not in whole.parts

@@ -35,7 +35,7 @@ class Adapter(Protocol):
 
 
 _KEPT_LOGITS = 3  # as they are, as float32 and as shares, of all words
-_ACTIVATION = {"silu": 2, "gelu": 3, "gelu_tanh": 6}  # tensors that each keeps of its formula
+_ACTIVATION = {"silu": 1, "gelu": 3, "gelu_tanh": 6}  # tensors that each keeps of its formula
 
 
 def decoder_footprint(
@@ -173,28 +173,23 @@ class _Activations:
     def kept(self, rows: int, remat: bool) -> float:
         """Returns what is kept of rows on the way forward, in bytes."""
         tokens, layers = rows * self.length, self.c.num_layers
-        around = tokens * self.c.hidden_size * 2 * FLOAT  # the last norm's input and output
+        around = rows * self.c.hidden_size * 2 * FLOAT  # the last norm's input and output
         if not remat:
-            return layers * self.layer(rows) + around
+            return (layers - 1) * self.layer(rows) + self.last_layer(rows) + around
         # The states before each layer, and one layer that is computed again.
-        each = tokens * self.small * (self.c.hidden_size + self._masks())
-        return layers * each + self.layer(rows) + around
-
-    def _masks(self) -> int:
-        """Returns the numbers a token of masks that a layer keeps in spite of remat.
-
-        A mask depends on a seed and a shape. TensorFlow's optimizer sees that the second time is
-        the first again, and keeps the masks of all layers from the way forward to the way back.
-        """
-        if self.backend != "tensorflow":
-            return 0
-        dropping = [name for name, lora in self.lora.items() if lora.dropout]
-        return sum(self.c.linear_shapes()[name][0] for name in dropping)
+        return layers * tokens * self.small * self.c.hidden_size + self.layer(rows) + around
 
     def layer(self, rows: int) -> float:
         """Returns what one layer keeps, in bytes."""
         tokens = rows * self.length
-        return tokens * (self._norms() + self._inputs() + self._middle()) + self._attention(rows)
+        numbers = self._norms() + self._inputs(self.c.linear_shapes()) + self._middle()
+        return tokens * numbers + self._attention(rows)
+
+    def last_layer(self, rows: int) -> float:
+        """Returns what the last layer keeps, in bytes: keys and values, and rows' last tokens."""
+        tokens, shapes = rows * self.length, self.c.linear_shapes()
+        asked = {name: shape for name, shape in shapes.items() if name in ("q", "k", "v", "qkv")}
+        return tokens * (FLOAT * self.c.hidden_size + self._inputs(asked)) + self._operands(tokens)
 
     def _norms(self) -> int:
         """Returns the bytes a token: each norm keeps its input in float32."""
@@ -202,15 +197,15 @@ class _Activations:
         heads = {"queries": c.num_heads, "keys": c.num_kv_heads}
         return FLOAT * sum(w * heads.get(name, 1) for name, w in c.norm_widths().items())
 
-    def _inputs(self) -> int:
-        """Returns the bytes a token of what linear parts keep.
+    def _inputs(self, shapes: Mapping[str, tuple[int, int]]) -> int:
+        """Returns the bytes a token of what linear parts of these shapes keep.
 
         An adapter with dropout keeps its mask and the inputs that are left; parts that share
         inputs draw masks of their own. One without keeps its inputs, which all parts share.
         """
         shared: dict[str, int] = {}
         count = 0
-        for name, (inputs, _) in self.c.linear_shapes().items():
+        for name, (inputs, _) in shapes.items():
             lora = self.lora.get(name)
             count += 2 * inputs * bool(lora and lora.dropout) + (lora.rank if lora else 0)
             if self.saves_inputs or (lora and not lora.dropout):
@@ -219,18 +214,27 @@ class _Activations:
 
     def _middle(self) -> int:
         """Returns the bytes a token of the activation, and of its product with the other half."""
-        count = _ACTIVATION[self.c.activation] + 2 * self.c.gated
+        kept = 1 if self.backend == "torch" else _ACTIVATION[self.c.activation]
+        count = kept + 2 * self.c.gated
         return self.small * count * self.c.intermediate_size
 
     def _attention(self, rows: int) -> float:
-        """Returns queries, keys, values and scores, in bytes."""
-        c, s = self.c, self.small
-        operands = rows * self.length * (c.num_heads + 2 * c.num_kv_heads) * c.head_dim * s
+        """Returns queries, keys, values and scores, in bytes.
+
+        PyTorch's kernel keeps its result in the place of scores, where these are not capped.
+        """
+        c, s, tokens = self.c, self.small, rows * self.length
+        if self.backend == "torch" and not c.attention_cap:
+            return self._operands(tokens) + tokens * c.num_heads * c.head_dim * s
         scores = rows * c.num_heads * self.length**2
         softmax = FLOAT * scores * (2 if c.attention_cap else 1)
         # The mix takes it in the compute type; PyTorch copies it where heads share keys.
         copied = s < FLOAT or (self.backend == "torch" and c.num_heads > c.num_kv_heads)
-        return operands + softmax + s * scores * copied
+        return self._operands(tokens) + softmax + s * scores * copied
+
+    def _operands(self, tokens: int) -> float:
+        c = self.c
+        return tokens * (c.num_heads + 2 * c.num_kv_heads) * c.head_dim * self.small
 
     def at_work(self, rows: int) -> float:
         """Returns what one operation after the other needs for a moment, in bytes.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
+import keras
 from keras import ops
 
 Tensor = Any
@@ -32,6 +33,7 @@ def dropped(x: Tensor, rate: float, seed: Tensor, name: str) -> Tensor:
     """
     mixed = ops.cast(seed, "int32")
     start = ops.bitwise_xor(mixed[0], mixed[1] * 69069) + zlib.crc32(name.encode()) % 2**31
+    start = start + _after(x)
     hashed = ops.reshape(ops.arange(ops.size(x), dtype="int32"), ops.shape(x)) + start
     for shift, factor in _ROUNDS:
         # The sign bit does not spread: int32 is what all backends shift alike.
@@ -39,3 +41,14 @@ def dropped(x: Tensor, rate: float, seed: Tensor, name: str) -> Tensor:
         hashed = ops.bitwise_xor(hashed, shifted) * factor
     kept = ops.bitwise_and(hashed, 2**_BITS - 1) >= int(rate * 2**_BITS)
     return x * ops.cast(kept, x.dtype) / (1 - rate)
+
+
+def _after(x: Tensor) -> Tensor:
+    """Returns 0, but not before `x` is there; 1 where training has diverged anyway.
+
+    A mask depends on no activation: TensorFlow's optimizer would see that the second time is the
+    first again, and keep the masks of all layers from the way forward to the way back.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return 0
+    return ops.cast(ops.isnan(ops.reshape(x, (-1,))[0]), "int32")
