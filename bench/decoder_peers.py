@@ -122,7 +122,7 @@ def sides(options: argparse.Namespace) -> Iterator[Side]:
 
 def _prepare(options: argparse.Namespace) -> Record:
     """Draws the rows, writes the recipe, tokenises for the peers, and trains what predicts."""
-    rows = list(_labelled_rows())
+    rows = list(labelled_rows())
     parts = {"train": rows[: options.sentences], "dev": rows[-8:], "test": (rows * 2)}
     for name, part in parts.items():
         kept = part[: options.rows] if name == "test" else part
@@ -152,7 +152,7 @@ def _prepare(options: argparse.Namespace) -> Record:
     return facts
 
 
-def _labelled_rows() -> Iterator[Record]:
+def labelled_rows() -> Iterator[Record]:
     """Yields the sample's rows that have exactly one label."""
     for name in ("train", "dev"):
         for line in (SAMPLE / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():

@@ -271,6 +271,35 @@ def _turns(session: Session) -> list[Work]:
     ]
 
 
+def _decoder(session: Session, seeds: int) -> Iterator[tuple[str, str, Work]]:
+    """Lists the sides that train a decoder's adapters; what matters most comes first."""
+    tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
+    tiny |= {"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 500}
+    # Llama 3.2 3B's sizes.
+    large = {"hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 28}
+    large |= {"num_attention_heads": 24, "num_key_value_heads": 8, "vocab_size": 128256}
+    policy = "float32" if session.cpu else "mixed_bfloat16"
+    common = {
+        "shape": tiny if session.tiny else large,
+        "folder": str(session.work / "decoder"),
+        "rows": 4 if session.tiny else 16,
+        "length": 32 if session.tiny else 256,
+        "shared": 8 if session.tiny else 64,
+        "least_seconds": 0.0 if session.tiny else 10.0,
+        "policy": policy,
+    }
+    own: list[Work] = [
+        {"side": f"relx {backend}", "backend": backend, "format": format_, "remat": remat}
+        for backend in sorted(_backends(session), reverse=True)
+        for format_, remat in (("nf4", True), ("bfloat16", False), ("nf4", False))
+    ]
+    peers: list[Work] = [{"side": "peft", "remat": remat} for remat in (False, True)]
+    for asked in (peers[0], *own[:2], peers[1], *own[2:]):
+        words = [asked["side"], asked.get("format", ""), "remat" if asked["remat"] else ""]
+        name = "decoder_" + "_".join(word.replace(" ", "_") for word in words if word) + ".json"
+        yield "decoder.py", name, common | asked | {"out": str(session.out / name)}
+
+
 def _klue(session: Session, seeds: int) -> Iterator[tuple[str, str, Work]]:
     accelerated = not session.cpu
     backend = "jax" if accelerated or session.bare else "tensorflow"
@@ -302,4 +331,9 @@ def _precision(session: Session) -> str:
     return "mixed_bfloat16" if able and not session.tiny else "float32"
 
 
-PARTS = {"parity": Part(2.0, _parity), "speed": Part(4.0, _speed), "klue": Part(4.0, _klue)}
+PARTS = {
+    "parity": Part(2.0, _parity),
+    "speed": Part(4.0, _speed),
+    "decoder": Part(3.0, _decoder),
+    "klue": Part(4.0, _klue),
+}
