@@ -28,6 +28,7 @@ class AnswerOptions:
         ends: Whether a span's end is its last character, inclusive or exclusive; likewise.
         thresholds: A file of cut-offs; None for those of the run, or of the recipe.
         percent: Whether numbers are percent.
+        encoding: The encoding of all files, utf-8 or cp949; None leaves it to the recipe or run.
     """
 
     task: str | None = None
@@ -37,6 +38,7 @@ class AnswerOptions:
     ends: str | None = None
     thresholds: Path | None = None
     percent: bool = False
+    encoding: str | None = None
 
     @property
     def says_how(self) -> bool:
@@ -69,7 +71,16 @@ class AnswerOptions:
             given["labels"] = self.labels
         if self.negative is not None:
             given["negative"] = self.negative or None
-        return section.changed(**given, ends=self.ends or section.ends, skip_bad_rows=None)
+        return self.as_written(section).changed(**given, skip_bad_rows=None)
+
+    def as_written(self, section: DataSection) -> DataSection:
+        """Returns a section with what the command line says of how rows are written.
+
+        Args:
+            section: What the recipe or the run says.
+        """
+        ends, encoding = self.ends or section.ends, self.encoding or section.encoding
+        return section.changed(ends=ends, encoding=encoding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class Run:
         Raises:
             InputError: The cut-offs cannot be read.
         """
-        data = self.data.changed(ends=options.ends or self.data.ends)
+        data = options.as_written(self.data)
         decision = chosen_decision(self.decision, options.thresholds, self.labels)
         task, name = task_of(self.recipe, data), self.recipe.task
         return AnswerReader(task, data, self.labels, decision, options.percent, name)

@@ -103,6 +103,20 @@ def ends_option(command: Command) -> Command:
     return click.option("--ends", type=kind, help=text)(command)
 
 
+def encoding_option(command: Command) -> Command:
+    """Adds --encoding, of the files that are read; the command receives `encoding: str | None`.
+
+    Args:
+        command: A click command's function.
+
+    Returns:
+        The function with the option.
+    """
+    text = "The files' encoding.  [default: UTF-8, or cp949 where that is Korean]"
+    kind = click.Choice(["auto", "utf-8", "cp949"])
+    return click.option("--encoding", type=kind, help=text)(command)
+
+
 def page_option(name: str) -> Callable[[Command], Command]:
     """Adds --out, the page that a command writes; the command receives `out: Path`.
 
@@ -225,6 +239,7 @@ def answer_options(command: Command) -> Command:
         ends: str | None,
         thresholds: Path | None,
         percent: bool,
+        encoding: str | None,
         **values: Any,
     ) -> Any:
         from relx.answers import AnswerOptions
@@ -233,10 +248,10 @@ def answer_options(command: Command) -> Command:
         if task is not None and recipe is not None:
             raise click.UsageError("name --task or --recipe, which names its task itself.")
         read = None if recipe is None else chosen_recipe(recipe, ())
-        answers = AnswerOptions(task, read, labels, negative, ends, thresholds, percent)
+        answers = AnswerOptions(task, read, labels, negative, ends, thresholds, percent, encoding)
         return command(answers=answers, **values)
 
-    decorated: Any = ends_option(called)
+    decorated: Any = encoding_option(ends_option(called))
     for option, help_ in _ANSWERS.items():
         decorated = click.option(option, help=help_)(decorated)
     percent = "Of answer files: their numbers are percent, however small they are."

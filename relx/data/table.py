@@ -9,15 +9,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from relx.data.encoding import Encoding, decoded
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.progress import say
 
 if TYPE_CHECKING:
     from relx.data.formats.cells import TypedRows
-
-Encoding = Literal["auto", "utf-8", "cp949"]
 
 _SPACE = re.compile(r"\s*")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
@@ -137,7 +136,7 @@ def _text_of(path: Path, data: bytes, encoding: Encoding, allowed: str) -> str:
     if b"\0" in data:
         received = shorten(data[:24])
         raise InputError(Fault("this file is binary", str(path), received, allowed, kind="no text"))
-    text = _decode(path, data, encoding)
+    text = decoded(path, data, encoding)
     if not text.strip():
         step = "check the path, or write the file again"
         raise InputError(Fault("the file is empty", str(path), next_step=step, kind="empty file"))
@@ -163,29 +162,6 @@ def _read_bytes(path: Path) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         fault = Fault("this file cannot be read", shorten(str(path)), reason, kind="no such file")
         raise InputError(fault) from error
-
-
-def _decode(path: Path, data: bytes, encoding: Encoding) -> str:
-    names = {"auto": ("utf-8-sig", "cp949"), "utf-8": ("utf-8-sig",), "cp949": ("cp949",)}
-    errors = []
-    for name in names[encoding]:
-        try:
-            return data.decode(name)
-        except UnicodeDecodeError as error:
-            errors.append(error)
-    # Nearly all files are UTF-8, so its first bad byte is the one worth showing.
-    at = errors[0].start
-    line = data.count(b"\n", 0, at) + 1
-    other = {"auto": "auto", "utf-8": "cp949", "cp949": "utf-8"}[encoding]
-    fault = Fault(
-        f"this byte is not {' or '.join('UTF-8' if 'utf' in n else n for n in names[encoding])}",
-        f"{path}:{line}",
-        f"{data[at : at + 4]!r} at byte {at}",
-        "UTF-8 or cp949",
-        "save the file as UTF-8" + ("" if other == "auto" else f", or set data.encoding: {other}"),
-        "wrong encoding",
-    )
-    raise InputError(fault)
 
 
 def _csv(path: Path, lines: list[str]) -> Table:
