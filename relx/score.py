@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.answers import AnswerOptions, AnswerReader, reader_without_run
+from relx.data.labels import known_orders
 from relx.data.reading import require_good
 from relx.data.row import Row
 from relx.faults import Fault, InputError
 from relx.known_tasks import TASKS, USUAL
 from relx.progress import say, warn
+from relx.scoring.label_order import warn_of_order
 from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
 from relx.tasks.task import Task
@@ -123,7 +125,7 @@ def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
             "where one is meant, name a recipe with decide.labels: one (--recipe)"
         )
     rows = join_on_id(submission, examples, pred, gold)
-    if submission.overruled:
+    if submission.overruled and not _order_is_doubtful(submission, pred, labels):
         say(f"note: in {submission.overruled} rows pred_label is not the most probable class")
     found = submission.probabilities
     probabilities = None if found is None else found[rows]
@@ -149,6 +151,13 @@ def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
         decision=decision,
         task=reader.task_name,
     )
+
+
+def _order_is_doubtful(submission: Submission, pred: Path, labels: LabelList) -> bool:
+    """Warns where a submission's probabilities seem to be in another order of the labels."""
+    assert submission.probabilities is not None and submission.predicted is not None
+    found = submission.probabilities, submission.predicted
+    return warn_of_order(str(pred), *found, labels.names, known_orders(labels.names))
 
 
 def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:

@@ -265,7 +265,8 @@ def answer_options(command: Command) -> Command:
 _ANSWERS = {
     "--negative": "Of answer files: the label left out of micro-F1, '' for none.  [default: "
     "the task's]",
-    "--labels": "Of answer files: klue, from-train, or a label file.  [default: the task's]",
+    "--labels": "Of answer files: klue, klue-relation-list, from-train, or a file.  [default: "
+    "the task's]",
     "--recipe": "Of answer files: a recipe that says how rows are read.",
     "--task": "Of answer files: the task that they answer.  [default: relation]",
 }

@@ -176,13 +176,65 @@ KLUE = LabelList(
 )
 
 
+# The same thirty in the order of KLUE's own files (Park et al. 2021, arXiv 2105.09680).
+KLUE_RELATION_LIST = LabelList(
+    (
+        "no_relation",
+        "org:dissolved",
+        "org:founded",
+        "org:place_of_headquarters",
+        "org:alternate_names",
+        "org:member_of",
+        "org:members",
+        "org:political/religious_affiliation",
+        "org:product",
+        "org:founded_by",
+        "org:top_members/employees",
+        "org:number_of_employees/members",
+        "per:date_of_birth",
+        "per:date_of_death",
+        "per:place_of_birth",
+        "per:place_of_death",
+        "per:place_of_residence",
+        "per:origin",
+        "per:employee_of",
+        "per:schools_attended",
+        "per:alternate_names",
+        "per:parents",
+        "per:children",
+        "per:siblings",
+        "per:spouse",
+        "per:other_family",
+        "per:colleagues",
+        "per:product",
+        "per:religion",
+        "per:title",
+    ),
+    "no_relation",
+)
+NAMED_LISTS = {"klue": KLUE, "klue-relation-list": KLUE_RELATION_LIST}
+
+
+def known_orders(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Lists orders in which these labels are found in files, by what is to be said of them.
+
+    Args:
+        names: The labels.
+    """
+    return {
+        "KLUE's own, of relation_list.json: --labels klue-relation-list": KLUE_RELATION_LIST.names,
+        "the competition's: --labels klue": KLUE.names,
+        "alphabetical: name a file that lists them so (--labels FILE)": tuple(sorted(names)),
+    }
+
+
 def read_labels(data: DataSection, train: Table | None = None) -> LabelList:
     """Reads the list of labels that a recipe names.
 
     Args:
-        data: The recipe's data section. `labels` is `klue`, `from-train` (the labels of the
-            training file, sorted, the negative one first), a JSON, text or pickle file, or the
-            labels themselves.
+        data: The recipe's data section. `labels` is a name of `NAMED_LISTS`, `from-train` (the
+            labels of the training file, sorted, the negative one first), a JSON, text or pickle
+            file, or the labels themselves.
         train: The training file, where `from-train` need not read it.
 
     Returns:
@@ -202,8 +254,8 @@ def read_labels(data: DataSection, train: Table | None = None) -> LabelList:
 def _names(data: DataSection, train: Table | None) -> tuple[str, ...]:
     if isinstance(data.labels, list):
         return tuple(data.labels)
-    if data.labels == "klue":
-        return KLUE.names
+    if data.labels in NAMED_LISTS:
+        return NAMED_LISTS[data.labels].names
     if data.labels == "from-train":
         return _labels_of_train(
             data, train or read_table(Path(data.train), data.encoding, data.sheet)
@@ -211,8 +263,9 @@ def _names(data: DataSection, train: Table | None) -> tuple[str, ...]:
     path = Path(data.labels)
     if path.exists():
         return _labels_of_file(path, data)
-    allowed = "klue, from-train, or a file of labels: JSON, text (one per line) or a pickle"
-    guess = nearest(data.labels, ["klue", "from-train"])
+    named = ", ".join((*NAMED_LISTS, "from-train"))
+    allowed = f"{named}, or a file of labels: JSON, text (one per line) or a pickle"
+    guess = nearest(data.labels, [*NAMED_LISTS, "from-train"])
     step = f"did you mean {guess}?" if guess else "check the path"
     raise InputError(
         Fault(
