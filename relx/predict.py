@@ -29,6 +29,7 @@ from relx.models.saved import (
 )
 from relx.recipe import DataSection, Recipe
 from relx.runs.find import FoundStage, find_run
+from relx.runs.verified import require_own_parts
 from relx.scoring.predictions import Predictions
 from relx.tasks.task import Task, task_of
 
@@ -50,6 +51,7 @@ class Run:
         self.manifest = found.manifest
         self.recipe: Recipe = found.recipe
         self.types: tuple[str, ...] = tuple(self.manifest.data.get("types", ()))
+        require_own_parts(folder, self.manifest, MODEL_FOLDER)
         self.labels = read_label_list(folder / MODEL_FOLDER)
         # Of rows to predict none may be left out.
         self.data: DataSection = self.recipe.data.model_copy(update={"skip_bad_rows": None})

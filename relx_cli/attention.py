@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from relx_cli.options import backend_option, page_option, quiet_option, runs_dir_option
+from relx_cli.options import (
+    backend_option,
+    page_option,
+    quiet_option,
+    runs_dir_option,
+    unverified_option,
+)
 from relx_cli.sentence import GivenSentence, sentence_options
 
 
@@ -24,6 +30,7 @@ from relx_cli.sentence import GivenSentence, sentence_options
 )
 @backend_option
 @runs_dir_option
+@unverified_option
 @quiet_option
 def attention(
     given: GivenSentence | None,

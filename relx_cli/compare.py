@@ -16,6 +16,7 @@ from relx_cli.options import (
     engine_option,
     quiet_option,
     runs_dir_option,
+    unverified_option,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ LABEL_HEADINGS = ("label", "fixed", "broken", "McNemar p", "F1 difference", "95 
 @backend_option
 @engine_option
 @runs_dir_option
+@unverified_option
 @quiet_option
 def compare(
     names: tuple[str, ...],

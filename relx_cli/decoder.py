@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relx_cli.options import quiet_option, recipe_options, runs_dir_option
+from relx_cli.options import quiet_option, recipe_options, runs_dir_option, unverified_option
 
 if TYPE_CHECKING:
     from relx.family.words import WordTable
@@ -88,6 +88,7 @@ Example:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--run", "run_name", metavar="NAME", help="The run.  [default: the latest]")
 @runs_dir_option
+@unverified_option
 @quiet_option
 def merge(folder: Path, run_name: str | None, runs_dir: Path) -> None:
     """Write a run's adapters and their base as one Hugging Face folder, for other programs.

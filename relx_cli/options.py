@@ -43,6 +43,29 @@ def quiet_option(command: Command) -> Command:
     )(command)
 
 
+def _be_trusting(context: click.Context, parameter: click.Parameter, unverified: bool) -> None:
+    if unverified:
+        from relx.runs.verified import trust
+
+        trust(everything=True)
+        context.find_root().call_on_close(lambda: trust(everything=False))
+
+
+def unverified_option(command: Command) -> Command:
+    """Adds --unverified, which takes a run whose files were changed; the command does not see it.
+
+    Args:
+        command: A click command's function.
+
+    Returns:
+        The function with the option.
+    """
+    text = "Take the run's files as they are, though they are not those that its training left."
+    return click.option(
+        "--unverified", is_flag=True, expose_value=False, callback=_be_trusting, help=text
+    )(command)
+
+
 def runs_dir_option(command: Command) -> Command:
     """Adds --runs-dir; the command receives `runs_dir: Path`.
 
@@ -212,7 +235,8 @@ def predicted_options(command: Command) -> Command:
     Returns:
         The function with the options.
     """
-    command = runs_dir_option(backend_option(engine_option(answer_options(command))))
+    command = backend_option(engine_option(answer_options(command)))
+    command = unverified_option(runs_dir_option(command))
     run = "Score this run.  [default: the latest finished one]"
     command = click.option("--run", "run_name", help=run)(command)
     pred = "Score this submission."

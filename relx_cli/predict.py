@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from relx_cli.options import backend_option, engine_option, quiet_option, runs_dir_option
+from relx_cli.options import (
+    backend_option,
+    engine_option,
+    quiet_option,
+    runs_dir_option,
+    unverified_option,
+)
 from relx_cli.sentence import GivenSentence, sentence_options
 
 if TYPE_CHECKING:
@@ -42,6 +48,7 @@ TOP = 5
 @backend_option
 @engine_option
 @runs_dir_option
+@unverified_option
 @quiet_option
 def predict(
     out: Path | None,

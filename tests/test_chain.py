@@ -225,6 +225,8 @@ def test_labels_in_another_order_than_the_runs_own_are_refused(finished, data, t
     labels["names"][1:3] = labels["names"][2:0:-1]
     file.write_text(json.dumps(labels), encoding="utf-8")
     assert scored(runs, data / "dev.csv") == 2
+    assert "labels.json (changed)" in capsys.readouterr().err
+    assert scored(runs, data / "dev.csv", "--unverified") == 2  # the probabilities would not fit
     assert "not the labels that the run was trained with" in capsys.readouterr().err
 
 

@@ -1,7 +1,8 @@
 """A classifier as an OpenVINO graph: converted once, and kept beside the weights it was made from.
 
 A kept graph is named after what it was made from, so that it is never stale: other weights, labels
-or versions give another name. Deleting it is harmless.
+or versions give another name. The digests of its own files lie beside it, and one that is damaged
+or another's is made again. Deleting it is harmless.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 
 from relx import progress
 from relx.data.batches import Batch, ReadingRows
-from relx.files import digest, file_digest, whole_folder
+from relx.faults import InputError
+from relx.files import digest, file_digest, read_json, whole_folder, write_json
 
 if TYPE_CHECKING:  # importing these takes seconds, and only their names are needed
     import keras
@@ -30,6 +32,7 @@ if TYPE_CHECKING:  # importing these takes seconds, and only their names are nee
 PACKAGE = "openvino"
 GRAPH = "classifier.xml"
 _KEPT = ".openvino-"
+_DIGESTS = "digests.json"  # of the graph's files, beside them
 # Counted up whenever the same weights would give another graph.
 _VERSION = 1
 # Graph and model sum up in different orders; a larger difference is a different function.
@@ -89,7 +92,22 @@ def kept_graph(stage_folder: Path, name: str) -> Path | None:
         The graph's file, or None.
     """
     path = stage_folder / f"{_KEPT}{name}" / GRAPH
-    return path if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        whole = read_json(path.parent / _DIGESTS) == _digests(path.parent, name)
+    except (InputError, OSError):
+        whole = False
+    if not whole:
+        progress.say(f"note: {path} is not the graph that was kept there; it is made again")
+        return None
+    return path
+
+
+def _digests(folder: Path, name: str) -> dict[str, str]:
+    """Hashes a graph's files, and says whose they are."""
+    files = sorted(path for path in folder.iterdir() if path.name != _DIGESTS)
+    return {"graph": name} | {path.name: file_digest(path) for path in files}
 
 
 def keep_graph(stage_folder: Path, name: str, model: keras.Model) -> Path:
@@ -110,6 +128,7 @@ def keep_graph(stage_folder: Path, name: str, model: keras.Model) -> Path:
     kept = stage_folder / f"{_KEPT}{name}"
     with whole_folder(kept) as beside:
         convert(model, beside)
+        write_json(beside / _DIGESTS, _digests(beside, name))
     for other in set(stage_folder.glob(f"{_KEPT}*")) - {kept}:
         shutil.rmtree(other, ignore_errors=True)
     return kept / GRAPH

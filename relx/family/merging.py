@@ -9,6 +9,7 @@ from relx.family.decoder import TrainedDecoder
 from relx.faults import Fault, InputError
 from relx.models.saved import MODEL_FOLDER, read_label_list
 from relx.runs.find import find_run
+from relx.runs.verified import require_own_parts
 from relx.tasks.task import task_of
 
 
@@ -30,6 +31,7 @@ def merge_run(runs_dir: Path, name: str | None, folder: Path) -> None:
         step = f"{found.folder / MODEL_FOLDER} is a Hugging Face folder already"
         raise InputError(Fault(what, found.run, next_step=step))
     model = found.folder / MODEL_FOLDER
+    require_own_parts(found.folder, found.manifest, MODEL_FOLDER)
     progress.say(f"merging {model}")
     trained = TrainedDecoder(model, recipe, task_of(recipe), read_label_list(model))
     trained.merge(folder)

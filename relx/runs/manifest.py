@@ -60,6 +60,8 @@ class Manifest(BaseModel):
         seconds: The working time of all sittings.
         results: The figures that came out.
         kept: The SHA-256 of the files beside the result, by name, as the stage left them.
+        model: The SHA-256 of the result's own files, by their path in it, likewise.
+        seal: The SHA-256 of what the manifest says of the result; empty before the end.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,6 +82,8 @@ class Manifest(BaseModel):
     seconds: float = 0.0
     results: dict[str, Any] = {}
     kept: dict[str, str] = {}
+    model: dict[str, str] = {}
+    seal: str = ""
 
 
 def versions() -> dict[str, str | None]:

@@ -31,6 +31,7 @@ from relx.runs.manifest import (
 )
 from relx.runs.place import StagePlace
 from relx.runs.resume import CHECKPOINT
+from relx.runs.verified import result_digests, seal_of
 
 RECIPE = "recipe.yaml"
 FIGURES = "metrics.json"
@@ -173,12 +174,16 @@ class Stage:
             self._publish(best, beside)
         write_json(self.folder / FIGURES, {**results, "history": list(history)})
         kept = {name: file_digest(self.folder / name) for name in beside}
+        model = result_digests(self.folder / self.result)
+        sealed = self.manifest.model_copy(update={"kept": kept, "model": model})
         self._change(
             status="finished",
             finished=now(),
             device=dict(device),
             results=dict(results),
             kept=kept,
+            model=model,
+            seal=seal_of(sealed),
         )
         _sweep(self.folder, Start.FINISHED)
 

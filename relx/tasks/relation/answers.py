@@ -82,7 +82,7 @@ def normalized(
         index = int(wrong.argmax())
         what, received = _value_fault(rows[index])
         where = f"prediction for id {ids[index]}, the first of {int(wrong.sum())} such"
-        step = "a model that gives nan has diverged: train it with a lower learning rate"
+        step = "if its training ended well its files are damaged; else lower the learning rate"
         raise InputError(Fault(what, where, received, "probabilities that sum to 1", step))
     sums = rows.sum(axis=1, keepdims=True)
     return np.where(np.abs(sums - 1) > 1e-9, rows / sums, rows)

@@ -89,7 +89,7 @@ def require_probabilities(probabilities: Floats, ids: Sequence[str]) -> npt.NDAr
     if wrong.any():
         index = int(wrong.argmax())
         where = f"prediction for id {ids[index]}, the first of {int(wrong.sum())} such"
-        step = "a model that gives nan has diverged: train it with a lower learning rate"
+        step = "if its training ended well its files are damaged; else lower the learning rate"
         what, received = "these are no probabilities", shorten(values[index].tolist())
         raise InputError(Fault(what, where, received, "numbers from 0 to 1", step))
     return values
