@@ -151,6 +151,9 @@ class _Epoch:
         """Predicts the dev rows, keeps the model if it is the best so far, and returns figures."""
         dataset, recipe = self.dataset, self.dataset.recipe
         logits = predict_logits(self.opened.model, self.device, self.dev, recipe.predict.batch_size)
+        from relx.training.finite import require_finite_outputs
+
+        require_finite_outputs(logits, "the dev rows' logits", state.epoch)
         self.probabilities = dataset.task.decision.probabilities(logits)
         self.decision = dataset.task.decision.fitted(
             self.targets, self.probabilities, [row.sentence for row in dataset.dev], dataset.labels

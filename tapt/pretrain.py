@@ -202,6 +202,7 @@ def _facts(recipe: Recipe, rows: Rows) -> dict[str, Any]:
 
 def _pretrain(recipe: Recipe, corpus: Corpus, stage: Stage, device: Device) -> dict[str, Any]:
     """Builds the model, fits it, writes the encoder, and closes the manifest."""
+    from relx.training.finite import require_finite_outputs
     from relx.training.fit import compile_for, fit
     from tapt.gaps import TAG, GapRow, fill_gaps, gaps_text
     from tapt.masked_lm import masked_lm_model, pseudo_perplexity
@@ -221,6 +222,8 @@ def _pretrain(recipe: Recipe, corpus: Corpus, stage: Stage, device: Device) -> d
 
     def after_epoch(state: FitState) -> dict[str, float]:
         figures = measure()
+        perplexity = "the held-out sentences' pseudo-perplexity"
+        require_finite_outputs(list(figures.values()), perplexity, state.epoch)
         progress.say(
             f"epoch {state.epoch + 1}: held-out pseudo-perplexity "
             f"{figures['pseudo_perplexity']:.2f} (before: {state.before['pseudo_perplexity']:.2f})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,6 +22,7 @@ from relx.runs.stage import Stage
 from relx.stopping import Stop
 from relx.training.callbacks import Advance, Pace, UnfetchedCallbacks, Watch
 from relx.training.checkpoint import frozen_sum, load_checkpoint, save_checkpoint
+from relx.training.finite import require_finite
 from relx.training.log import RunLog
 from relx.training.losses import LOSSES
 from relx.training.optimizer import make_optimizer
@@ -287,7 +287,7 @@ def _one_epoch(
     def after_step(step: int, logs: Mapping[str, Any]) -> None:
         due = checkpoints.pace.is_due() and step < len(plan)
         if due or stop.asked:
-            _require_finite(float(logs["loss"]), state.epoch)
+            require_finite(float(logs["loss"]), watch.model, state.epoch, step)
             state.step, state.seconds = step, time.monotonic() - started
             checkpoints.save(watch.model, state)
         stop.leave_if_asked()
@@ -296,7 +296,7 @@ def _one_epoch(
     if state.step < len(plan):
         _train(model, feeder, device, state, place, watch)
     loss = float(model.get_metrics_result()["loss"])  # waits for the last step
-    _require_finite(loss, state.epoch)
+    require_finite(loss, model, state.epoch, len(plan))
     seconds = time.monotonic() - started
     tokens = sum(int(feeder.lengths[batch.rows[: batch.real]].sum()) for batch in plan)
     return {
@@ -334,16 +334,4 @@ def _train(
             shuffle=False,
             verbose=0,
             callbacks=UnfetchedCallbacks(callbacks, add_history=True, model=model),
-        )
-
-
-def _require_finite(loss: float, epoch: int) -> None:
-    if not math.isfinite(loss):
-        raise InputError(
-            Fault(
-                "the loss is not a number any more: training has diverged",
-                f"epoch {epoch + 1}",
-                next_step="lower the learning rate or raise warmup; then start anew with --fresh",
-                kind="diverged",
-            )
         )
