@@ -34,9 +34,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from relx.files import read_json, write_json  # noqa: E402
-from relx.models.encoder.check import SENTENCES  # noqa: E402
 from relx.models.encoder.convert import load_as_it_is  # noqa: E402
 from relx.models.encoder.load import LoadedEncoder, save_encoder  # noqa: E402
+from relx.models.encoder.sentences import SENTENCES  # noqa: E402
 from relx.runs.manifest import git_state, versions  # noqa: E402
 
 models: Any = importlib.import_module("encoder_models")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from relx import progress
 from relx.data.chat import chat_frame
+from relx.data.coverage import Coverage, Texts, coverage_of, require_covered
 from relx.data.labels import LabelList
 from relx.data.marked import MarkedText
 from relx.data.prompt import Prompt
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
 
 Facts = dict[str, Any]
 # Of the token rows; to be raised whenever other ones are made of the same texts.
-TOKENS_FORMAT = "token rows 1"
+TOKENS_FORMAT = "token rows 2"
 PROMPTS_FORMAT = "prompts 1"  # likewise, of prompts
 MISSING = Span(-1, -1)  # what stands for a span that a row does not have, in a digest of its text
 
@@ -244,7 +245,8 @@ def token_rows(
         As many rows, in order.
 
     Raises:
-        InputError: The spans of some rows cannot be found or do not fit.
+        InputError: The spans of some rows cannot be found or do not fit, or the tokenizer does not
+            know the texts.
     """
     place = f" of {file}" if file else ""
 
@@ -257,7 +259,10 @@ def token_rows(
     def make() -> TokenRows:
         return tokenize(texts(), tokenizer, max_length, (f"{row.id}{place}" for row in rows))
 
-    return cached(cache, key, TokenRows, make)
+    found = cached(cache, key, TokenRows, make)
+    coverage = Coverage(*found.counts.tolist())
+    _require_covered(coverage, len(found), lambda: (r.sentence for r in rows), tokenizer, file)
+    return found
 
 
 def prompt_rows_of(
@@ -284,7 +289,8 @@ def prompt_rows_of(
         As many rows, in order.
 
     Raises:
-        InputError: Some prompts do not fit, or there is no chat template.
+        InputError: Some prompts do not fit, there is no chat template, or the tokenizer does not
+            know the texts.
     """
     place = f" of {file}" if file else ""
 
@@ -297,7 +303,18 @@ def prompt_rows_of(
         names = (f"{row.id}{place}" for row in rows)
         return prompt_rows(map(prompter, rows), tokenizer, max_length, names, chat)
 
-    return cached(cache, key, PromptRows, make)
+    found = cached(cache, key, PromptRows, make)
+    coverage = coverage_of(found.token_ids, tokenizer)
+    _require_covered(coverage, len(found), lambda: (r.sentence for r in rows), tokenizer, file)
+    return found
+
+
+def _require_covered(
+    coverage: Coverage, rows: int, texts: Texts, tokenizer: PreTrainedTokenizerFast, file: str
+) -> None:
+    """Says what of rows is unknown; a single sentence that is known needs no line."""
+    if rows > 1 or coverage.is_doubtful:
+        require_covered(coverage, texts, tokenizer, file)
 
 
 def _prompt_contents(rows: Sequence[R], prompter: Callable[[R], Prompt]) -> Iterator[Content]:

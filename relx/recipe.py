@@ -76,6 +76,7 @@ class DataSection(Section):
     negative: str | None = "no_relation"
     ends: Literal["inclusive", "exclusive"] = "inclusive"
     encoding: Literal["auto", "utf-8", "cp949"] = "auto"
+    normalize: Literal["nfc"] | None = None
     sheet: Path_ | None = None
     folds: int = Field(10, ge=2)
     skip_bad_rows: Path_ | None = None

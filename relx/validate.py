@@ -10,11 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relx.data.bad_rows import BadRow
+from relx.data.coverage import (
+    KIND,
+    Coverage,
+    broken_sentence,
+    in_a_sentence,
+    uncovered_fault,
+)
 from relx.data.labels import LabelList
 from relx.data.reading import Reading
 from relx.data.repeats import repeated, shared
-from relx.data.row import Row, labels_of
-from relx.family.prompting import checked_label_tokens, prompter_of
+from relx.data.row import Row, labels_of, types_of
+from relx.data.uncovered import NFC, is_decomposed
+from relx.family.prompting import label_word_faults
+from relx.family.sizes import model_faults
 from relx.faults import Fault, InputError
 from relx.known_tasks import TASKS, USUAL
 from relx.progress import say
@@ -55,6 +64,7 @@ class FileCount:
         rows: How many rows it has.
         bad_rows: How many of them have a fault.
         labels: How many rows each label has; empty where the label column is not read.
+        coverage: What of its texts the tokenizer knows; None where they were not tokenized.
     """
 
     role: str
@@ -62,6 +72,7 @@ class FileCount:
     rows: int
     bad_rows: int
     labels: dict[str, int]
+    coverage: Coverage | None = None
 
 
 @dataclass(slots=True)
@@ -127,7 +138,7 @@ def validate(recipe: Recipe) -> Report:
     }
     found = {role: reading for role, reading in readings.items() if reading is not None}
     for reading in found.values():
-        report.findings += [*_repeats(reading, task.asked), *_rows_of_no_label(reading)]
+        report.findings += _doubts(reading, task.asked)
     if labels and "train" in found:
         report.findings += _absent_labels(labels, found["train"])
     for one, other in (("train", "test"), ("train", "dev"), ("dev", "test")):
@@ -155,7 +166,7 @@ def validate_file(
     labels = report.labels = _labels(task, report)
     reading = _read("data", str(path), task, report, labels)
     if reading is not None:
-        report.findings += [*_repeats(reading, task.asked), *_rows_of_no_label(reading)]
+        report.findings += _doubts(reading, task.asked)
         if labels and any(row.gold is not None for row in reading.examples):
             report.findings += _absent_labels(labels, reading)
     if reading is None and recipe is None:
@@ -232,6 +243,20 @@ def contradictions(rows: Sequence[Row]) -> list[list[int]]:
     return [group for group in repeated_rows(rows) if len({rows[i].gold for i in group}) > 1]
 
 
+def _doubts(reading: Reading[Any], asked: str) -> list[Finding]:
+    """Finds what is doubtful in one file by itself."""
+    every = (_repeats(reading, asked), _rows_of_no_label(reading), _decomposed(reading))
+    return list(itertools.chain.from_iterable(every))
+
+
+def _decomposed(reading: Reading[Any]) -> Iterator[Finding]:
+    """Finds sentences whose letters are taken apart, which few vocabularies know."""
+    rows = [i for i, row in enumerate(reading.examples) if is_decomposed(row.sentence)]
+    if rows:
+        message = f"{len(rows)} sentences of {reading.path} have letters taken apart (NFD); {NFC}"
+        yield Finding("decomposed text", message, len(rows), _places(reading, rows))
+
+
 def _repeats(reading: Reading[Any], asked: str) -> Iterator[Finding]:
     """Finds rows that repeat an earlier one, and those that contradict it."""
     rows, path = reading.examples, reading.path
@@ -301,31 +326,44 @@ def _check_window(
     except InputError as error:
         reason = error.faults[0].what
         report.left_out.append(f"texts longer than the window, for want of a tokenizer: {reason}")
+        report.faults += model_faults(recipe, None, ())
         return
+    rows = itertools.chain.from_iterable(files.values())
+    report.faults += model_faults(recipe, tokenizer, task_of(recipe).marker_tokens(types_of(rows)))
     if recipe.decoder is not None and report.labels is not None:
-        report.faults += _wrong_label_words(recipe, report.labels, files, tokenizer)
-    for role, rows in files.items():
+        every = itertools.chain.from_iterable(files.values())
+        report.faults += label_word_faults(recipe, report.labels, every, tokenizer)
+    for role, own in files.items():
         say(f"counting the tokens of {found[role].path}")
-        counts = count_tokens(rows, recipe, tokenizer)
+        counts = count_tokens(own, recipe, tokenizer)
         named = _named(found[role], counts.refused)
         report.faults += [replace(counts.refused[i], where=place) for i, place in named]
         report.findings += _cut_texts(found[role], counts, asked)
+        _check_coverage(counts.coverage, found[role], role, tokenizer, report)
 
 
-def _wrong_label_words(
-    recipe: Recipe,
-    labels: LabelList,
-    files: Mapping[str, Sequence[Any]],
+def _check_coverage(
+    coverage: Coverage,
+    reading: Reading[Any],
+    role: str,
     tokenizer: PreTrainedTokenizerFast,
-) -> list[Fault]:
-    """Finds the label words of a decoder that are no tokens of their own."""
-    rows = itertools.chain.from_iterable(files.values())
-    try:
-        ask = prompter_of(recipe, task_of(recipe), labels)
-        checked_label_tokens(recipe, labels, map(ask, rows), tokenizer)
-    except InputError as error:
-        return list(error.faults)
-    return []
+    report: Report,
+) -> None:
+    """Notes how much of a file the tokenizer knows, and what training would say of it."""
+    report.files = [
+        replace(file, coverage=coverage) if file.role == role else file for file in report.files
+    ]
+    path = str(reading.path)
+    if coverage.is_doubtful:
+        sentences = (row.sentence for row in reading.examples)
+        fault = uncovered_fault(coverage, lambda: sentences, tokenizer, path)
+        if coverage.is_refused:
+            report.faults.append(fault)
+        else:
+            report.findings.append(Finding(KIND, in_a_sentence(fault), coverage.lost))
+    if coverage.is_broken:
+        message = broken_sentence(coverage, path)
+        report.findings.append(Finding("bytes of characters", message, coverage.broken))
 
 
 def _cut_texts(reading: Reading[Any], counts: TokenCounts, asked: str) -> Iterator[Finding]:

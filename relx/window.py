@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from relx.data.coverage import Coverage, coverage_of
 from relx.data.prompt_frame import prompt_frame
 from relx.data.prompt_window import fitted
 from relx.data.row import Row, types_of
@@ -35,12 +38,14 @@ class TokenCounts:
         lengths: How many tokens each row has, by its index; without those in `refused`.
         refused: Why no window can hold a row: an entity without a token.
         apart: Why this window cannot hold a row: its entities are too far from each other.
+        coverage: What of the texts the tokenizer knows.
     """
 
     window: int
     lengths: dict[int, int]
     refused: dict[int, Fault]
     apart: dict[int, Fault]
+    coverage: Coverage
 
     @property
     def long(self) -> list[int]:
@@ -95,10 +100,21 @@ def count_tokens(
         The counts, and the rows that training and prediction would refuse.
     """
     window, every = recipe.tokens.max_length, range(len(rows))
-    lengths, refused = _counted(rows, every, recipe, tokenizer, _NO_WINDOW)
+    tally = _Tally()
+    lengths, refused = _counted(rows, every, recipe, tokenizer, _NO_WINDOW, tally)
     long = [row for row, length in lengths.items() if length > window]
     _, apart = _counted(rows, long, recipe, tokenizer, window)
-    return TokenCounts(window, lengths, refused, apart)
+    return TokenCounts(window, lengths, refused, apart, tally.coverage)
+
+
+class _Tally:
+    """Adds up what of rows a tokenizer knows."""
+
+    def __init__(self) -> None:
+        self.coverage = Coverage()
+
+    def add(self, known: Coverage) -> None:
+        self.coverage += known
 
 
 def _counted(
@@ -107,13 +123,14 @@ def _counted(
     recipe: Recipe,
     tokenizer: PreTrainedTokenizerFast,
     window: int,
+    tally: _Tally | None = None,
 ) -> tuple[dict[int, int], dict[int, Fault]]:
     """Counts the tokens of the chosen rows; says why those cannot be tokenized that cannot."""
     lengths: dict[int, int] = {}
     refused: dict[int, Fault] = {}
     with bar("counting tokens", len(chosen), "rows") as progress:
         own = (rows[row] for row in chosen)
-        counts = zip(chosen, _row_lengths(own, recipe, tokenizer, window), strict=True)
+        counts = zip(chosen, _row_lengths(own, recipe, tokenizer, window, tally), strict=True)
         for done, (row, count) in enumerate(counts, 1):
             if isinstance(count, Fault):
                 refused[row] = count
@@ -126,16 +143,25 @@ def _counted(
 
 
 def _row_lengths(
-    rows: Iterable[Row], recipe: Recipe, tokenizer: PreTrainedTokenizerFast, window: int
+    rows: Iterable[Row],
+    recipe: Recipe,
+    tokenizer: PreTrainedTokenizerFast,
+    window: int,
+    tally: _Tally | None,
 ) -> Iterator[int | Fault]:
     """Yields the tokens of each row as its model's family sees it, or why there are none."""
     task = task_of(recipe)
+    tally = tally or _Tally()
     if recipe.decoder is None:
-        separator = tokenizer.sep_token
-        yield from row_lengths((task.marked(row, separator) for row in rows), tokenizer, window)
+        marked = (task.marked(row, tokenizer.sep_token) for row in rows)
+        yield from row_lengths(marked, tokenizer, window, tally.add)
         return
     ask = prompter_of(recipe, task, task.read_labels())
     frame, left = prompt_frame(tokenizer, chat=recipe.decoder.chat), map(ask, rows)
     while chunk := list(itertools.islice(left, _AT_ONCE)):
-        for found in fitted(chunk, frame, window):
+        rows_of = fitted(chunk, frame, window)
+        good = (found.token_ids for found in rows_of if not isinstance(found, Fault))
+        ids = np.fromiter(itertools.chain.from_iterable(good), np.int32)
+        tally.add(coverage_of(ids, tokenizer))
+        for found in rows_of:
             yield found if isinstance(found, Fault) else len(found.token_ids)

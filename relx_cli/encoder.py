@@ -29,6 +29,13 @@ pickle_option = click.option(
 )
 
 
+sentences_option = click.option(
+    "--sentences",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A text file, one sentence per line.  [default: eight Korean sentences]",
+)
+
+
 @click.group(
     epilog="""\b
 Example:
@@ -49,19 +56,23 @@ def encoder() -> None:
     epilog="""\b
 Example:
   relx encoder show runs/roberta/tapt/encoder
-  relx encoder show klue/roberta-large --revision main --json""",
+  relx encoder show klue/roberta-large --revision main --json
+  relx encoder show klue/roberta-large --sentences lines.txt""",
 )
 @click.argument("source", metavar="FOLDER|ID")
+@sentences_option
 @revision_option
 @json_option
-def show(source: str, revision: str | None, as_json: bool) -> None:
+def show(source: str, sentences: Path | None, revision: str | None, as_json: bool) -> None:
     """Show what an encoder is: architecture, sizes, tokenizer, head, parameters, files.
 
-    The weights are not loaded. An encoder from the hub is first fetched into the hub's cache.
+    The tokens of some sentences are counted, for a look at what the tokenizer does not know. The
+    weights are not loaded. An encoder from the hub is first fetched into the hub's cache.
     """
     from relx.models.encoder.describe import describe
+    from relx.models.encoder.sentences import read_sentences
 
-    description = describe(source, revision)
+    description = describe(source, revision, read_sentences(sentences) if sentences else None)
     if as_json:
         click.echo(json.dumps(description.tree(), ensure_ascii=False, indent=2))
         return
@@ -81,6 +92,8 @@ def _rows(description: Description) -> list[tuple[str, str]]:
         special = ", ".join(f"{token} {i}" for token, i in tokenizer.special_ids.items())
         rows += [("tokenizer", f"{tokenizer.kind}, {tokenizer.rows:,} rows")]
         rows += [("special ids", special)]
+    if (coverage := description.coverage) is not None:
+        rows += [("tokens of sentences", str(coverage))]
     if (weights := description.weights) is not None:
         tied = "tied to the token embedding" if weights.tied else "with a projection of its own"
         of_head = f"{tied}, {weights.head_parameters:,} parameters"
@@ -136,11 +149,7 @@ Example:
 )
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@click.option(
-    "--sentences",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A text file, one sentence per line.  [default: eight Korean sentences]",
-)
+@sentences_option
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
@@ -170,8 +179,9 @@ def check(
     exceeds the tolerance.
     """
     _open_device()
-    from relx.models.encoder.check import SENTENCES, compare, read_sentences
+    from relx.models.encoder.check import compare
     from relx.models.encoder.convert import load_as_it_is
+    from relx.models.encoder.sentences import SENTENCES, read_sentences
 
     texts = read_sentences(sentences) if sentences else SENTENCES
     ours = load_as_it_is(first, revision_a, allow_pickle)

@@ -11,6 +11,7 @@ import click
 from relx_cli.options import recipe_options
 
 if TYPE_CHECKING:
+    from relx.data.coverage import Coverage
     from relx.validate import Report
 
 SHOWN_FAULTS = 50
@@ -135,7 +136,8 @@ def _print(report: Report, most: int) -> None:
     _print_kinds(report)
     mark = click.style("warning:", fg="yellow")
     for finding in report.findings:
-        places = [*finding.places, *["…"] * (finding.count > len(finding.places))]
+        more = finding.places and finding.count > len(finding.places)
+        places = [*finding.places, *(["…"] if more else [])]
         lines = [", ".join(places)] if finding.kind == "labels without examples" else places
         click.echo("\n  ".join([f"{mark} {finding.message}", *lines]))
     for check in report.left_out:
@@ -157,13 +159,23 @@ def _print_kinds(report: Report) -> None:
         click.echo()
 
 
+def _unknown(coverage: Coverage | None) -> str:
+    from relx.data.coverage import percent
+
+    return "not counted" if coverage is None else percent(coverage.lost, coverage.tokens)
+
+
 def _print_counts(report: Report) -> None:
     """Prints the rows of each file and of each label."""
     from relx_cli.tables import print_table
 
     click.echo()
-    rows = [(file.role, file.path, str(file.rows), str(file.bad_rows)) for file in report.files]
-    print_table(["file", "path", "rows", "bad rows"], rows, right=["rows", "bad rows"])
+    rows = [
+        (file.role, file.path, str(file.rows), str(file.bad_rows), _unknown(file.coverage))
+        for file in report.files
+    ]
+    numbers = ["rows", "bad rows", "unknown tokens"]
+    print_table(["file", "path", *numbers], rows, right=numbers)
     click.echo()
     labelled = [file for file in report.files if set(file.labels) - {""}]
     names = [*(report.labels.names if report.labels else ()), ""]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from relx.data.coverage import Coverage, coverage_of
 from relx.data.special_tokens import special_around
 from relx.data.token_cache import Content, cached, token_key
 from relx.data.token_rows import id_type
@@ -168,6 +169,19 @@ def tokenize_corpus(
         return _tokenized(texts, tokenizer, max_length, mask_unit)
 
     return cached(cache, key, CorpusRows, make)
+
+
+def corpus_coverage(rows: CorpusRows, tokenizer: PreTrainedTokenizerFast) -> Coverage:
+    """Counts what of a corpus the tokenizer knows, its markers aside.
+
+    Args:
+        rows: What `tokenize_corpus` made.
+        tokenizer: The same tokenizer.
+
+    Returns:
+        The counts.
+    """
+    return coverage_of(rows.token_ids[rows.units >= 0], tokenizer)
 
 
 def _contents(texts: Sequence[CorpusText]) -> Iterator[Content]:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from relx import progress
+from relx.data.coverage import require_covered
 from relx.data.row import types_of
 from relx.data.token_cache import token_folder
 from relx.dataset import Dataset, read_unlabelled
 from relx.devices.device import open_device
 from relx.devices.processes import is_chief
-from relx.family.encoder import require_positions
 from relx.family.family import Origin
+from relx.family.sizes import require_positions
 from relx.faults import Fault, InputError
 from relx.files import facts_digest, file_digest
 from relx.model_sections import EncoderSection
@@ -26,7 +27,14 @@ from relx.recipe_file import recipe_yaml
 from relx.runs.place import TAPT, StagePlace
 from relx.runs.stage import Stage, compare_stage, open_stage
 from relx.tasks.task import task_of
-from tapt.corpus import CorpusText, corpus_digest, corpus_of, tokenize_corpus
+from tapt.corpus import (
+    CorpusRows,
+    CorpusText,
+    corpus_coverage,
+    corpus_digest,
+    corpus_of,
+    tokenize_corpus,
+)
 
 if TYPE_CHECKING:
     from relx.devices.device import Device
@@ -301,7 +309,7 @@ def _load(recipe: Recipe, corpus: Corpus, stage: Stage) -> LoadedEncoder:
     stage.record_encoder(loaded.source, loaded.revision, loaded.notes)
     for note in loaded.notes:
         progress.say(f"encoder: {note}")
-    require_positions(loaded, recipe)
+    require_positions(loaded.encoder.max_sequence_length, recipe)
     require_mask_token(loaded.tokenizer)
     return loaded
 
@@ -322,11 +330,14 @@ def _arrays(
     random_ids = np.array([i for i in range(len(tokenizer)) if i not in special], np.int32)
     cache = token_folder(stage.place.runs_dir)
 
-    def arrays(part: np.ndarray) -> CorpusArrays:
+    def tokens(part: np.ndarray) -> CorpusRows:
         texts = [corpus.texts[i] for i in np.sort(part)]
         window, unit = recipe.tokens.max_length, recipe.tapt.mask_unit
+        return tokenize_corpus(texts, tokenizer, window, unit, cache)
+
+    def arrays(rows: CorpusRows) -> CorpusArrays:
         return CorpusArrays(
-            tokenize_corpus(texts, tokenizer, window, unit, cache),
+            rows,
             rate=recipe.tapt.mask_rate,
             pad_id=tokenizer.pad_token_id,
             mask_id=tokenizer.mask_token_id,
@@ -334,7 +345,10 @@ def _arrays(
             segments="segment_ids" in loaded.encoder.input,
         )
 
-    return arrays(order[held:]), arrays(order[:held])
+    learnt, held_out = tokens(order[held:]), tokens(order[:held])
+    coverage = corpus_coverage(learnt, tokenizer) + corpus_coverage(held_out, tokenizer)
+    require_covered(coverage, lambda: corpus.sentences, tokenizer, "sentences")
+    return arrays(learnt), arrays(held_out)
 
 
 def _card(recipe: Recipe, corpus: Corpus) -> str:

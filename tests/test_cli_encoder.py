@@ -15,10 +15,11 @@ from huggingface_hub import constants
 from safetensors.numpy import load_file, save_file
 
 from relx.faults import InputError
-from relx.models.encoder.check import SENTENCES, compare, read_sentences
+from relx.models.encoder.check import compare
 from relx.models.encoder.convert import load_as_it_is
 from relx.models.encoder.describe import describe
 from relx.models.encoder.load import load_encoder, save_encoder
+from relx.models.encoder.sentences import SENTENCES, read_sentences
 from relx.models.stored import source
 from relx.models.stored.folder import WEIGHTS
 from relx.models.stored.tokenizers.tokenizer import fresh_tokenizer, write_tokenizer
@@ -26,6 +27,7 @@ from relx.recipe import FreshSizes, FreshSource
 from relx_cli.main import run
 
 COMMIT = "3" * 40
+KNOWN = ["가. 나", "나라. 가"]  # letters of `SENTENCES` that the smallest vocabulary has
 SIZES = {"layers": 1, "hidden": 12, "heads": 3, "intermediate": 20, "positions": 64}
 
 
@@ -68,7 +70,9 @@ def without_head(tensors):
 
 
 def shown(folder, capsys):
-    assert run(["encoder", "show", str(folder), "--json"]) == 0
+    lines = Path(str(folder).removeprefix("keras:")).parent / "lines.txt"
+    lines.write_text("\n".join(KNOWN), encoding="utf-8")
+    assert run(["encoder", "show", str(folder), "--json", "--sentences", str(lines)]) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -94,9 +98,34 @@ def test_show_counts_what_is_there(folder, capsys):
     assert tree["warnings"] == [] and tree["revision"] is None
 
 
+def test_show_counts_the_unknown_tokens_of_sentences(folder, capsys):
+    assert shown(folder, capsys)["coverage"]["unknown"] == 0
+    assert run(["encoder", "show", str(folder), "--json"]) == 0
+    tree = json.loads(capsys.readouterr().out)
+    assert tree["coverage"]["unknown"] > 0.2 * tree["coverage"]["tokens"]
+    (warning,) = tree["warnings"]
+    assert warning.startswith("eight Korean sentences:") and "no piece with" in warning
+
+
+def test_show_says_that_an_embedding_is_far_larger_than_the_vocabulary(folder, capsys):
+    words = "embeddings.word_embeddings.weight"
+
+    def longer(tensors):
+        return {
+            name: np.concatenate([a, a, a]) if name.endswith(words) else a.copy()
+            for name, a in tensors.items()
+        }
+
+    rows = shown(folder, capsys)["sizes"]["vocabulary"]
+    rewrite(folder, longer)
+    configure(folder, vocab_size=3 * rows)
+    (warning,) = shown(folder, capsys)["warnings"]
+    assert f"{3 * rows:,} rows and the tokenizer {rows:,} tokens" in warning
+
+
 def test_show_prints_a_table(folder, capsys):
     assert run(["encoder", "show", str(folder)]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.partition("warning: ")[0].splitlines()
     values = dict(re.split(r"  +", line, maxsplit=1) for line in lines)
     assert values["hidden"] == "12"
     assert values["masked-LM head"].startswith("tied to the token embedding")

@@ -295,7 +295,7 @@ def test_indices_counted_from_one_are_recognised(tmp_path):
 
 def test_characters_composed_differently_are_recognised(tmp_path):
     fault = row_fault(tmp_path, subject_entity=SUBJECT | {"word": normalize("NFD", "가람")})
-    assert "NFC" in fault.next_step
+    assert "data.normalize: nfc" in fault.next_step
 
 
 @pytest.mark.parametrize(

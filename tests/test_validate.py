@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from click.testing import CliRunner
@@ -255,3 +256,88 @@ def test_validating_a_recipe_loads_no_deep_learning_framework(tmp_path, labels):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root)
     assert done.returncode == 0, done.stderr
     assert "not checked" not in done.stdout and "2 rows, 0 faults" in done.stdout
+
+
+def klue_like(tmp_path, **settings):
+    """A model's folder as KLUE's, with a vocabulary of the rows below."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"가누나미.", "@", "#", "*", "^"]
+    pieces += ["##람", "##은", "##리", "##는", "##루", "##의", "형", "##이", "##다", "per", "poh"]
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
+    sizes = {"num_hidden_layers": 1, "hidden_size": 8, "num_attention_heads": 1}
+    sizes |= {"intermediate_size": 8, "max_position_embeddings": 32, "vocab_size": len(pieces)}
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **sizes, **settings}))
+    return folder
+
+
+def with_model(folder, train, labels, length=32):
+    tree = {"name": "t", "encoder": {"from": str(folder)}, "tokens": {"max_length": length}}
+    return recipe_from_tree({**tree, "data": {"train": str(train), "labels": str(labels)}})
+
+
+def test_the_share_of_unknown_tokens_is_counted_and_refused(tmp_path, labels):
+    folder = klue_like(tmp_path)
+    train = write(tmp_path / "train.csv", [row(str(i)) for i in range(30)])
+    report = validate(with_model(folder, train, labels))
+    assert not report.faults and report.files[0].coverage.lost == 0
+    (folder / "tokenizer_config.json").unlink()  # and now it lower-cases
+    report = validate(with_model(folder, train, labels))
+    (fault,) = report.faults
+    assert fault.kind == "unknown tokens" and "do_lower_case" in fault.next_step
+    result = CliRunner().invoke(command, ["--recipe", str(saved(tmp_path, report, folder, labels))])
+    assert result.exit_code == 2 and " 83 %" in result.output, result.output
+
+
+def saved(tmp_path, report, folder, labels):
+    path = tmp_path / "recipe.yaml"
+    recipe = with_model(folder, report.files[0].path, labels)
+    path.write_text(recipe_yaml(recipe), encoding="utf-8")
+    return path
+
+
+def test_the_positions_of_the_model_are_known(tmp_path, labels):
+    folder = klue_like(tmp_path)
+    train = write(tmp_path / "train.csv", [row(str(i), f"가람은 나루의 {i}") for i in range(3)])
+    (fault,) = validate(with_model(folder, train, labels, 33)).faults
+    assert fault.kind == "positions" and fault.next_step == "--set tokens.max_length=32"
+    (folder / "vocab.txt").unlink()  # the window is known without a tokenizer
+    report = validate(with_model(folder, train, labels, 33))
+    assert [fault.kind for fault in report.faults] == ["positions"] and report.left_out
+
+
+@pytest.mark.parametrize(
+    ("settings", "length"),
+    [
+        ({"model_type": "roberta", "pad_token_id": 1}, 30),  # two positions are the padding's
+        ({"model_type": "electra", "embedding_size": 8}, 32),
+        ({"model_type": "distilbert", "dim": 8, "n_layers": 1, "n_heads": 1, "hidden_dim": 8}, 32),
+    ],
+)
+def test_the_positions_are_those_of_the_architecture(tmp_path, labels, settings, length):
+    folder = klue_like(tmp_path, **settings)
+    train = write(tmp_path / "train.csv", [row("1")])
+    assert not validate(with_model(folder, train, labels, length)).faults
+    (fault,) = validate(with_model(folder, train, labels, length + 1)).faults
+    assert fault.next_step == f"--set tokens.max_length={length}"
+
+
+def test_tokens_without_a_row_of_the_embedding_are_found(tmp_path, labels):
+    folder = klue_like(tmp_path, vocab_size=20)
+    train = write(tmp_path / "train.csv", [row("1")])
+    (fault,) = validate(with_model(folder, train, labels)).faults
+    assert fault.kind == "vocabulary" and "20 rows" in fault.received
+
+
+def test_decomposed_sentences_are_found_and_the_remedy_offered(tmp_path, labels):
+    sentence = normalize("NFD", "가람은 나루의 형이다.")
+    changes = {
+        "subject_entity": {"word": sentence[:5], "start_idx": 0, "end_idx": 4, "type": "PER"},
+        "object_entity": {"word": sentence[9:13], "start_idx": 9, "end_idx": 12, "type": "PER"},
+    }
+    train = write(tmp_path / "train.csv", [row("1", sentence, **changes)])
+    finding = found(validate(recipe_of(train=train, labels=labels)))["decomposed text"]
+    assert finding.count == 1 and "data.normalize=nfc" in finding.message
+    composed = recipe_of(train=train, labels=labels, normalize="nfc")
+    assert "decomposed text" not in found(validate(composed))

@@ -163,6 +163,8 @@ def span_fault(
         what, kind = "the span is empty", "empty span"
     elif span.end > length:
         what, kind = "the span goes beyond the sentence", "span beyond the sentence"
+    elif span.of(sentence) == word:  # and yet it was not taken: `data.normalize` composes
+        what, kind = "the span begins or ends inside a composed character", "span in a character"
     else:
         what, kind = "the text at the span differs from the word", "span text differs from word"
     stands = f", which holds {shorten(span.of(sentence))}" if kind.startswith("span text") else ""
@@ -178,6 +180,8 @@ def span_hint(word: str, span: Span, sentence: str, ends: str, keys: SpanKeys) -
     start, end = span
     if not word:
         return ""
+    if 0 <= start < end <= len(sentence) and span.of(sentence) == word:
+        return "widen the span to whole characters, or leave data.normalize out"
     if ends == "inclusive" and sentence[max(start, 0) : max(end - 1, 0)] == word:
         return "if the last index is one past the word in this file, set data.ends: exclusive"
     if ends == "exclusive" and sentence[max(start, 0) : end + 1] == word:
@@ -190,5 +194,5 @@ def span_hint(word: str, span: Span, sentence: str, ends: str, keys: SpanKeys) -
         listed = ", or ".join(f"{keys.start} {at}, {keys.end} {at + last}" for at in places[:3])
         return f"the word is at {listed}"
     if unicodedata.normalize("NFC", word) in unicodedata.normalize("NFC", sentence):
-        return "word and sentence compose their characters differently: normalise both to NFC"
+        return "word and sentence compose their characters differently: set data.normalize: nfc"
     return "the word is nowhere in the sentence"

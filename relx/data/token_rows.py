@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from relx.data.coverage import Coverage, coverage_of
 from relx.data.marked import MarkedText
 from relx.data.special_tokens import FramePart, frame_of
 from relx.data.tokens import CHUNK, Pieces, TextTokens, text_tokens
@@ -50,12 +52,15 @@ class TokenRows:
         offsets: (rows + 1,) int64, where each row begins, and where the last one ends.
         places: (rows, 3 × spans) int32: first token and one past the last of each span, then the
             token to pool of each; see `TokenRow`.
+        counts: (4,) int64, what of the sentences the tokenizer knows, as `Coverage` counts it:
+            before any cut, without markers and the other segment.
     """
 
     token_ids: npt.NDArray[Any]
     segment_ids: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]
     places: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(4, np.int64))
 
     @classmethod
     def of(cls, rows: Iterable[TokenRow]) -> TokenRows:
@@ -129,9 +134,9 @@ def tokenize(
     """
     chunks = [_flat([], id_type(len(tokenizer)))]
     faults: list[Fault] = []
-    names = iter(ids)
-    for found in _chunks_of_rows(texts, tokenizer, max_length):
-        rows = []
+    names, coverage = iter(ids), Coverage()
+    for found, known in _chunks_of_rows(texts, tokenizer, max_length):
+        rows, coverage = [], coverage + known
         for row, name in zip(found, names, strict=False):
             if isinstance(row, Fault):
                 faults.append(_named(row, name))
@@ -140,11 +145,14 @@ def tokenize(
         chunks.append(_flat(rows, id_type(len(tokenizer))))
     if faults:
         raise InputError(*faults)
-    return _joined_rows(chunks)
+    return replace(_joined_rows(chunks), counts=np.array(astuple(coverage), np.int64))
 
 
 def row_lengths(
-    texts: Iterable[MarkedText], tokenizer: PreTrainedTokenizerFast, max_length: int
+    texts: Iterable[MarkedText],
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
+    seen: Callable[[Coverage], None] = lambda known: None,
 ) -> Iterator[int | Fault]:
     """Counts what `tokenize` would give, without keeping it.
 
@@ -152,11 +160,13 @@ def row_lengths(
         texts: The marked texts; a few thousand at a time are taken and let go again.
         tokenizer: A fast tokenizer of any kind.
         max_length: The longest row, in tokens, special tokens included.
+        seen: Is told what the tokenizer knows, of some thousand rows at a time.
 
     Yields:
         The length of each text's row in tokens, or why there is no row, in order.
     """
-    for found in _chunks_of_rows(texts, tokenizer, max_length):
+    for found, known in _chunks_of_rows(texts, tokenizer, max_length):
+        seen(known)
         for row in found:
             yield row if isinstance(row, Fault) else len(row.token_ids)
 
@@ -183,19 +193,32 @@ class _Row(NamedTuple):
 
 def _chunks_of_rows(
     texts: Iterable[MarkedText], tokenizer: PreTrainedTokenizerFast, max_length: int
-) -> Iterator[list[_Row | Fault]]:
-    """Yields the row of each text, or why there is none, `CHUNK` of them at a time."""
+) -> Iterator[tuple[list[_Row | Fault], Coverage]]:
+    """Yields the row of each text, or why there is none, `CHUNK` of them at a time.
+
+    With them comes what the tokenizer knows of their sentences.
+    """
     frames = {pair: frame_of(tokenizer, pair=pair) for pair in (False, True)}
     left = iter(texts)
     while chunk := list(itertools.islice(left, CHUNK)):
-        segments = text_tokens((pieces_of(text) for text in chunk), tokenizer)
+        segments = [*text_tokens((pieces_of(text) for text in chunk), tokenizer)]
         others = dict.fromkeys(Pieces(text.other, text.separators) for text in chunk if text.other)
         tokens_of_other = dict(zip(others, text_tokens(others, tokenizer), strict=True))
         found = []
         for text, segment in zip(chunk, segments, strict=True):
             other = tokens_of_other[Pieces(text.other, text.separators)] if text.other else None
             found.append(row_of(text, segment, other, frames[other is not None], max_length))
-        yield found
+        yield found, _known(segments, tokenizer)
+
+
+def _known(segments: Iterable[TextTokens], tokenizer: PreTrainedTokenizerFast) -> Coverage:
+    """Counts the tokens of sentences, without the markers in them."""
+    own = (
+        itertools.compress(tokens.token_ids, map(operator.not_, tokens.inserted))
+        for tokens in segments
+    )
+    ids = np.fromiter(itertools.chain.from_iterable(own), np.int32)
+    return coverage_of(ids, tokenizer)
 
 
 def _flat(rows: Sequence[_Row], ids: np.dtype[Any]) -> TokenRows:

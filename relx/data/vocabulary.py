@@ -70,6 +70,14 @@ class Vocabulary:
         texts = ((self.text(token), id) for token, id in entries if id not in special)
         return {text: id for text, id in texts if text}
 
+    def broken(self) -> frozenset[int]:
+        """Returns the tokens that are bytes of no whole character."""
+        backend = self._tokenizer.backend_tokenizer
+        if self._bytes is None and backend.token_to_id("<0x80>") is None:
+            return frozenset()
+        entries = self._tokenizer.get_vocab().items()
+        return frozenset(id for token, id in entries if self.text(token) is None)
+
     def _shown(self, token: str) -> str:
         if self._inner is not None:
             return token

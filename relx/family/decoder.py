@@ -27,6 +27,7 @@ from relx.family.prompting import (
     recipe_tokenizer,
     section_of,
 )
+from relx.family.sizes import require_positions
 from relx.faults import Fault, InputError
 from relx.files import digest
 from relx.model_sections import FreshDecoder
@@ -348,23 +349,6 @@ def _loaded(
         name="word_head",
     )
     return loaded, head
-
-
-def require_positions(positions: int, recipe: Recipe) -> None:
-    """Checks that a decoder takes the window.
-
-    Args:
-        positions: The longest text that it was made for, in tokens.
-        recipe: The recipe; `tokens.max_length` is the window.
-
-    Raises:
-        InputError: It has fewer positions than the window.
-    """
-    window = recipe.tokens.max_length
-    if positions < window:
-        what = f"this decoder takes texts of at most {positions} tokens"
-        step = f"--set tokens.max_length={positions}"
-        raise InputError(Fault(what, "tokens.max_length", str(window), next_step=step))
 
 
 def pad_id(tokenizer: PreTrainedTokenizerFast) -> int:

@@ -10,7 +10,7 @@ from relx.data.batches import ReadingRows
 from relx.data.labels import LabelList
 from relx.dataset import Dataset, token_rows
 from relx.family.family import Origin
-from relx.faults import Fault, InputError
+from relx.family.sizes import require_positions
 from relx.files import digest
 from relx.model_sections import FreshDecoder
 from relx.models.arrays import SpanArrays
@@ -56,7 +56,7 @@ class EncoderFamily:
             allow_pickle=origin.allow_pickle,
             seed=recipe.seed,
         )
-        require_positions(loaded, recipe)
+        require_positions(loaded.backbone.max_sequence_length, recipe)
         model = span_classifier(
             loaded.backbone,
             classes=len(dataset.labels),
@@ -76,23 +76,6 @@ class EncoderFamily:
         """Returns the title and what is said of the head's file."""
         files = f"The head's weights are in `{HEAD_FILE}`, the labels in `{LABELS_FILE}`."
         return f"{name}: encoder of a {task} model", files
-
-
-def require_positions(loaded: Loaded, recipe: Recipe) -> None:
-    """Checks that an encoder takes the window.
-
-    Args:
-        loaded: The encoder.
-        recipe: The recipe; `tokens.max_length` is the window.
-
-    Raises:
-        InputError: The encoder has fewer positions than the window.
-    """
-    positions, window = loaded.backbone.max_sequence_length, recipe.tokens.max_length
-    if positions < window:
-        what = f"this encoder takes texts of at most {positions} tokens"
-        step = f"--set tokens.max_length={positions}"
-        raise InputError(Fault(what, "tokens.max_length", str(window), next_step=step))
 
 
 class OpenedEncoder:

@@ -13,7 +13,7 @@ from relx.faults import Fault, InputError
 from relx.model_sections import DecoderSection, FreshDecoder
 from relx.models.stored.source import LocalCheckpoint, find_source
 from relx.recipe import Recipe
-from relx.tasks.task import Task
+from relx.tasks.task import Task, task_of
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
@@ -92,6 +92,28 @@ def checked_label_tokens(
     sample = [prompt for prompt, _ in zip(prompts, range(SAMPLE), strict=False)]
     words = label_texts(section, labels)
     return label_tokens(tokenizer, words, sample, labels.names, section.chat)
+
+
+def label_word_faults(
+    recipe: Recipe, labels: LabelList, rows: Iterable[Any], tokenizer: PreTrainedTokenizerFast
+) -> list[Fault]:
+    """Finds the label words of a decoder that are no tokens of their own.
+
+    Args:
+        recipe: The recipe.
+        labels: The labels.
+        rows: Some rows, of which the first are asked about.
+        tokenizer: The tokenizer.
+
+    Returns:
+        What is amiss.
+    """
+    try:
+        ask = prompter_of(recipe, task_of(recipe), labels)
+        checked_label_tokens(recipe, labels, map(ask, rows), tokenizer)
+    except InputError as error:
+        return list(error.faults)
+    return []
 
 
 def find_base(section: DecoderSection, revision: str | None) -> LocalCheckpoint:

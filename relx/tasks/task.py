@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from relx.data.composed import Form, composed, composed_index
 from relx.data.marked import MarkedText
 from relx.data.prompt import Prompt
 from relx.data.reading import Reading
@@ -255,6 +256,24 @@ def usual_section(task: str, name: str, kind: type[S]) -> S:
         InputError: There is no such task.
     """
     return kind.model_validate(dict(_known(task).usual.get(name, {})))
+
+
+def composed_mention(sentence: str, mention: Mention, form: Form) -> Mention:
+    """Returns words as they are in the sentence that `data.normalize` gives.
+
+    Args:
+        sentence: The sentence as it was typed.
+        mention: Words of it.
+        form: `nfc`; None leaves them as they are.
+
+    Returns:
+        The words, their type and their index in the composed sentence.
+    """
+    word, type_, index = mention
+    if form is not None and index is not None and 0 <= index <= len(sentence):
+        carried = composed_index(sentence, index)
+        index = index if carried is None else carried
+    return composed(word, form), type_, index
 
 
 def _known(name: str) -> KnownTask:

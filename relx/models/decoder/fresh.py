@@ -15,7 +15,8 @@ from relx.model_sections import FreshDecoderSizes
 from relx.models.decoder.families import configuration_from_dict
 from relx.models.decoder.weights import expected_shapes
 from relx.models.stored.folder import write_checkpoint, write_config
-from relx.models.stored.tokenizers.tokenizer import vocabulary_rows, write_tokenizer
+from relx.models.stored.tokenizers.rows import vocabulary_rows
+from relx.models.stored.tokenizers.tokenizer import write_tokenizer
 
 PAD, END = "<pad>", "<end>"
 _REPEATS = 1000  # how often a label's word is read, so that it becomes a token

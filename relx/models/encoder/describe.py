@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,24 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
+from relx.data.coverage import (
+    Coverage,
+    broken_sentence,
+    coverage_of,
+    in_a_sentence,
+    uncovered_fault,
+)
+from relx.data.tokens import Pieces, text_tokens
 from relx.faults import InputError
 from relx.models.encoder.configuration import read_configuration
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.presets import preset_configuration
+from relx.models.encoder.sentences import SENTENCES
 from relx.models.stored.folder import Checkpoint, open_checkpoint, weight_files
 from relx.models.stored.source import LocalCheckpoint, find_source
 from relx.models.stored.tokenizers.preset import read_preset_tokenizer
-from relx.models.stored.tokenizers.tokenizer import read_tokenizer, vocabulary_rows
+from relx.models.stored.tokenizers.rows import spare_rows, vocabulary_rows
+from relx.models.stored.tokenizers.tokenizer import read_tokenizer
 
 PRESET_WEIGHTS = "model.weights.h5"
 _ROLES = ("pad", "unk", "cls", "sep", "mask")
@@ -74,7 +85,8 @@ class Description:
         sizes: Its sizes by name.
         tokenizer: Its tokenizer; None where none can be read.
         weights: Its weights; None where none can be read.
-        warnings: What would keep it from being loaded, in sentences.
+        coverage: What of some sentences the tokenizer knows; None where none can be read.
+        warnings: What would keep it from being loaded, or from being of use, in sentences.
     """
 
     source: str
@@ -84,6 +96,7 @@ class Description:
     sizes: dict[str, int]
     tokenizer: TokenizerFacts | None
     weights: WeightFacts | None
+    coverage: Coverage | None
     warnings: list[str]
 
     def tree(self) -> dict[str, Any]:
@@ -91,7 +104,9 @@ class Description:
         return dataclasses.asdict(self)
 
 
-def describe(source: str, revision: str | None = None) -> Description:
+def describe(
+    source: str, revision: str | None = None, sentences: Sequence[str] | None = None
+) -> Description:
     """Describes an encoder without loading it, and without a deep-learning framework.
 
     Only the headers of the weight files are read, except for a stored copy of the head's
@@ -100,6 +115,7 @@ def describe(source: str, revision: str | None = None) -> Description:
     Args:
         source: A folder, hub id or preset as `encoder.from` names it.
         revision: The branch, tag or commit of a hub id; the main branch unless given.
+        sentences: Texts whose unknown tokens are counted; eight Korean sentences unless given.
 
     Returns:
         The description.
@@ -113,11 +129,13 @@ def describe(source: str, revision: str | None = None) -> Description:
         configuration = preset_configuration(found.folder)
     else:
         configuration = read_configuration(found.folder)
-    tokenizer = _tokenizer(found, warnings)
+    read = _tokenizer(found, warnings)
+    tokenizer = None if read is None else _facts(read)
     weights = _weights(found, configuration, warnings)
-    rows = configuration.vocab_size
-    if tokenizer is not None and tokenizer.rows > rows:
-        warnings.append(f"the tokenizer needs {tokenizer.rows} rows, the embedding has {rows}")
+    coverage = None
+    if read is not None:
+        warnings += _misfit(configuration.vocab_size, read)
+        coverage = _coverage(read, sentences, warnings)
     return Description(
         source=source,
         folder=str(found.folder),
@@ -126,6 +144,7 @@ def describe(source: str, revision: str | None = None) -> Description:
         sizes=_sizes(configuration),
         tokenizer=tokenizer,
         weights=weights,
+        coverage=coverage,
         warnings=warnings,
     )
 
@@ -143,11 +162,37 @@ def _sizes(configuration: EncoderConfig) -> dict[str, int]:
     }
 
 
-def _tokenizer(found: LocalCheckpoint, warnings: list[str]) -> TokenizerFacts | None:
+def _misfit(rows: int, tokenizer: PreTrainedTokenizerFast) -> Iterator[str]:
+    """Says that a token table is too small for a tokenizer, or far too large."""
+    tokens = vocabulary_rows(tokenizer)
+    if tokens > rows:
+        yield f"the tokenizer needs {tokens} rows, the embedding has {rows}"
+    if spare := spare_rows(rows, tokenizer):
+        yield spare
+
+
+def _coverage(
+    tokenizer: PreTrainedTokenizerFast, sentences: Sequence[str] | None, warnings: list[str]
+) -> Coverage:
+    """Counts the tokens of sentences, and warns of what is unknown."""
+    texts = SENTENCES if sentences is None else sentences
+    name = "eight Korean sentences" if sentences is None else "these sentences"
+    rows = text_tokens(map(Pieces, texts), tokenizer)
+    ids = np.fromiter(itertools.chain.from_iterable(row.token_ids for row in rows), np.int32)
+    coverage = coverage_of(ids, tokenizer)
+    if coverage.is_doubtful:
+        fault = uncovered_fault(coverage, lambda: texts, tokenizer, name)
+        warnings.append(in_a_sentence(fault))
+    if coverage.is_broken:
+        warnings.append(broken_sentence(coverage, name))
+    return coverage
+
+
+def _tokenizer(found: LocalCheckpoint, warnings: list[str]) -> PreTrainedTokenizerFast | None:
     try:
         if found.kind == "huggingface":
-            return _facts(read_tokenizer(found.folder))
-        return _facts(read_preset_tokenizer(found.folder))
+            return read_tokenizer(found.folder)
+        return read_preset_tokenizer(found.folder)
     except InputError as error:
         warnings += [fault.what for fault in error.faults]
         return None

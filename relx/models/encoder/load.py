@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from relx.faults import Fault, InputError
 from relx.files import whole_folder
 from relx.models.encoder.architectures.backbone import EncoderBackbone
 from relx.models.encoder.architectures.head import MaskedLMHead
@@ -31,12 +30,13 @@ from relx.models.encoder.transfer import (
 )
 from relx.models.stored.folder import listed, open_checkpoint, write_checkpoint, write_config
 from relx.models.stored.source import LocalCheckpoint, find_source
+from relx.models.stored.tokenizers.rows import require_rows, spare_rows, vocabulary_rows
 from relx.models.stored.tokenizers.tokenizer import (
     add_marker_tokens,
     load_tokenizer,
-    vocabulary_rows,
     write_tokenizer,
 )
+from relx.progress import warn
 from relx.recipe import FreshSource
 
 FRESH_HEAD = (
@@ -236,13 +236,9 @@ def _widened(
 ) -> tuple[EncoderConfig, list[str]]:
     """Makes room for the markers; an embedding with enough rows stays as it is."""
     rows = configuration.vocab_size
-    beyond = {token: row for token, row in tokenizer.get_vocab().items() if row >= rows}
-    strange = sorted(set(beyond) - set(marker_tokens), key=beyond.__getitem__)
-    if strange:
-        what = "the tokenizer has tokens that the embedding has no row for"
-        received = f"{rows} rows; {len(strange)} tokens beyond, for example {strange[0]}"
-        step = "fetch tokenizer and weights of one checkpoint; these do not belong together"
-        raise InputError(Fault(what, str(folder), received, next_step=step, kind="vocabulary"))
+    beyond = require_rows(rows, tokenizer, marker_tokens, str(folder))
+    if spare := spare_rows(rows, tokenizer):
+        warn(f"{folder}: {spare}")
     wide = dataclasses.replace(
         configuration, vocab_size=max([rows - 1, *beyond.values()]) + 1, tie_word_embeddings=True
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from relx.data.bad_rows import BadRow
+from relx.data.composed import composed, placed
 from relx.data.labels import LabelList
 from relx.data.literals import read_literal
 from relx.data.reading import Reading, require_good
@@ -216,7 +217,9 @@ class _RowReader:
         for column, text in texts.items():
             if HALF_CHARACTER.search(text):
                 checks.half_character(column, ascii(text))
-        return Example(name, sentence, subject, object_, label, source)
+        return Example(
+            name, composed(sentence, self.data.normalize), subject, object_, label, source
+        )
 
     def _label(self, value: Any) -> str | None:
         if self.labels is None:
@@ -230,8 +233,9 @@ class _RowReader:
         if plain and sentence:
             word, first, final, type_ = plain.groups()
             span = Span(int(first), int(final) + (self.data.ends == "inclusive"))
-            if word and type_ and span.end <= len(sentence) and span.of(sentence) == word:
-                return Entity(word, span, sys.intern(type_))
+            found = placed(word, span, sentence, self.data.normalize) if type_ else None
+            if found is not None:
+                return Entity(*found, sys.intern(composed(type_, self.data.normalize)))
         return self._checked_entity(column, value, sentence)
 
     def _checked_entity(self, column: str, value: Any, sentence: str | None) -> Entity | None:
@@ -246,10 +250,11 @@ class _RowReader:
         if len(self.checks.faults) > count or sentence is None:
             return None
         span = Span(start, last + (self.data.ends == "inclusive"))
-        if span.start < 0 or span.end > len(sentence) or span.of(sentence) != word or not word:
+        found = placed(word, span, sentence, self.data.normalize)
+        if found is None:
             self.checks.fault(column, *span_fault(word, span, sentence, self.data.ends, KEYS))
             return None
-        return Entity(word, span, type_)
+        return Entity(*found, composed(type_, self.data.normalize))
 
     def _parsed(self, column: str, value: Any) -> dict[str, Any] | None:
         """Returns the entity as a dict, from a dict or from the text of one."""

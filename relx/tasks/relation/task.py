@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from relx.data.composed import composed
 from relx.data.labels import LabelList, read_labels
 from relx.data.marked import MarkedText
 from relx.data.pooling import Pooling
@@ -26,7 +27,7 @@ from relx.tasks.relation.markers import mark, marker_tokens, require_markers, sh
 from relx.tasks.relation.prompts import prompter
 from relx.tasks.relation.rows import Example, scan_examples
 from relx.tasks.relation.sentence import example_of
-from relx.tasks.task import Mention
+from relx.tasks.task import Mention, composed_mention
 
 POOLINGS = {
     "entity_starts": Pooling(spans=2, reads="start"),
@@ -106,7 +107,9 @@ class RelationTask:
             raise InputError(
                 Fault("a relation is between two entities", ", ".join(missing), "none")
             )
-        return example_of(sentence, words["subject"], words["object"])
+        form = self.data.normalize
+        found = (composed_mention(sentence, words[role], form) for role in self.roles)
+        return example_of(composed(sentence, form), *found)
 
     def as_written(
         self, probabilities: npt.NDArray[np.floating[Any]], ids: Sequence[str]

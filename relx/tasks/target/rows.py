@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from relx.data.bad_rows import BadRow
+from relx.data.composed import composed, placed
 from relx.data.formats.cells import NoText
 from relx.data.labels import LabelList
 from relx.data.literals import read_literal
@@ -176,7 +177,9 @@ class _RowReader:
             return None
         sentence = checks.sentence(inner.get(column), prefix + column)
         target = self._target(inner, prefix, sentence)
-        return None if sentence is None else TargetRow(name, sentence, target, None, cells)
+        if sentence is None:
+            return None
+        return TargetRow(name, composed(sentence, self.data.normalize), target, None, cells)
 
     def _input(self, value: Any) -> Mapping[str, Any]:
         found = read_literal(value) if isinstance(value, str) and value else value
@@ -227,10 +230,11 @@ class _RowReader:
         span = Span(start, last + (self.data.ends == "inclusive"))
         if sentence is None:
             return None
-        if span.start < 0 or span.end > len(sentence) or span.of(sentence) != word:
+        found = placed(word, span, sentence, self.data.normalize)
+        if found is None:
             self.checks.fault(column, *span_fault(word, span, sentence, self.data.ends, keys))
             return None
-        return Target(word, span)
+        return Target(*found)
 
     def _partly(self, parts: Mapping[str, Any], names: tuple[str, ...], column: str) -> None:
         shown = ", ".join(f"{name}: {shorten(parts.get(name))}" for name in names)
@@ -242,6 +246,7 @@ class _RowReader:
         """Finds a word that comes without its place, where it is there once."""
         if sentence is None:
             return None
+        word, sentence = (composed(text, self.data.normalize) for text in (word, sentence))
         places = [at for at in range(len(sentence)) if sentence.startswith(word, at)]
         if len(places) == 1:
             return Target(word, Span(places[0], places[0] + len(word)))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from relx.data.composed import composed
 from relx.data.labels import LabelList, read_labels
 from relx.data.marked import MarkedText
 from relx.data.mention import find_words, require_whole_characters
@@ -33,7 +34,7 @@ from relx.tasks.target.gold import labels_in
 from relx.tasks.target.markers import mark, marker_tokens, require_markers
 from relx.tasks.target.prompts import prompter
 from relx.tasks.target.rows import NAMED, Target, TargetRow, scan_rows
-from relx.tasks.task import Mention
+from relx.tasks.task import Mention, composed_mention
 
 POOLINGS = {
     "target_start": Pooling(spans=1, reads="start"),
@@ -124,8 +125,9 @@ class TargetTask:
         if not sentence.strip():
             raise InputError(Fault("the sentence is empty", "--sentence", shorten(sentence)))
         if "target" not in words:
-            return TargetRow("0", sentence, None, None)
-        word, _, index = words["target"]
+            return TargetRow("0", composed(sentence, self.data.normalize), None, None)
+        word, _, index = composed_mention(sentence, words["target"], self.data.normalize)
+        sentence = composed(sentence, self.data.normalize)
         span = find_words(sentence, word, index, "target")
         if isinstance(span, Fault):
             raise InputError(span)

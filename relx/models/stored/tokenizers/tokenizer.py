@@ -30,6 +30,7 @@ from relx.models.stored.tokenizers.roles import (
     roles_of,
     with_roles,
 )
+from relx.models.stored.tokenizers.rows import vocabulary_rows
 from relx.models.stored.tokenizers.vocabulary import train_vocabulary
 from relx.recipe import FreshSource
 
@@ -135,11 +136,6 @@ def add_marker_tokens(tokenizer: PreTrainedTokenizerFast, tokens: Sequence[str])
         # False: beside those that there are. The argument's name is another in transformers 4.
         tokenizer.add_special_tokens({"additional_special_tokens": new}, False)
     return vocabulary_rows(tokenizer) - before
-
-
-def vocabulary_rows(tokenizer: PreTrainedTokenizerFast) -> int:
-    """Returns how many rows an embedding needs for the ids of all tokens."""
-    return int(max(tokenizer.get_vocab().values())) + 1
 
 
 def require_mask_token(tokenizer: PreTrainedTokenizerFast) -> int:
