@@ -68,6 +68,31 @@ def test_the_tables_beside_the_peers_are_those_of_the_bench():
     assert f"batch {options['batch']}, {options['sentences']} rows" in documents.text_of(PAGE)
 
 
+def test_the_tables_of_decoders_are_those_of_the_benches():
+    tasks = {"train": "train, 4 rows a step", "predict": "predict, 16 rows a batch"}
+    peers_ = {"Trainer": "Trainer, random order", "Trainer by length": "Trainer, by length"}
+    peers_ |= {"transformers": "transformers, by length", "loop": "a generated token a row"}
+    rows = [
+        [tasks[row["task"]], peers_[row["peer"]]]
+        + [f"{row[name]:.2f}" for name in ("speed", "peak", "first_step")]
+        for row in result("decoder_peers")["ratios"]
+    ]
+    assert rows in documents.tables(PAGE)
+    found = result("decoder_formats")["formats"]
+    plain = found["float32"]["perplexity"]
+    rows = []
+    for name, row in found.items():
+        more = abs(100 * (row["perplexity"] / plain - 1))
+        cells = [f"{row['kernels_mib']:.0f}", f"{row['perplexity']:.2f}", f"{more:.1f}"]
+        cells += [f"{row['label_distance']:.3f}", f"{row['other_labels_percent']:.0f}"]
+        rows.append([name, *(cells if name != "float32" else [*cells[:2], "–", "–", "–"])])
+    assert rows in documents.tables(PAGE)
+    first = {r["side"]: r["first_step_seconds"] for r in result("decoder_backends")["records"]}
+    text = " ".join(documents.text_of(PAGE).split())
+    torch, jax, flow = (first[f"relx {name}"] for name in ("torch", "jax", "tensorflow"))
+    assert f"took {torch:.1f} s on PyTorch, {jax:.1f} s on JAX and {flow:.1f} s on" in text
+
+
 def test_the_figures_of_the_gpu_are_those_of_the_bench():
     speeds = {(row["task"], row["side"]): row for row in result("gpu_speed")["speed"]}
     rows = []
