@@ -53,7 +53,8 @@ def encoder_footprint(
     head = (places or 2) * width * width + width + (width + 1) * labels
     matrices = encoder_matrices(configuration)
     weights = encoder_weights(configuration) + head
-    trained = Trained(weights, matrices + head, backend, accumulate)
+    table = configuration.vocab_size * configuration.embedding_width
+    trained = Trained(weights, matrices + head, backend, accumulate, table)
     counted = _Activations(configuration, length, precision, backend, places)
     rows, small = rows_at_once(batch_size, accumulate), compute_bytes(precision)
     cast = small * matrices if small < FLOAT else 0

@@ -68,12 +68,14 @@ class Trained:
         decayed: How many of them are of products and have weight decay.
         backend: Keras's backend.
         accumulate: In how many parts a batch is computed.
+        largest: How many numbers the largest of them has.
     """
 
     weights: int
     decayed: int
     backend: Backend
     accumulate: int
+    largest: int = 0
 
     def held(self) -> dict[str, float]:
         """Returns what is there from the first step to the last."""
@@ -108,8 +110,9 @@ class Trained:
         """Returns what of gradients there is at an update, clipping included.
 
         The mean of the parts is taken beside their sum. On PyTorch the clipped gradients are new
-        tensors beside those of the way back; TensorFlow scales in place.
+        tensors beside those of the way back, and AdamW's formula makes two of a weight's size, one
+        weight after the other; TensorFlow scales in place.
         """
         own = FLOAT * self.weights
         means = own if self.accumulate > 1 else 0
-        return own + means + (own if self.backend == "torch" else 0)
+        return own + means + (own + 2 * FLOAT * self.largest if self.backend == "torch" else 0)
