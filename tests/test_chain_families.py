@@ -23,10 +23,10 @@ def encoder_folder(case, sentences, folder):
     """Writes a random model of a family with a tokenizer of the task's sentences."""
     config = models.configured(case)
     config.max_position_embeddings = POSITIONS
-    config.vocab_size = 400
+    config.vocab_size = 1000
     model = transformers.AutoModelForMaskedLM.from_config(config)
     model.save_pretrained(folder)
-    write_tokenizer(fresh_tokenizer(sentences, 300), folder, POSITIONS, models.types_of(model))
+    write_tokenizer(fresh_tokenizer(sentences, 800), folder, POSITIONS, models.types_of(model))
     return folder
 
 
@@ -35,7 +35,8 @@ def test_the_chain_runs_from_an_encoder_of_every_kind(case, tmp_path):
     data = tmp_path / "data"
     for name, count in (("train", 40), ("dev", 10), ("test", 10)):
         write_rows(data / f"{name}.csv", rows_of(ROOT / "sample" / f"{name}.csv")[:count])
-    sentences = [row["sentence"] for row in rows_of(data / "train.csv")]
+    parts = [rows_of(data / f"{name}.csv") for name in ("train", "dev", "test")]
+    sentences = [row["sentence"] for rows in parts for row in rows]
     encoder = encoder_folder(case, sentences, tmp_path / "encoder")
     more = [f"encoder.from={encoder}", "tapt.epochs=1", "train.epochs=1", "markers.style=klue"]
     options = words(data, tmp_path / "runs", *more)

@@ -18,7 +18,7 @@ from relx_cli.main import run
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ["RELX_TEST_FOLDER"])
-TINY = "{fresh: {layers: 1, hidden: 16, heads: 2, intermediate: 32, vocabulary: 300}}"
+TINY = "{fresh: {layers: 1, hidden: 16, heads: 2, intermediate: 32, vocabulary: 900}}"
 
 
 def words(runs, name):
