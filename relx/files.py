@@ -45,6 +45,21 @@ def sweep(path: Path, seconds: float = 3600.0) -> None:
                 part.unlink(missing_ok=True)
 
 
+def sweep_unused(folder: Path, pattern: str, seconds: float) -> None:
+    """Removes files of a cache that nobody used for long; one that cannot be removed stays.
+
+    Args:
+        folder: The cache.
+        pattern: Which of its files, as `Path.glob` takes it.
+        seconds: How long a file lies untouched before it goes.
+    """
+    with contextlib.suppress(OSError):
+        for path in folder.glob(pattern):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > seconds:
+                    path.unlink()
+
+
 @contextlib.contextmanager
 def disk_faults(path: Path) -> Iterator[None]:
     """Turns a full disk, or a path that cannot be written, into an `InputError`.
@@ -217,12 +232,19 @@ def read_json(path: Path) -> Any:
         Its content.
 
     Raises:
-        InputError: The file is not JSON.
+        FileNotFoundError: There is none.
+        InputError: The file is not JSON, or cannot be read.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        fault = Fault("this file is not JSON", str(path), received=str(error), allowed="UTF-8 JSON")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(Fault("this file cannot be read", str(path), reason)) from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits among them
+        received = "brackets nested too deeply" if isinstance(error, RecursionError) else str(error)
+        fault = Fault("this file is not JSON", str(path), received, allowed="UTF-8 JSON")
         raise InputError(fault) from error
 
 

@@ -19,15 +19,6 @@ BACKENDS = ("tensorflow", "jax", "torch")
 ENGINES = ("auto", "keras", "openvino")
 
 
-def _be_quiet(context: click.Context, parameter: click.Parameter, quiet: bool) -> None:
-    if quiet:
-        from relx.progress import configure
-
-        configure(quiet=True)
-        # Another command in the same process is not meant.
-        context.find_root().call_on_close(lambda: configure(quiet=False))
-
-
 def quiet_option(command: Command) -> Command:
     """Adds -q/--quiet, which silences progress; the command does not see it.
 
@@ -38,17 +29,7 @@ def quiet_option(command: Command) -> Command:
         The function with the option.
     """
     text = "Hide progress and notes; warnings, errors and results are still shown."
-    return click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, callback=_be_quiet, help=text
-    )(command)
-
-
-def _be_trusting(context: click.Context, parameter: click.Parameter, unverified: bool) -> None:
-    if unverified:
-        from relx.runs.verified import trust
-
-        trust(everything=True)
-        context.find_root().call_on_close(lambda: trust(everything=False))
+    return _switch("-q", "--quiet", help_=text, turn=_be_quiet)(command)
 
 
 def unverified_option(command: Command) -> Command:
@@ -61,9 +42,31 @@ def unverified_option(command: Command) -> Command:
         The function with the option.
     """
     text = "Take the run's files as they are, though they are not those that its training left."
-    return click.option(
-        "--unverified", is_flag=True, expose_value=False, callback=_be_trusting, help=text
-    )(command)
+    return _switch("--unverified", help_=text, turn=_be_trusting)(command)
+
+
+def _switch(*names: str, help_: str, turn: Callable[[bool], None]) -> Callable[[Command], Command]:
+    """Adds a flag of the process, which is turned off again when the command ends."""
+
+    def turned(context: click.Context, parameter: click.Parameter, on: bool) -> None:
+        if on:
+            turn(True)
+            # Another command in the same process is not meant.
+            context.find_root().call_on_close(lambda: turn(False))
+
+    return click.option(*names, is_flag=True, expose_value=False, callback=turned, help=help_)
+
+
+def _be_quiet(on: bool) -> None:
+    from relx.progress import configure
+
+    configure(quiet=on)
+
+
+def _be_trusting(on: bool) -> None:
+    from relx.runs.verified import trust
+
+    trust(everything=on)
 
 
 def runs_dir_option(command: Command) -> Command:
@@ -212,7 +215,7 @@ def stage_options(command: Command) -> Command:
     command = click.option(
         "--fresh", is_flag=True, help="Start over; an earlier result is set aside, not deleted."
     )(command)
-    return recipe_options(runs_dir_option(backend_option(command)))
+    return recipe_options(unverified_option(runs_dir_option(backend_option(command))))
 
 
 class Predicted(TypedDict):

@@ -26,6 +26,7 @@ from relx.recipe import Recipe
 from relx.recipe_file import recipe_yaml
 from relx.runs.place import TAPT, StagePlace
 from relx.runs.stage import Stage, compare_stage, open_stage
+from relx.runs.verified import require_own_parts
 from relx.tasks.task import task_of
 from tapt.corpus import (
     CorpusRows,
@@ -128,6 +129,7 @@ def adapted_origin(dataset: Dataset[Any], runs_dir: Path) -> Origin:
 
     manifest, reasons = compare_stage(folder, inputs, ENCODER_FOLDER)
     if manifest is not None and not reasons:
+        require_own_parts(folder, manifest, ENCODER_FOLDER)
         encoder = folder / ENCODER_FOLDER
         words = f"starting from the encoder that TAPT adapted, {encoder}"
         return Origin(str(encoder), words, manifest.results["encoder_digest"])

@@ -86,6 +86,27 @@ def test_another_base_has_an_entry_of_its_own(base, tmp_path):
     assert len(list((tmp_path / "kept").iterdir())) == 2
 
 
+def test_a_change_that_a_fingerprint_overlooks_is_noticed(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(load, "fingerprint", lambda _: "the same")
+    weights(base, tmp_path / "kept")
+    model = reference_model("gpt_neox")
+    with torch.no_grad():
+        model.gpt_neox.layers[0].mlp.dense_h_to_4h.weight.mul_(2)
+    model.save_pretrained(base)
+    assert_same(weights(base, tmp_path / "kept"), weights(base, None))
+
+
+def test_a_killed_write_is_swept_away(base, tmp_path):
+    folder = tmp_path / "kept"
+    weights(base, folder)
+    (entry,) = folder.iterdir()
+    left = folder / f".{entry.name}.abcd1234"
+    left.write_bytes(b"half")
+    os.utime(left, (time.time() - 7200,) * 2)
+    weights(base, folder)
+    assert list(folder.iterdir()) == [entry]
+
+
 def test_floats_and_small_decoders_are_not_kept(base, tmp_path, monkeypatch):
     weights(base, tmp_path / "kept", "float32")
     monkeypatch.setattr(kept, "_LEAST", 1 << 26)

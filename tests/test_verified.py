@@ -87,6 +87,13 @@ def edit_pooling(folder):
     path.write_text(json.dumps(manifest))
 
 
+def edit_results(folder):
+    path = folder / "runs/tiny/train/fold-0/manifest.json"
+    manifest = read_json(path)
+    manifest["results"]["micro_f1"] = 99.9
+    path.write_text(json.dumps(manifest))
+
+
 CHANGES = {
     change.__name__: (change, named)
     for change, named in (
@@ -98,6 +105,7 @@ CHANGES = {
         (add_a_file, "added_tokens.json (not of this run)"),
         (edit_markers, "manifest.json"),
         (edit_pooling, "manifest.json"),
+        (edit_results, "manifest.json"),
     )
 }
 
@@ -123,6 +131,31 @@ def test_those_who_mean_it_can_take_other_parts(copied, capsys):
     assert predicted(copied, "--unverified") == 0
     assert "unverified" in capsys.readouterr().err
     assert predicted(copied) == 2  # the next command is asked again
+
+
+def trained(folder, data, *more):  # noqa: F811 - the fixture
+    settings = ("train.epochs=1", "tapt.epochs=1", "predict.engine=auto")
+    return run(["train", *words(data, folder / "runs", *settings), *more])
+
+
+def test_a_finished_stage_is_not_called_finished_over_other_files(copied, data, capsys):  # noqa: F811
+    assert trained(copied, data) == 0  # nothing to do
+    flip_a_bit(copied)
+    assert trained(copied, data) == 2
+    assert "model.safetensors (changed)" in " ".join(capsys.readouterr().err.split())
+    assert trained(copied, data, "--unverified") == 0
+
+
+def test_nothing_is_trained_from_an_adapted_encoder_that_is_damaged(data, tmp_path, capsys):  # noqa: F811
+    options = words(data, tmp_path / "runs", "train.epochs=1", "tapt.epochs=1")
+    assert run(["tapt", *options]) == 0
+    path = tmp_path / "runs/tiny/tapt/encoder/model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(bytes(content))
+    assert run(["train", *options]) == 2
+    assert "model.safetensors (changed)" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "runs/tiny/train/fold-0/model").exists()
 
 
 def test_the_card_may_be_written_to(copied, capsys):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -21,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from relx.faults import InputError
-from relx.files import whole_file
+from relx.files import sweep_unused, whole_file
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from _typeshed import DataclassInstance
@@ -103,7 +102,7 @@ def cached(
     if rows is None:
         rows = make()
         _write(path, name, {field.name: getattr(rows, field.name) for field in fields(kind)})
-    _sweep(folder)
+    sweep_unused(folder, "*.safetensors*", KEPT_SECONDS)
     return rows
 
 
@@ -135,12 +134,3 @@ def _sum(arrays: Mapping[str, np.ndarray]) -> str:
         total = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), total)
         total = zlib.crc32(array.data, total)
     return str(total)
-
-
-def _sweep(folder: Path) -> None:
-    """Removes entries that were not used for long, and what a killed process left of one."""
-    with contextlib.suppress(OSError):
-        for path in folder.glob("*.safetensors*"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > KEPT_SECONDS:
-                    path.unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -150,8 +149,8 @@ def _kept(trained: Trained) -> OpenVinoEngine | None:
     try:
         return OpenVinoEngine(path, _PRECISIONS[trained.section.precision])
     except RuntimeError:
-        progress.say(f"note: {path} cannot be read; it is made again")
-        shutil.rmtree(path.parent, ignore_errors=True)
+        # Its bytes are whole: it may be the memory that is short, and the graph stays until then.
+        progress.say(f"note: {path} cannot be opened; it is made again")
         return None
 
 

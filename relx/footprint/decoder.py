@@ -94,15 +94,21 @@ def decoder_footprint(
     }
     if over_vocabulary:
         turn["logits of all words"] = _KEPT_LOGITS * FLOAT * float(rows * c.vocab_size)
+    held = _held(c, format_, adapters, over_vocabulary) | trained.held()
+    return fullest(held, {TURN: turn, UPDATE: update, PREDICTION: predicted})
+
+
+def _held(
+    c: DecoderConfig, format_: Format, adapters: int, over_vocabulary: bool
+) -> dict[str, float]:
+    """Returns what is there from the loading on, in bytes; `adapters` counts the head's weights."""
     held = {
         f"frozen kernels in {format_}": float(kernel_bytes(c, format_)),
         "token table": float(table_bytes(c, format_)),
-        "output table": float(output_bytes(c, format_)) if over_vocabulary else 0.0,
         "norms and biases": float(FLOAT * thin_weights(c)),
         "adapters and head": float(FLOAT * adapters),
-        **trained.held(),
     }
-    return fullest(held, {TURN: turn, UPDATE: update, PREDICTION: predicted})
+    return held | {"output table": float(output_bytes(c, format_))} if over_vocabulary else held
 
 
 def output_bytes(c: DecoderConfig, format_: Format) -> int:

@@ -31,7 +31,7 @@ from relx.runs.manifest import (
 )
 from relx.runs.place import StagePlace
 from relx.runs.resume import CHECKPOINT
-from relx.runs.verified import result_digests, seal_of
+from relx.runs.verified import require_own_parts, result_digests, sealed
 
 RECIPE = "recipe.yaml"
 FIGURES = "metrics.json"
@@ -174,16 +174,13 @@ class Stage:
             self._publish(best, beside)
         write_json(self.folder / FIGURES, {**results, "history": list(history)})
         kept = {name: file_digest(self.folder / name) for name in beside}
-        model = result_digests(self.folder / self.result)
-        sealed = self.manifest.model_copy(update={"kept": kept, "model": model})
         self._change(
             status="finished",
             finished=now(),
             device=dict(device),
             results=dict(results),
             kept=kept,
-            model=model,
-            seal=seal_of(sealed),
+            model=result_digests(self.folder / self.result),
         )
         _sweep(self.folder, Start.FINISHED)
 
@@ -212,7 +209,8 @@ class Stage:
             return
         before, self._counted = self._counted, time.monotonic()
         seconds = self.manifest.seconds + self._counted - before
-        self._manifest = self.manifest.model_copy(update={**news, "seconds": seconds})
+        changed = self.manifest.model_copy(update={**news, "seconds": seconds})
+        self._manifest = sealed(changed) if news.get("status") == "finished" else changed
         write_manifest(self.folder, self._manifest)
 
 
@@ -261,6 +259,7 @@ def open_stage(
             write_manifest(place.folder, earlier)
         stage = Stage(place, result, start, earlier, chief)
         if stage.is_finished:
+            require_own_parts(place.folder, stage.manifest, result)
             progress.say(f"{place.folder} is finished already; --fresh starts it anew")
         elif not chief:
             progress.configure(quiet=True)  # the first process says it all

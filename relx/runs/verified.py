@@ -48,8 +48,18 @@ def seal_of(manifest: Manifest) -> str:
         "data": manifest.data,
         "kept": manifest.kept,
         "model": manifest.model,
+        "results": manifest.results,
     }
     return digest([json.dumps(said, sort_keys=True, ensure_ascii=True)])
+
+
+def sealed(manifest: Manifest) -> Manifest:
+    """Returns a manifest with its seal.
+
+    Args:
+        manifest: The manifest of a stage that has ended.
+    """
+    return manifest.model_copy(update={"seal": seal_of(manifest)})
 
 
 def require_own_parts(folder: Path, manifest: Manifest, result: str) -> None:

@@ -23,6 +23,7 @@ from tensorboard.plugins.text import metadata as of_texts
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
+from relx.faults import Fault, InputError, shorten
 from relx.files import disk_faults, write_text
 
 METRICS = "metrics.jsonl"
@@ -178,12 +179,24 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
     Returns:
         A dictionary an epoch, with its number as `epoch`; a killed process's half line is left out.
+
+    Raises:
+        InputError: The file is damaged.
     """
     path = folder / METRICS
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        found = [json.loads(line) for line in lines if line.endswith("\n")]
+        if all("epoch" in record for record in found):
+            return found
+        received = "a line without an epoch"
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        received = shorten(str(error))
+    what, allowed = "this run's figures are damaged", "a JSON object an epoch, each on a line"
+    step = "bring the file back, or start anew with --fresh"
+    raise InputError(Fault(what, str(path), received, allowed, step))
 
 
 def _drop_epochs(folder: Path, from_epoch: int) -> None:

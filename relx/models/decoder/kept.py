@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from io import BufferedReader
@@ -22,7 +21,7 @@ from safetensors import SafetensorError
 
 from relx import progress
 from relx.faults import InputError
-from relx.files import whole_file
+from relx.files import sweep, sweep_unused, whole_file
 from relx.models.decoder.memory import aligned_empty, hand_over
 from relx.tensors import TYPES, StoredTensor, open_tensors, tensor_bytes, tensors_header
 
@@ -68,7 +67,8 @@ def fill_or_read(
     if not _read(decoder, path):
         fill()
         _keep(decoder, path, size)
-    _sweep(folder)
+    sweep(path)
+    sweep_unused(folder, "*.safetensors", KEPT_SECONDS)
 
 
 def _frozen(decoder: Decoder) -> dict[str, keras.Variable]:
@@ -145,12 +145,3 @@ def _arrays(frozen: dict[str, keras.Variable]) -> Iterator[NDArray[Any]]:
     from keras import ops
 
     return (ops.convert_to_numpy(variable) for variable in frozen.values())
-
-
-def _sweep(folder: Path) -> None:
-    """Removes entries that were not used for long, and what a killed process left of one."""
-    with contextlib.suppress(OSError):
-        for path in folder.glob("*.safetensors*"):
-            with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > KEPT_SECONDS:
-                    path.unlink()

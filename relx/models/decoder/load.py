@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from relx.files import digest
 from relx.models.decoder.decoder import NO_ADAPTERS, Decoder
 from relx.models.decoder.families import read_configuration
 from relx.models.decoder.formats import Format
 from relx.models.decoder.kept import fill_or_read
 from relx.models.decoder.linear import Lora
 from relx.models.decoder.memory import aligned_empty, hand_over
-from relx.models.decoder.saved import fingerprint
+from relx.models.decoder.saved import fingerprint, written
 from relx.models.decoder.weights import fill_decoder, output_rows, require_tensors
 from relx.models.stored.folder import Checkpoint, open_checkpoint
 
@@ -125,7 +126,7 @@ def load_decoder(
     fill_or_read(
         decoder,
         kept,
-        lambda: fingerprint(folder),
+        lambda: digest([fingerprint(folder), *written(folder)]),
         lambda: fill_decoder(decoder, checkpoint, names),
     )
     for i, part in enumerate(decoder.adapted_parts().values()):

@@ -49,6 +49,7 @@ class OtherWords(FrozenWeights, keras.layers.Layer):
     def _sum(self, states: Tensor, start: int) -> Tensor:
         """Sums up some rows, `(batch, 1)`."""
         own = slice(start, start + _AT_ONCE)
+        # float16, which token tables may be, is brought to the compute type as bfloat16 is.
         kind: Format = "float32" if str(self.table.dtype) == "float32" else "bfloat16"
         kernel = ops.transpose(ops.convert_to_tensor(self.table)[own])
         logits = ops.cast(frozen_product(states, kernel, None, kind), "float32")

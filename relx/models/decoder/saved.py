@@ -96,6 +96,20 @@ def fingerprint(folder: Path) -> str:
     return total.hexdigest()
 
 
+def written(folder: Path) -> list[str]:
+    """Says when each weight file was written, for what must notice any change of its bytes.
+
+    A fingerprint looks at pieces alone: one matrix that was merged into can lie between them.
+
+    Args:
+        folder: A Hugging Face folder.
+
+    Returns:
+        A text a file: its name, and when it was written in nanoseconds.
+    """
+    return [f"{path.name} {path.stat().st_mtime_ns}" for path in weight_files(folder)]
+
+
 def require_same_base(base: Base, folder: Path) -> None:
     """Makes sure that a folder holds what adapters were trained beside.
 
