@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from relx.faults import Fault, InputError, shorten
-from relx.files import read_json
 from relx.models.stored.pickles import BROKEN_STEP, PickledTensor, open_pickle
+from relx.models.stored.text_files import read_object
 from relx.tensors import Shape, StoredTensor, open_tensors, tensor_bytes, tensors_header
 
 Array = NDArray[np.float32]
@@ -227,8 +227,8 @@ def _shards(folder: Path, index: str) -> list[Path]:
 def _indexed(folder: Path, name: str) -> dict[str, str]:
     """Returns an index's map from tensor to file."""
     path = folder / name
-    index = read_json(path)
-    places = index.get("weight_map") if isinstance(index, dict) else None
+    index = read_object(path, 'an object with "weight_map"')
+    places = index.get("weight_map")
     if not places or not isinstance(places, dict) or not all(map(_is_text, places.values())):
         raise InputError(Fault("this index has no weight_map", str(path), shorten(index)))
     return places
