@@ -287,7 +287,7 @@ def test_files_that_are_missing_or_broken_are_refused(written, folder):
     assert "pickle" in str(refusal(decoder, folder))
     config = folder / CONFIG_FILE
     config.write_text("[]")
-    assert "no mapping" in str(refusal(decoder, folder))
+    assert "another kind of JSON" in str(refusal(decoder, folder))
     config.write_text("{")
     assert "not JSON" in str(refusal(decoder, folder))
     config.unlink()

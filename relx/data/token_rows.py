@@ -15,6 +15,7 @@ import numpy.typing as npt
 from relx.data.coverage import Coverage, coverage_of
 from relx.data.marked import MarkedText
 from relx.data.special_tokens import FramePart, frame_of
+from relx.data.spelling import Spelling, misspelt, spelling_of
 from relx.data.tokens import CHUNK, Pieces, TextTokens, text_tokens
 from relx.faults import Fault, InputError, shorten
 from relx.spans import Span
@@ -199,7 +200,7 @@ def _chunks_of_rows(
     With them comes what the tokenizer knows of their sentences.
     """
     frames = {pair: frame_of(tokenizer, pair=pair) for pair in (False, True)}
-    left = iter(texts)
+    left, spelling = iter(texts), spelling_of(tokenizer)
     while chunk := list(itertools.islice(left, CHUNK)):
         segments = [*text_tokens((pieces_of(text) for text in chunk), tokenizer)]
         others = dict.fromkeys(Pieces(text.other, text.separators) for text in chunk if text.other)
@@ -207,7 +208,8 @@ def _chunks_of_rows(
         found = []
         for text, segment in zip(chunk, segments, strict=True):
             other = tokens_of_other[Pieces(text.other, text.separators)] if text.other else None
-            found.append(row_of(text, segment, other, frames[other is not None], max_length))
+            frame = frames[other is not None]
+            found.append(row_of(text, segment, other, frame, max_length, spelling))
         yield found, _known(segments, tokenizer)
 
 
@@ -250,6 +252,7 @@ def row_of(
     other: TextTokens | None,
     frame: Sequence[FramePart],
     max_length: int,
+    spelling: Spelling | None = None,
 ) -> _Row | Fault:
     """Puts a text's tokens into the frame of special tokens.
 
@@ -259,11 +262,13 @@ def row_of(
         other: The tokens of its other segment; None where it has none.
         frame: The parts of a row, as `frame_of` gives them.
         max_length: The longest row, in tokens, special tokens included.
+        spelling: What the tokens spell, to check that they are those of the marked words; None
+            for a text that has been checked.
 
     Returns:
         The row, or why there is none.
     """
-    places = _places(text, tokens)
+    places = _places(text, tokens, spelling)
     if isinstance(places, Fault):
         return places
     around = sum(len(part.token_ids) for part in frame) + (len(other.token_ids) if other else 0)
@@ -318,7 +323,7 @@ def _nothing_left(words: str) -> Fault:
     )
 
 
-def _places(text: MarkedText, tokens: TextTokens) -> _Places | Fault:
+def _places(text: MarkedText, tokens: TextTokens, spelling: Spelling | None) -> _Places | Fault:
     spans, starts = list[Span | None](), list[int]()
     for words, start in zip(text.spans, text.starts, strict=True):
         if words is None:
@@ -328,6 +333,8 @@ def _places(text: MarkedText, tokens: TextTokens) -> _Places | Fault:
         found = _covering(tokens, words)
         if found is None:
             return _nothing_left(words.of(text.text))
+        if spelling is not None and (fault := misspelt(text, words, tokens, found, spelling)):
+            return fault
         spans.append(found)
         starts.append(min(found.start, bisect_right(tokens.ends, start)))
     return _Places(tuple(spans), tuple(starts))

@@ -70,6 +70,19 @@ class Vocabulary:
         texts = ((self.text(token), id) for token, id in entries if id not in special)
         return {text: id for text, id in texts if text}
 
+    def raw(self, token: str) -> bytes:
+        """Returns the bytes of an entry's text, whole characters or not.
+
+        Args:
+            token: The entry, as the tokenizer calls it.
+        """
+        if (text := self.text(token)) is not None:
+            return text.encode("utf-8", "surrogatepass")
+        if self._bytes is not None:
+            return bytes(self._bytes[letter] for letter in token if letter in self._bytes)
+        byte = _BYTE.fullmatch(token)
+        return bytes([int(byte[1], 16)]) if byte else b""
+
     def broken(self) -> frozenset[int]:
         """Returns the tokens that are bytes of no whole character."""
         backend = self._tokenizer.backend_tokenizer

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from relx.faults import Fault, InputError, nearest, shorten
-from relx.files import read_json
 from relx.models.decoder.configuration import DecoderConfig
 from relx.models.decoder.families import FAMILIES
 from relx.models.decoder.linear import Lora
 from relx.models.decoder.settings import Settings
+from relx.models.stored.text_files import read_object
 
 CONFIG_FILE = "adapter_config.json"
 ALL_LINEAR = "all-linear"
@@ -177,10 +177,7 @@ def read_values(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         step = "name a folder that relx train or PEFT's save_pretrained wrote"
         raise InputError(Fault(f"this folder has no {CONFIG_FILE}", str(folder), next_step=step))
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise InputError(Fault(f"this {CONFIG_FILE} is no mapping", str(path), shorten(values)))
-    return values
+    return read_object(path)
 
 
 def _refuse_others(settings: Settings) -> None:

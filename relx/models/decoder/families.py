@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from relx.faults import Fault, InputError, nearest
-from relx.files import read_json
 from relx.models.decoder.configuration import FULL, SLIDING, DecoderConfig
 from relx.models.decoder.settings import Settings
+from relx.models.stored.text_files import read_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,10 +348,7 @@ def read_configuration(folder: Path) -> DecoderConfig:
     if not path.is_file():
         step = "name a folder written by transformers' save_pretrained"
         raise InputError(Fault("this folder has no config.json", str(folder), next_step=step))
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise InputError(Fault("this config.json is no mapping", str(path)))
-    return configuration_from_dict(values, str(path))
+    return configuration_from_dict(read_object(path), str(path))
 
 
 def configuration_from_dict(values: Mapping[str, Any], where: str) -> DecoderConfig:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from relx.faults import Fault, InputError, nearest, shorten
-from relx.files import read_json
 from relx.models.encoder.families.family import EncoderConfig, Family
 from relx.models.encoder.families.registry import CONFIGURATIONS
 from relx.models.encoder.rules import RULES, is_number
+from relx.models.stored.text_files import read_object
 
 _ASKS: Mapping[str, tuple[Any, str]] = {
     "position_embedding_type": (
@@ -41,7 +41,7 @@ def read_configuration(folder: Path) -> EncoderConfig:
     if not path.is_file():
         step = "name a folder written by transformers' save_pretrained, or by relx tapt"
         raise InputError(Fault("this folder has no config.json", str(folder), next_step=step))
-    return configuration_from_dict(read_json(path), str(path))
+    return configuration_from_dict(read_object(path), str(path))
 
 
 def configuration_from_dict(values: Mapping[str, Any], where: str) -> EncoderConfig:

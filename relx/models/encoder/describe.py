@@ -25,6 +25,7 @@ from relx.data.tokens import Pieces, text_tokens
 from relx.faults import InputError
 from relx.models.encoder.configuration import read_configuration
 from relx.models.encoder.families.family import EncoderConfig
+from relx.models.encoder.names import canonical_names, has_head
 from relx.models.encoder.presets import preset_configuration
 from relx.models.encoder.sentences import SENTENCES
 from relx.models.stored.folder import Checkpoint, open_checkpoint, weight_files
@@ -224,7 +225,9 @@ def _weights(
 
 def _counted(checkpoint: Checkpoint, configuration: EncoderConfig) -> WeightFacts:
     keys = configuration.head_keys
-    head = [name for name in checkpoint if name.startswith(keys.prefixes)]
+    names = canonical_names(checkpoint, configuration)
+    head = [name for name in names.values() if name.startswith(keys.prefixes)]
+    head = head if has_head(names, configuration) else []
     copy, table = f"{keys.decoder}.weight", _token_table(checkpoint, configuration)
     stored = copy in checkpoint and table is not None
     same = not stored or np.array_equal(checkpoint.read(copy), checkpoint.read(str(table)))

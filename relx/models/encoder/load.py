@@ -19,12 +19,10 @@ from relx.models.encoder.build import build_encoder, build_head, encoder_weights
 from relx.models.encoder.configuration import read_configuration
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.fresh import draw_head, draw_weights, fresh_configuration
+from relx.models.encoder.names import canonical_names, has_head, left_out
 from relx.models.encoder.presets import read_preset
 from relx.models.encoder.transfer import (
     assign_weights,
-    canonical_names,
-    has_head,
-    left_out,
     shapes_of,
     tensors_of,
 )
@@ -204,6 +202,9 @@ def _load_folder(
     assign_weights(weights, checkpoint, configuration)
     if left := left_out(names, configuration):
         notes.append(f"these tensors belong to no encoder, and are left out: {listed(left)}")
+    if checkpoint.wrappers:
+        words = ", ".join(checkpoint.wrappers)
+        notes.append(f"its tensors' names are those of a wrapped model ({words}), and read without")
     if with_head and head is None:
         head = _fresh_head(encoder, seed)
         notes.append(FRESH_HEAD)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from relx.faults import Fault, InputError, shorten
-from relx.files import read_json
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.families.registry import CONFIGURATIONS
+from relx.models.stored.text_files import read_object
 
 if TYPE_CHECKING:  # importing it takes seconds, and only its names are needed
     import keras
@@ -73,18 +73,23 @@ def preset_configuration(folder: Path) -> EncoderConfig:
         InputError: It is not a preset of BERT, RoBERTa or XLM-R, or its config.json lacks a size.
     """
     kind, path = _kind(folder), folder / "config.json"
-    sizes = SimpleNamespace(**read_json(path).get("config", {}))
+    values = read_object(path).get("config", {})
+    if not isinstance(values, dict):
+        raise InputError(Fault("this preset's config is no object", str(path), shorten(values)))
     try:
-        return _configuration(sizes, kind)
+        return _configuration(SimpleNamespace(**values), kind)
     except AttributeError as error:
         what = f"this preset's configuration lacks {error.name}"
         raise InputError(Fault(what, str(path), kind="missing key")) from error
+    except TypeError as error:  # a size that is no number
+        what = "a size of this preset's configuration is no number"
+        raise InputError(Fault(what, str(path), shorten(values), kind="malformed")) from error
 
 
 def _kind(folder: Path) -> _Kind:
     path = folder / "config.json"
-    values = read_json(path) if path.is_file() else {}
-    name = str(values.get("class_name", "")) if isinstance(values, dict) else ""
+    values = read_object(path) if path.is_file() else {}
+    name = str(values.get("class_name", ""))
     if name not in _KINDS:
         what = "this is not a KerasHub preset of a supported encoder"
         raise InputError(Fault(what, str(folder), name, ", ".join(_KINDS)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -12,65 +11,8 @@ from relx.faults import Fault, InputError
 from relx.models.encoder.architectures.weights import Weight
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.encoder.families.registry import FAMILIES
+from relx.models.encoder.names import BUFFERS, TASK_HEADS, canonical_names
 from relx.models.stored.folder import Array, Checkpoint, listed
-
-# Files of older versions hold these, which are not weights.
-_BUFFERS = frozenset({"embeddings.position_ids", "embeddings.token_type_ids"})
-
-
-def canonical_names(names: Iterable[str], configuration: EncoderConfig) -> dict[str, str]:
-    """Maps today's names without prefix to the names that a file uses.
-
-    Args:
-        names: The file's names.
-        configuration: The encoder's configuration.
-
-    Returns:
-        The file's name for each canonical one. LayerNorm.gamma and .beta of old files become
-        LayerNorm.weight and .bias.
-
-    Raises:
-        InputError: Two of the file's names mean the same weight.
-    """
-    found: dict[str, str] = {}
-    for name in names:
-        canonical = name.removeprefix(configuration.family.prefix)
-        canonical = re.sub(r"(LayerNorm|layer_norm)\.gamma$", r"\1.weight", canonical)
-        canonical = re.sub(r"(LayerNorm|layer_norm)\.beta$", r"\1.bias", canonical)
-        if canonical in found:
-            received = f"{found[canonical]}, {name}"
-            raise InputError(Fault("two tensors name the same weight", received=received))
-        found[canonical] = name
-    keys = configuration.head_keys
-    if keys.bias not in found and f"{keys.decoder}.bias" in found:
-        found[keys.bias] = found.pop(f"{keys.decoder}.bias")
-    return found
-
-
-def has_head(names: Iterable[str], configuration: EncoderConfig) -> bool:
-    """Says whether canonical names include a masked-LM head's.
-
-    Args:
-        names: Canonical names.
-        configuration: The encoder's configuration.
-
-    Returns:
-        True where any weight of the head is there.
-    """
-    return any(name.startswith(configuration.head_keys.prefixes) for name in names)
-
-
-def left_out(names: Iterable[str], configuration: EncoderConfig) -> list[str]:
-    """Names the tensors that no masked LM uses and that are worth a note.
-
-    Args:
-        names: Canonical names.
-        configuration: The encoder's configuration.
-
-    Returns:
-        The names, such as those of ELECTRA's discriminator.
-    """
-    return sorted(name for name in names if name.startswith(configuration.family.announced))
 
 
 def assign_weights(
@@ -181,14 +123,14 @@ def _superfluous(
 ) -> Iterator[Fault]:
     family, head = configuration.family, configuration.head_keys
     used = {key for weight in weights for key in weight.keys}
-    passed_over = family.unused + family.announced
+    passed_over = family.unused + family.announced + TASK_HEADS
     copies = {f"{head.decoder}.weight", f"{head.decoder}.bias"} - {head.bias}
     if f"{head.dense}.weight" not in used:
         passed_over += head.prefixes  # the head is not asked for
     left = [
         name
         for canonical, name in names.items()
-        if canonical not in used | _BUFFERS | copies and not canonical.startswith(passed_over)
+        if canonical not in used | BUFFERS | copies and not canonical.startswith(passed_over)
     ]
     if left:
         what = "tensors of this checkpoint have no place in the encoder that config.json describes"

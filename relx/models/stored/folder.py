@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from relx.faults import Fault, InputError, shorten
-from relx.files import read_json
 from relx.models.stored.pickles import BROKEN_STEP, PickledTensor, open_pickle
+from relx.models.stored.text_files import read_object
 from relx.tensors import Shape, StoredTensor, open_tensors, tensor_bytes, tensors_header
 
 Array = NDArray[np.float32]
@@ -21,6 +22,8 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
+# Of DataParallel and of torch.compile, wherever a module of the model was wrapped.
+_WRAPPERS = re.compile(r"(?:(?<=\.)|^)(?:module|_orig_mod)\.")
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
 
@@ -29,12 +32,23 @@ class Checkpoint:
 
     Args:
         folder: The folder, for messages.
-        tensors: The tensors by name, of which nothing but shape and type has been read.
+        tensors: The tensors by name, of which nothing but shape and type has been read. What
+            PyTorch's wrappers put into a name, `module.` and `_orig_mod.`, is left out of it.
+
+    Attributes:
+        wrappers: What has been left out of names.
     """
 
     def __init__(self, folder: Path, tensors: Mapping[str, StoredTensor | PickledTensor]) -> None:
         self.folder = folder
-        self._tensors = tensors
+        self._tensors: dict[str, StoredTensor | PickledTensor] = {}
+        self.wrappers = sorted({part for name in tensors for part in _WRAPPERS.findall(name)})
+        for name, tensor in tensors.items():
+            own = _WRAPPERS.sub("", name)
+            if own in self._tensors:
+                what, step = "two tensors name the same weight", "fetch the checkpoint again"
+                raise InputError(Fault(what, str(folder), f"{own}, {name}", next_step=step))
+            self._tensors[own] = tensor
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
@@ -227,8 +241,8 @@ def _shards(folder: Path, index: str) -> list[Path]:
 def _indexed(folder: Path, name: str) -> dict[str, str]:
     """Returns an index's map from tensor to file."""
     path = folder / name
-    index = read_json(path)
-    places = index.get("weight_map") if isinstance(index, dict) else None
+    index = read_object(path, 'an object with "weight_map"')
+    places = index.get("weight_map")
     if not places or not isinstance(places, dict) or not all(map(_is_text, places.values())):
         raise InputError(Fault("this index has no weight_map", str(path), shorten(index)))
     return places

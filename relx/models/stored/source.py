@@ -139,7 +139,7 @@ def _is_preset(folder: Path) -> bool:
         return False
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (OSError, ValueError, RecursionError):  # the reader of the folder says what is amiss
         return False
     return isinstance(values, dict) and "registered_name" in values
 

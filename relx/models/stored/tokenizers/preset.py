@@ -8,8 +8,8 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
-from relx.faults import Fault, InputError
-from relx.files import read_json
+from relx.faults import Fault, InputError, shorten
+from relx.models.stored.text_files import read_object
 from relx.models.stored.tokenizers.algorithms import (
     byte_level_bpe,
     read_vocabulary,
@@ -38,8 +38,11 @@ def read_preset_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         InputError: The preset has no tokenizer, or one of another kind.
     """
     path, assets = folder / "tokenizer.json", folder / "assets" / "tokenizer"
-    values = read_json(path) if path.is_file() else {}
-    name, config = values.get("class_name", ""), values.get("config", {})
+    values = read_object(path) if path.is_file() else {}
+    name, config = str(values.get("class_name", "")), values.get("config", {})
+    if not isinstance(config, dict):
+        what = "this preset's tokenizer has no configuration"
+        raise InputError(Fault(what, str(path), shorten(config), "an object", kind="malformed"))
     absent = [file for file in _ASSETS.get(name, ()) if not (assets / file).is_file()]
     if absent:
         what = "this preset's vocabulary is missing"

@@ -10,6 +10,7 @@ from tokenizers import AddedToken, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from relx.faults import Fault, InputError
+from relx.models.stored.tokenizers.added import added_token
 
 # The usual tokens of each role, for checkpoints that do not name them; the first present is it.
 _ROLES: dict[str, tuple[str, ...]] = {
@@ -43,7 +44,7 @@ def with_roles(
     roles: dict[str, Any] = {}
     for role, usual in _ROLES.items():
         known = [name for name in usual if backend.token_to_id(name) is not None]
-        token = _token(settings.get(role)) or (known[0] if known else None)
+        token = _token(settings.get(role), role) or (known[0] if known else None)
         if token is not None:
             roles[role] = token
     named = {str(token) for token in roles.values()}
@@ -96,9 +97,8 @@ def roles_of(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     return roles | ({"additional_special_tokens": others} if others else {})
 
 
-def _token(value: Any) -> str | AddedToken | None:
+def _token(value: Any, role: str) -> str | AddedToken | None:
     """Reads a special token, which is a text or a mapping with its flags."""
-    if not isinstance(value, dict):
-        return value if isinstance(value, str) else None
-    flags = {f: bool(value.get(f)) for f in ("lstrip", "rstrip", "single_word", "normalized")}
-    return AddedToken(value["content"], special=True, **flags)
+    if value is None or isinstance(value, str):
+        return value
+    return added_token(value, f"tokenizer_config.json or special_tokens_map.json: {role}")

@@ -11,8 +11,10 @@ from tokenizers import AddedToken, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from relx.faults import Fault, InputError, shorten
-from relx.files import digest, read_json
+from relx.files import digest
 from relx.models.stored.source import find_source
+from relx.models.stored.text_files import malformed, read_object, read_text_of
+from relx.models.stored.tokenizers.added import add_named_tokens
 from relx.models.stored.tokenizers.algorithms import (
     SENTENCEPIECE,
     apply_wordpiece_settings,
@@ -101,12 +103,12 @@ def read_tokenizer(folder: Path, needed: Sequence[str] = ENCODERS_ROLES) -> PreT
         backend = _read_backend(folder / "tokenizer.json")
         apply_wordpiece_settings(backend, settings)
     elif (folder / "vocab.txt").is_file():
-        backend = wordpiece(read_vocabulary(folder / "vocab.txt"), settings)
+        backend = wordpiece(read_vocabulary(folder / "vocab.txt", settings), settings)
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         spaced = bool(settings.get("add_prefix_space", False))
         backend = byte_level_bpe(folder / "vocab.json", folder / "merges.txt", spaced)
     elif any((folder / name).is_file() for name in SENTENCEPIECE):
-        backend = sentencepiece(folder)
+        backend = sentencepiece(folder, settings)
     else:
         models = "; ".join(SENTENCEPIECE)
         allowed = f"tokenizer.json; vocab.txt; vocab.json and merges.txt; {models}"
@@ -114,6 +116,7 @@ def read_tokenizer(folder: Path, needed: Sequence[str] = ENCODERS_ROLES) -> PreT
         raise InputError(
             Fault("this folder has no tokenizer", str(folder), "", allowed, step, "no tokenizer")
         )
+    add_named_tokens(backend, folder, settings)
     tokenizer = with_roles(backend, settings)
     require_roles(tokenizer, folder, needed)
     return tokenizer
@@ -198,11 +201,13 @@ def write_tokenizer(
 
 
 def _read_backend(path: Path) -> Tokenizer:
+    expected = "a tokenizer as the library tokenizers writes it"
+    text = read_text_of(path, expected)
     try:
-        return Tokenizer.from_file(str(path))
+        return Tokenizer.from_str(text)
     except Exception as error:  # the library raises Exception itself
-        fault = Fault("this tokenizer.json cannot be read", str(path), shorten(str(error)))
-        raise InputError(fault) from error
+        what = "this tokenizer.json cannot be read"
+        raise InputError(malformed(path, what, shorten(str(error)), expected)) from error
 
 
 def _settings(folder: Path) -> dict[str, Any]:
@@ -210,9 +215,10 @@ def _settings(folder: Path) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (folder / name).is_file():
-            settings |= read_json(folder / name)
+            settings |= read_object(folder / name)
     if (folder / "chat_template.jinja").is_file():
-        settings["chat_template"] = (folder / "chat_template.jinja").read_text(encoding="utf-8")
+        template = read_text_of(folder / "chat_template.jinja", "a template of chats")
+        settings["chat_template"] = template
     return settings
 
 
