@@ -105,7 +105,8 @@ class Run:
         data = self.data.changed(ends=options.ends or self.data.ends)
         decision = chosen_decision(self.decision, options.thresholds, self.labels)
         task, name = task_of(self.recipe, data), self.recipe.task
-        return AnswerReader(task, data, self.labels, decision, options.percent, name)
+        percent, order = options.percent, options.order
+        return AnswerReader(task, data, self.labels, decision, percent, name, order=order)
 
     def dev_rows(self) -> list[Any]:
         """Reads the labelled rows that the run chose its epoch by, and never trained on.

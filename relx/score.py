@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from relx.answers import AnswerOptions, AnswerReader, reader_without_run
 from relx.data.reading import require_good
-from relx.data.row import Row
+from relx.data.row import Row, labels_of
 from relx.faults import Fault, InputError
 from relx.known_tasks import TASKS, USUAL
 from relx.progress import say, warn
@@ -123,12 +123,14 @@ def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
             "where one is meant, name a recipe with decide.labels: one (--recipe)"
         )
     rows = join_on_id(submission, examples, pred, gold)
-    if submission.overruled:
-        say(f"note: in {submission.overruled} rows pred_label is not the most probable class")
+    seen = [name for row in examples for name in labels_of(row)]
+    submission = reader.ordered(submission, pred, seen)
+    reader.question_order(submission, pred, seen)
     found = submission.probabilities
     probabilities = None if found is None else found[rows]
     if submission.predicted is not None:
         predicted = submission.predicted[rows]
+        reader.question_names(right, predicted)
     else:
         assert probabilities is not None  # a file has labels, or probabilities, or both
         predicted = decision.choose(probabilities)

@@ -115,9 +115,9 @@ def _require_fitting(
     from relx.sides import is_submission
 
     submissions = sum(is_submission(name) for name in names)
-    if not submissions and (answers.says_how or answers.percent):
-        what = "--task, --recipe, --labels, --negative and --percent go with submissions; "
-        raise click.UsageError(f"{what}a run has its own.")
+    if not submissions and (answers.says_how or answers.percent or answers.order is not None):
+        options = "--task, --recipe, --labels, --negative, --percent and --probs-order"
+        raise click.UsageError(f"{options} go with submissions; a run has its own.")
     if submissions == len(names) and (backend or engine):
         raise click.UsageError("--backend and --engine apply to runs; these are submissions.")
 

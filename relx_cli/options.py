@@ -225,6 +225,7 @@ def answer_options(command: Command) -> Command:
         ends: str | None,
         thresholds: Path | None,
         percent: bool,
+        probs_order: str | None,
         **values: Any,
     ) -> Any:
         from relx.answers import AnswerOptions
@@ -233,7 +234,9 @@ def answer_options(command: Command) -> Command:
         if task is not None and recipe is not None:
             raise click.UsageError("name --task or --recipe, which names its task itself.")
         read = None if recipe is None else chosen_recipe(recipe, ())
-        answers = AnswerOptions(task, read, labels, negative, ends, thresholds, percent)
+        answers = AnswerOptions(
+            task, read, labels, negative, ends, thresholds, percent, probs_order
+        )
         return command(answers=answers, **values)
 
     decorated: Any = ends_option(called)
@@ -250,6 +253,8 @@ def answer_options(command: Command) -> Command:
 _ANSWERS = {
     "--negative": "Of answer files: the label left out of micro-F1, '' for none.  [default: "
     "the task's]",
+    "--probs-order": "Of answer files: the order of probs where it is not that of the labels: "
+    "klue, klue-relation-list, alphabetical, negative-first, as-in-gold, or a label file.",
     "--labels": "Of answer files: klue, from-train, or a label file.  [default: the task's]",
     "--recipe": "Of answer files: a recipe that says how rows are read.",
     "--task": "Of answer files: the task that they answer.  [default: relation]",
@@ -292,3 +297,5 @@ def _require_fitting(gold: Path | None, given: Predicted) -> None:
         raise click.UsageError(what)
     if given["pred"] is None and answers.percent:
         raise click.UsageError("--percent goes with --pred; a run's probabilities are none.")
+    if given["pred"] is None and answers.order is not None:
+        raise click.UsageError("--probs-order goes with --pred; a run knows its own.")

@@ -21,11 +21,12 @@ from relx.recipe import DataSection, DecideSection, MarkersSection
 from relx.scoring.decision import Decision
 from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
-from relx.tasks.relation.answers import normalized, read_submission, write_submission
+from relx.tasks.relation.answers import normalized, write_submission
 from relx.tasks.relation.markers import mark, marker_tokens, require_markers, shows_types
 from relx.tasks.relation.prompts import prompter
 from relx.tasks.relation.rows import Example, scan_examples
 from relx.tasks.relation.sentence import example_of
+from relx.tasks.relation.submission import read_submission
 from relx.tasks.task import Mention
 
 POOLINGS = {
@@ -138,10 +139,7 @@ class RelationTask:
 
     def read(self, path: Path, labels: LabelList, *, percent: bool = False) -> Submission:
         """Reads a submission; see `read_submission`."""
-        if percent:
-            what = "the probabilities of a submission of relations are never percent"
-            raise InputError(Fault(what, "--percent", str(path), next_step="leave it out"))
-        return read_submission(path, labels)
+        return read_submission(path, labels, percent=percent)
 
 
 def _pooling(name: str) -> Pooling:
