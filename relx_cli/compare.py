@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relx.faults import visible
 from relx_cli.options import (
     answer_options,
     backend_option,
@@ -87,7 +88,7 @@ def compare(
 
         task_page(result.reference.task, "compare").write_comparison(result, page)
     if as_json:
-        click.echo(json.dumps(result.to_json(), ensure_ascii=False, indent=2))
+        click.echo(visible(json.dumps(result.to_json(), ensure_ascii=False, indent=2)))
     else:
         _print(result)
         click.echo(f"{page} is written")
@@ -134,7 +135,7 @@ def _print(result: ComparedPredictions) -> None:
         if other.labels:
             print_table(LABEL_HEADINGS, _label_rows(other), right=LABEL_HEADINGS[1:])
             click.echo()
-        click.echo(_test_words(other.mcnemar, *names))
+        click.echo(visible(_test_words(other.mcnemar, *names)))
         counts = other.changed()
         kinds = f"{counts['fixed']:,} fixed, {counts['broken']:,} broken"
         kinds += f", {counts['otherwise']:,} changed otherwise"

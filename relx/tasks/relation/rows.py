@@ -15,7 +15,8 @@ from relx.data.bad_rows import BadRow
 from relx.data.labels import LabelList
 from relx.data.literals import read_literal
 from relx.data.reading import Reading, require_good
-from relx.data.row_checks import HALF_CHARACTER, RowChecks, SpanKeys, span_fault, whole_number
+from relx.data.row_checks import HALF_CHARACTER, RowChecks, whole_number
+from relx.data.span_hints import SpanKeys
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
@@ -145,6 +146,7 @@ def scan_examples(
         table.rows.reverse()
         while table.rows:  # a row's cells are let go as soon as it is read
             reader.read(table.rows.pop(), reading)
+    reading.bad_rows = reader.checks.settled(reading.bad_rows)
     return reading
 
 
@@ -152,7 +154,9 @@ def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterato
     """Yields what is wrong with the columns of a whole file."""
     path, columns = table.name, table.columns
     missing = [name for name, names in wanted.items() if not set(names) & set(columns)]
-    if len(missing) == len(wanted) and columns:
+    others = [column for column in columns if not any(column in names for names in wanted.values())]
+    guesses = {name: nearest(name, others) for name in missing}
+    if len(missing) == len(wanted) and columns and not any(guesses.values()):
         received = f"a first line of {shorten(', '.join(columns))}"
         step = "write the header as the first line, or name a file that is a CSV"
         yield Fault("no header with the columns of a row", path, received, _HEADER, step, "no CSV")
@@ -161,9 +165,9 @@ def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterato
         yield Fault("the file has no rows", path, "", "at least one row", kind="empty file")
         return
     for name in missing:
-        guess = nearest(name, [column for column in columns if column not in wanted])
+        guess = guesses[name]
         step = f"rename {guess} to {name}" if guess else f"add the column {name}"
-        received = f"the columns {', '.join(columns)}"
+        received = f"the columns {shorten(', '.join(columns))}"
         yield Fault(
             f"the column {name} is missing", path, received, _HEADER, step, "missing column"
         )
@@ -231,6 +235,7 @@ class _RowReader:
             word, first, final, type_ = plain.groups()
             span = Span(int(first), int(final) + (self.data.ends == "inclusive"))
             if word and type_ and span.end <= len(sentence) and span.of(sentence) == word:
+                self.checks.good_spans += 1
                 return Entity(word, span, sys.intern(type_))
         return self._checked_entity(column, value, sentence)
 
@@ -247,8 +252,9 @@ class _RowReader:
             return None
         span = Span(start, last + (self.data.ends == "inclusive"))
         if span.start < 0 or span.end > len(sentence) or span.of(sentence) != word or not word:
-            self.checks.fault(column, *span_fault(word, span, sentence, self.data.ends, KEYS))
+            self.checks.span(column, word, span, sentence, self.data.ends, KEYS)
             return None
+        self.checks.good_spans += 1
         return Entity(word, span, type_)
 
     def _parsed(self, column: str, value: Any) -> dict[str, Any] | None:

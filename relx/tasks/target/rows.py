@@ -14,10 +14,9 @@ from relx.data.reading import Reading
 from relx.data.row_checks import (
     HALF_CHARACTER,
     RowChecks,
-    SpanKeys,
-    span_fault,
     whole_number,
 )
+from relx.data.span_hints import SpanKeys
 from relx.data.table import Row, Table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
@@ -110,6 +109,7 @@ def scan_rows(
     table.rows.reverse()
     while table.rows:
         reader.read(table.rows.pop(), reading)
+    reading.bad_rows = reader.checks.settled(reading.bad_rows)
     return reading
 
 
@@ -228,8 +228,9 @@ class _RowReader:
         if sentence is None:
             return None
         if span.start < 0 or span.end > len(sentence) or span.of(sentence) != word:
-            self.checks.fault(column, *span_fault(word, span, sentence, self.data.ends, keys))
+            self.checks.span(column, word, span, sentence, self.data.ends, keys)
             return None
+        self.checks.good_spans += 1
         return Target(word, span)
 
     def _partly(self, parts: Mapping[str, Any], names: tuple[str, ...], column: str) -> None:
