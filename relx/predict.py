@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from relx import progress
 from relx.answers import AnswerOptions, AnswerReader, chosen_decision
 from relx.data.reading import require_good
 from relx.data.row import ROWS_FORMAT, Row, rows_digest
-from relx.dataset import read_dev_rows
+from relx.dataset import path_of_a_run, read_dev_rows
 from relx.engines.engine import Engine, EngineName, Trained, open_engine
 from relx.engines.openvino import graph_name
 from relx.family.family import family_of
@@ -252,7 +253,9 @@ def predict_file(
     if out is not None and (how := decision.described()):
         progress.say(how)
     progress.say(f"predicting the rows of {file}")
-    rows = require_good(run.task.scan(file, None), None)
+    with path_of_a_run("--test") if test is None else contextlib.nullcontext():
+        reading = run.task.scan(file, None)
+    rows = require_good(reading, None)
     began = time.monotonic()
     probabilities = run.predict(rows, batch_size)
     seconds = time.monotonic() - began

@@ -99,13 +99,16 @@ class ScoredRows:
         return self.decision.scores(self.gold, self.probabilities, self.labels, self.predicted)
 
 
-def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
+def submission_rows(
+    pred: Path, gold: Path, reader: AnswerReader, *, labels_alone: bool = False
+) -> ScoredRows:
     """Reads a submission and the labelled rows that it predicted.
 
     Args:
         pred: The submission; its rows may be in any order.
         gold: A file of labelled rows with the same ids.
         reader: How both are read.
+        labels_alone: Whether ids and labels are all that is read of the labelled rows.
 
     Returns:
         The rows, in the gold file's order.
@@ -115,7 +118,11 @@ def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
     """
     task, labels, decision = reader.task, reader.labels, reader.decision
     submission = task.read(pred, labels, percent=reader.percent)
-    examples = _labelled_rows(gold, task, labels, reader.data)
+    examples: list[Any]
+    if labels_alone:
+        examples = require_good(task.scan_gold(gold, labels), reader.data.skip_bad_rows)
+    else:
+        examples = _labelled_rows(gold, task, labels, reader.data)
     right = gold_of(examples, labels, gold, decision)
     if not reader.told and right.ndim > 1 and (right.sum(axis=1) == 1).all():
         warn(
@@ -300,6 +307,7 @@ def predicted_rows(
     answers: AnswerOptions = USUAL_ANSWERS,
     backend: str | None = None,
     engine: EngineName | None = None,
+    labels_alone: bool = False,
 ) -> ScoredRows:
     """Reads a submission, or predicts with a run.
 
@@ -311,6 +319,7 @@ def predicted_rows(
         answers: How the submission and the rows are read.
         backend: What the run computes with; None leaves it to the run.
         engine: What predicts; None leaves it to the run.
+        labels_alone: Whether ids and labels are all that a submission needs of the labelled rows.
 
     Returns:
         The rows and what was predicted for them; with both a run and a submission those of the
@@ -321,14 +330,16 @@ def predicted_rows(
     """
     if pred is not None and gold is not None and run_name is None:
         with other_task_named(answers):
-            return submission_rows(pred, gold, reader_without_run(answers, gold))
+            reader = reader_without_run(answers, gold)
+            return submission_rows(pred, gold, reader, labels_alone=labels_alone)
     from relx.predict import open_run
 
     run = open_run(runs_dir, run_name, backend, engine)
     reader = run.reader(answers)
     if pred is None or gold is None:
         return run_rows(run, gold, reader)
-    return replace(submission_rows(pred, gold, reader), found=run.found)
+    rows = submission_rows(pred, gold, reader, labels_alone=labels_alone)
+    return replace(rows, found=run.found)
 
 
 @contextlib.contextmanager

@@ -261,11 +261,14 @@ _ANSWERS = {
 }
 
 
-def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
+def scored_rows(
+    gold: Path | None, *, labels_alone: bool = False, **given: Unpack[Predicted]
+) -> ScoredRows:
     """Reads the submission that the options name, or predicts with the run.
 
     Args:
         gold: The labelled rows; None for those that the run chose its epoch by.
+        labels_alone: Whether ids and labels are all that a submission needs of them.
         **given: What `predicted_options` gave the command.
 
     Returns:
@@ -279,7 +282,7 @@ def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
     _require_fitting(gold, given)
     from relx.score import predicted_rows
 
-    return predicted_rows(gold, **given)
+    return predicted_rows(gold, labels_alone=labels_alone, **given)
 
 
 def _require_fitting(gold: Path | None, given: Predicted) -> None:

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from relx.data.labels import LabelList
 from relx.faults import InputError
-from relx.tasks.relation.answers import normalized, write_submission
+from relx.tasks.relation.answers import normalized, write_columns, write_submission
 from relx.tasks.relation.submission import read_submission
 
 LABELS = LabelList(("no_relation", "per:spouse", "나라:수도"), "no_relation")
@@ -50,6 +50,17 @@ def test_the_file_is_what_the_competition_wants(tmp_path):
 def test_a_float32_row_is_scaled_to_sum_to_one():
     rows = np.array([[0.3334, 0.3334, 0.3334]], dtype=np.float32)
     assert normalized(rows, ["a"]).sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_one_column_a_label_is_written_and_read_back(tmp_path):
+    path = tmp_path / "probs.csv"
+    write_columns(path, ["7", "2", "11"], ROWS, LABELS)
+    assert path.read_text(encoding="utf-8").splitlines()[0] == "id,no_relation,per:spouse,나라:수도"
+    other_order = LabelList(LABELS.names[::-1], "no_relation")
+    for labels, rows in ((LABELS, ROWS), (other_order, ROWS[:, ::-1])):
+        found = read_submission(path, labels)
+        assert found.ids == ("7", "2", "11") and found.predicted is None
+        assert found.probabilities.tolist() == rows.tolist()
 
 
 def test_an_id_that_stands_twice_is_refused_and_nothing_written(tmp_path):

@@ -313,6 +313,45 @@ def test_command_scores_a_submission_with_a_runs_labels(gold, pred, monkeypatch)
     assert "a run has its own" in result.output
 
 
+@pytest.fixture
+def semeval(tmp_path):
+    """A key and answers with ids and labels alone: one relation right, one the wrong way round."""
+    (tmp_path / "key.csv").write_text(
+        'id,label\n1,"A-B(e1,e2)"\n2,"A-B(e2,e1)"\n3,"C-D(e1,e2)"\n4,Other\n', encoding="utf-8"
+    )
+    (tmp_path / "answers.csv").write_text(
+        'pred_label,id\n"A-B(e1,e2)",1\n"A-B(e1,e2)",2\nOther,4\n"C-D(e1,e2)",3\n',
+        encoding="utf-8",
+    )
+    files = ("--gold", str(tmp_path / "key.csv"), "--pred", str(tmp_path / "answers.csv"))
+    return (*files, "--labels", "from-train", "--negative", "Other")
+
+
+def test_an_official_score_needs_ids_and_labels_alone(semeval, capsys):
+    found, _ = figures(capsys, *semeval, "--average", "macro", "--direction")
+    assert found["averaged"]["f1"] == 75 and found["averaged"]["classes"] == ["A-B", "C-D"]
+    assert found["auprc"] is None
+    found, _ = figures(capsys, *semeval, "--average", "macro")
+    assert found["averaged"]["f1"] == pytest.approx(100 * (2 / 3 + 0 + 1) / 3)
+    assert "averaged" not in figures(capsys, *semeval)[0]
+
+
+def test_an_average_is_printed_first_and_its_relations_in_a_table(semeval, capsys):
+    assert run(["score", *semeval, "--average", "macro", "--direction"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["macro-F1", "75.00"]
+    assert any(line.split() == ["A-B", "50.00", "50.00", "50.00", "2", "2"] for line in lines)
+    assert lines[-1] == "macro: over 2 relations, their direction counted"
+
+
+def test_a_direction_without_an_average_is_refused(semeval, gold, pred, label_file, capsys):
+    assert run(["score", *semeval, "--direction"]) == 2
+    assert "name both" in capsys.readouterr().err
+    files = ("--gold", str(gold), "--pred", str(pred), "--labels", label_file)
+    assert run(["score", *files, "--average", "macro", "--direction"]) == 2
+    assert "no label says a direction" in capsys.readouterr().err
+
+
 def test_command_help_has_examples():
     result = CliRunner().invoke(score, ["--help"])
     assert "relx score --gold dev.csv --run roberta --json" in result.stdout

@@ -21,6 +21,7 @@ from relx.recipe import DataSection
 # What the label column of a test file without labels holds.
 UNLABELLED = "100"
 
+_OWN_LIST = "name your own list of labels: data.labels of a recipe, or --labels with a submission"
 _SHAPES = "a list of labels, {label: id} or {id: label} with ids from 0 on, or KLUE's relation_list"
 
 
@@ -119,7 +120,7 @@ class LabelList:
         if name not in self._guesses:
             self._guesses[name] = nearest(name, self.names)
         guess = self._guesses[name]
-        step = f"did you mean {guess}?" if guess else "name your own list of labels in data.labels"
+        step = f"did you mean {guess}?" if guess else _OWN_LIST
         return Fault(
             "this label is not in the list of labels",
             where,
@@ -270,6 +271,8 @@ def _labels_of_train(data: DataSection, table: Table) -> tuple[str, ...]:
         raise InputError(*(row.cells["label"].fault(place) for row, place in places))
     cells = (row.cells.get("label") for row in table.rows)
     found = {"" if cell is None else str(cell) for cell in cells}
+    if len(found - {"", UNLABELLED}) < 2 and (broken := [r.fault for r in table.rows if r.fault]):
+        raise InputError(*broken)  # why there are so few
     # Sorting pairs puts the negative label first.
     return tuple(sorted(found - {"", UNLABELLED}, key=lambda name: (name != data.negative, name)))
 

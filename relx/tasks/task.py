@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from relx.data.gold_rows import GoldRow
 from relx.data.marked import MarkedText
 from relx.data.prompt import Prompt
 from relx.data.reading import Reading
@@ -76,6 +77,17 @@ class Task(Protocol[R]):
             path: The file.
             labels: The labels that may be there; None leaves labels unread.
             labelled: Whether a row without a label is a fault.
+
+        Raises:
+            InputError: The file as a whole cannot be read, or a column is missing.
+        """
+
+    def scan_gold(self, path: Path, labels: LabelList) -> Reading[GoldRow]:
+        """Reads ids and labels alone, whatever else the file has or lacks.
+
+        Args:
+            path: The file.
+            labels: The labels that may be there.
 
         Raises:
             InputError: The file as a whole cannot be read, or a column is missing.

@@ -41,17 +41,48 @@ def write_submission(
     Raises:
         InputError: An id appears twice, or a row is not a probability distribution.
     """
-    if twice := _first_repeat(ids):
-        first, again = twice
-        what = f"the id {ids[first]} is in row {first + 1} and again in row {again + 1}"
-        step = "give each row an id of its own"
-        raise InputError(Fault(what, str(path), ids[first], "each id once", step, "duplicate id"))
-    rows = normalized(probabilities, ids)
+    rows = _ready(path, ids, probabilities)
     predicted = [labels.names[index] for index in ONE_OF.choose(rows)]
     with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(zip(ids, predicted, map(str, rows.tolist()), strict=True))
+
+
+def write_columns(
+    path: Path,
+    ids: Sequence[str],
+    probabilities: npt.NDArray[np.floating[Any]],
+    labels: LabelList,
+) -> None:
+    """Writes id and one column a label, whole or not at all, which is read whatever the order.
+
+    Args:
+        path: The CSV file; its folder is created.
+        ids: The rows' ids, each once.
+        probabilities: As for `write_submission`.
+        labels: The label list.
+
+    Raises:
+        InputError: As for `write_submission`.
+    """
+    rows = _ready(path, ids, probabilities)
+    with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["id", *labels.names])
+        writer.writerows([id_, *row] for id_, row in zip(ids, rows.tolist(), strict=True))
+
+
+def _ready(
+    path: Path, ids: Sequence[str], probabilities: npt.NDArray[np.floating[Any]]
+) -> npt.NDArray[np.float64]:
+    """Returns what is written of each row, `(rows, classes)`; see `normalized`."""
+    if twice := _first_repeat(ids):
+        first, again = twice
+        what = f"the id {ids[first]} is in row {first + 1} and again in row {again + 1}"
+        step = "give each row an id of its own"
+        raise InputError(Fault(what, str(path), ids[first], "each id once", step, "duplicate id"))
+    return normalized(probabilities, ids)
 
 
 def normalized(
