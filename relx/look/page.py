@@ -111,7 +111,7 @@ def pictures(plots: Sequence[Plot], page: Path) -> dict[str, Picture]:
     Returns:
         A picture by the name of its plot.
     """
-    folder = f"./{quote(plots_folder(page).name)}"  # else `a:b` would be a scheme, and `#` an end
+    folder = quote(plots_folder(page).name)  # a `#` would end the address, a `:` a scheme
     return {
         plot.name: Picture(plot.name, plot.title, plot.note, plot.figure, folder) for plot in plots
     }
