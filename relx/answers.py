@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy.typing as npt
+
+from relx.data.encoding import Encoding
+from relx.data.labels import read_labels
+from relx.faults import Fault, InputError, shorten
 from relx.known_tasks import USUAL
+from relx.progress import say, warn
 from relx.recipe import DataSection, DecideSection, Recipe
 from relx.scoring.cutoffs import Cutoffs
+from relx.scoring.label_order import doubt, known_orders, other_numbering, places
+from relx.scoring.predictions import Submission
 from relx.tasks.task import Task, open_task, task_of, usual_section
 
 if TYPE_CHECKING:
@@ -29,6 +38,8 @@ class AnswerOptions:
         thresholds: A file of cut-offs; None for those of the run, or of the recipe.
         percent: Whether numbers are percent.
         encoding: The encoding of all files, utf-8 or cp949; None leaves it to the recipe or run.
+        order: The order of probs where it is not that of the labels: a name of `known_orders` or a
+            label file; None where it is.
     """
 
     task: str | None = None
@@ -38,7 +49,8 @@ class AnswerOptions:
     ends: str | None = None
     thresholds: Path | None = None
     percent: bool = False
-    encoding: str | None = None
+    encoding: Encoding | None = None
+    order: str | None = None
 
     @property
     def says_how(self) -> bool:
@@ -95,6 +107,8 @@ class AnswerReader:
         percent: Whether numbers are percent.
         task_name: The task's name.
         told: Whether a run or a recipe says how many labels a row has.
+        order: As in `AnswerOptions`.
+        encoding: The encoding of answer files; that of the rows is in `data`.
     """
 
     task: Task[Any]
@@ -104,6 +118,79 @@ class AnswerReader:
     percent: bool = False
     task_name: str = USUAL
     told: bool = True
+    order: str | None = None
+    encoding: Encoding = "auto"
+
+    def ordered(self, submission: Submission, pred: Path, seen: Iterable[str]) -> Submission:
+        """Brings the probabilities of an answer file into the order of the labels.
+
+        Args:
+            submission: The file, read as if they were.
+            pred: The file's name, for messages.
+            seen: The labels of the labelled rows, in the rows' order.
+
+        Raises:
+            InputError: There is no such order of the labels, or the file names its labels.
+        """
+        if self.order is None:
+            return submission
+        if submission.probabilities is None or submission.named:
+            what = "this file names its labels: there is no order to say"
+            raise InputError(Fault(what, str(pred), next_step="leave out --probs-order"))
+        columns = places(self.labels, self._order(self.order, seen))
+        return replace(submission, probabilities=submission.probabilities[:, columns])
+
+    def question_order(self, submission: Submission, pred: Path, seen: Iterable[str]) -> None:
+        """Says in how many rows the label is not the most probable one, and what explains it.
+
+        Args:
+            submission: An answer file.
+            pred: Its name, for messages.
+            seen: The labels of the labelled rows, in the rows' order.
+        """
+        predicted, probabilities = submission.predicted, submission.probabilities
+        if predicted is None or probabilities is None or predicted.ndim > 1:
+            return
+        orders = {} if submission.named else known_orders(self.labels, seen)
+        found = doubt(self.labels, predicted, probabilities, orders, named=submission.named)
+        if found.many:
+            warn(f"{pred}: {found}")
+        elif found.other:
+            say(f"note: {pred}: {found}")
+
+    def question_names(self, gold: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> None:
+        """Warns where labels look as if their ids had been looked up in another list.
+
+        Args:
+            gold: The class of each row, `(rows,)`.
+            predicted: What was predicted, likewise; nothing is said of any number of labels.
+        """
+        if gold.ndim > 1 or not len(gold):
+            return
+        found = other_numbering(self.labels, gold, predicted, known_orders(self.labels))
+        if found is not None:
+            (numbered, read), share = found
+            warn(
+                f"{100 * (gold == predicted).mean():.1f} % of the labels are right; "
+                f"{100 * share:.1f} % would be if ids in the order {numbered} had been looked up "
+                f"in the order {read}: if they were, look them up again in that of the model"
+            )
+
+    def _order(self, order: str, seen: Iterable[str]) -> tuple[str, ...]:
+        """Returns the labels in the order of this name, or of this file."""
+        known = known_orders(self.labels, seen)
+        if order in known:
+            return known[order]
+        if not Path(order).is_file():
+            what = "there is no such order of the labels"
+            allowed = f"a label file, or one of {', '.join(known)}"
+            raise InputError(Fault(what, "--probs-order", shorten(order), allowed))
+        names = read_labels(self.data.changed(labels=order, negative=None)).names
+        if set(names) != set(self.labels.names):
+            what = "this file lists other labels than the label list"
+            lacks = shorten(sorted(set(self.labels.names) ^ set(names)))
+            raise InputError(Fault(what, order, f"in one of both alone: {lacks}"))
+        return names
 
 
 def reader_without_run(options: AnswerOptions, gold: Path) -> AnswerReader:
@@ -124,8 +211,17 @@ def reader_without_run(options: AnswerOptions, gold: Path) -> AnswerReader:
         task = open_task(options.task_name, data, decide=decide)
     labels = task.read_labels()
     decision = chosen_decision(task.decision.given(labels), options.thresholds, labels)
-    percent, told = options.percent, recipe is not None
-    return AnswerReader(task, data, labels, decision, percent, options.task_name, told)
+    return AnswerReader(
+        task,
+        data,
+        labels,
+        decision,
+        options.percent,
+        options.task_name,
+        told=recipe is not None,
+        order=options.order,
+        encoding=options.encoding or "auto",
+    )
 
 
 def chosen_decision(decision: Decision, thresholds: Path | None, labels: LabelList) -> Decision:

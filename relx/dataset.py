@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -136,7 +137,9 @@ def read_dev_rows(recipe: Recipe, task: Task[R], labels: LabelList, then: Facts)
         InputError: They cannot be read, or are not the ones they were.
     """
     file = recipe.data.dev or recipe.data.train
-    rows = _good(task.scan(Path(file), labels, labelled=True), recipe)
+    with path_of_a_run("--gold"):
+        reading = task.scan(Path(file), labels, labelled=True)
+    rows = _good(reading, recipe)
     if recipe.data.dev is None:
         _, rows = _split(rows, recipe)
     now = _dev_facts(rows, recipe) | {"digest": rows_digest(rows, then.get("format"))}
@@ -146,6 +149,32 @@ def read_dev_rows(recipe: Recipe, task: Task[R], labels: LabelList, then: Facts)
         step = "name labelled rows with --gold"
         raise InputError(Fault(what, now["file"], received, next_step=step))
     return rows
+
+
+@contextlib.contextmanager
+def path_of_a_run(option: str) -> Iterator[None]:
+    """Says of a missing file whose path is of a run's recipe where the path would hold.
+
+    Args:
+        option: The option that names another file.
+
+    Raises:
+        InputError: What was raised within, with another next step.
+    """
+    try:
+        yield
+    except InputError as error:
+        here = Path.cwd()
+        step = (
+            "the path is of the run's recipe, and holds in the folder in which it was trained, "
+            f"which may not be {here}: name the file with {option}, or run relx there"
+        )
+        raise InputError(
+            *(
+                replace(fault, next_step=step) if fault.kind == "no such file" else fault
+                for fault in error.faults
+            )
+        ) from error
 
 
 def _named(facts: Facts) -> str:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+# Control characters but tab and line feed, what turns writing round, and halves of characters.
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_LONGEST_NAME = 100  # characters of a name that is compared letter by letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Fault:
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
         rest = [("received", self.received), ("allowed", self.allowed), ("next", self.next_step)]
-        return "\n".join([head, *(f"  {name + ':':<10}{text}" for name, text in rest if text)])
+        lines = [head, *(f"  {name + ':':<10}{text}" for name, text in rest if text)]
+        return visible("\n".join(lines))
 
 
 class InputError(Exception):
@@ -45,8 +53,25 @@ class InputError(Exception):
         self.faults = faults
 
 
+def visible(text: str) -> str:
+    """Returns a text that only prints, whatever file it is from.
+
+    A terminal obeys control characters: they could colour, hide, move or overwrite what is said.
+    They and the marks that turn the direction of writing are shown as JSON escapes them, so that
+    JSON stays what it is; line ends and tabs stay.
+
+    Args:
+        text: Any text.
+    """
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Finds the known name that a misspelt one most likely meant.
+    """Finds the known name that a misspelt one meant.
+
+    Only a slip of the pen is one: other letters' case, other marks between words, the last part of
+    a dotted name, or a letter in six (one in a short name) that is wrong, missing, too many or
+    swapped with the next. What merely has much in common, as rembert and bert, is another name.
 
     Args:
         name: The name received.
@@ -55,8 +80,36 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     Returns:
         The nearest name, or None when nothing is near.
     """
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return matches[0] if matches else None
+    plain, last = _plain(name), _plain(name.rpartition(".")[2])
+    best: tuple[int, str] | None = None
+    for other in known:
+        wanted = _plain(other)
+        most = min(max(len(plain) // 6, 1), 3, len(plain) // 3)
+        slips = 1 if wanted and wanted == last != plain else _slips(plain, wanted, most)
+        if slips is not None and wanted and (best is None or slips < best[0]):
+            best = slips, other
+    return None if best is None else best[1]
+
+
+def _plain(name: str) -> str:
+    """Returns a name without case and without what stands between its words."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", name).casefold())
+
+
+def _slips(first: str, second: str, most: int) -> int | None:
+    """Counts letters wrong, missing, too many or swapped (Damerau 1964); None above `most`."""
+    if abs(len(first) - len(second)) > most or max(len(first), len(second)) > _LONGEST_NAME:
+        return 0 if first == second else None
+    before: list[int] = []
+    row = list(range(len(second) + 1))
+    for i, letter in enumerate(first, 1):
+        earlier, before, row = before, row, [i]
+        for j, other in enumerate(second, 1):
+            slips = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other))
+            if i > 1 and j > 1 and (letter, first[i - 2]) == (second[j - 2], other):
+                slips = min(slips, earlier[j - 2] + 1)
+            row.append(slips)
+    return row[-1] if row[-1] <= most else None
 
 
 def shorten(value: object, width: int = 80) -> str:

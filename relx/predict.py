@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from relx import progress
 from relx.answers import AnswerOptions, AnswerReader, chosen_decision
 from relx.data.reading import require_good
 from relx.data.row import ROWS_FORMAT, Row, rows_digest
-from relx.dataset import read_dev_rows
+from relx.dataset import path_of_a_run, read_dev_rows
 from relx.engines.engine import Engine, EngineName, Trained, open_engine
 from relx.engines.openvino import graph_name
 from relx.family.family import family_of
@@ -107,7 +108,16 @@ class Run:
         data = options.as_written(self.data)
         decision = chosen_decision(self.decision, options.thresholds, self.labels)
         task, name = task_of(self.recipe, data), self.recipe.task
-        return AnswerReader(task, data, self.labels, decision, options.percent, name)
+        return AnswerReader(
+            task,
+            data,
+            self.labels,
+            decision,
+            options.percent,
+            name,
+            order=options.order,
+            encoding=options.encoding or "auto",
+        )
 
     def dev_rows(self) -> list[Any]:
         """Reads the labelled rows that the run chose its epoch by, and never trained on.
@@ -253,7 +263,9 @@ def predict_file(
     if out is not None and (how := decision.described()):
         progress.say(how)
     progress.say(f"predicting the rows of {file}")
-    rows = require_good(run.task.scan(file, None), None)
+    with path_of_a_run("--test") if test is None else contextlib.nullcontext():
+        reading = run.task.scan(file, None)
+    rows = require_good(reading, None)
     began = time.monotonic()
     probabilities = run.predict(rows, batch_size)
     seconds = time.monotonic() - began

@@ -20,6 +20,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from relx.faults import visible
+
 LOG_SECONDS = 30.0
 
 _console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -39,12 +41,12 @@ def configure(quiet: bool) -> None:
 def say(message: str) -> None:
     """Prints one line about the work under way, on standard error."""
     if not _quiet:
-        _console.print(message, markup=False)
+        _console.print(visible(message), markup=False)
 
 
 def warn(message: str) -> None:
     """Prints a line that must not be missed, on standard error, also with -q."""
-    _console.print(f"warning: {message}", style="yellow", markup=False)
+    _console.print(f"warning: {visible(message)}", style="yellow", markup=False)
 
 
 @dataclass(slots=True)
@@ -92,6 +94,7 @@ def bar(description: str, total: int, unit: str) -> Iterator[Bar]:
     Yields:
         A bar to advance.
     """
+    description = visible(description)
     if _quiet:
         yield Bar(total, unit)
     elif _console.is_terminal:

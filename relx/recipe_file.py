@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -114,7 +116,7 @@ for _class in (_Loader, _Dumper):
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        tree = yaml.load(_text(path), _Loader)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InputError(
             Fault("there is no such recipe file", str(path), next_step=LOOK)
@@ -128,6 +130,32 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         )
         raise InputError(fault)
     return tree
+
+
+def _text(path: Path) -> str:
+    """Reads a recipe's text, with or without a byte-order mark.
+
+    Raises:
+        InputError: It is not UTF-8; the encoding that it seems to be in is named.
+    """
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        seems = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "cp949"
+        try:
+            data.decode(seems)
+        except UnicodeDecodeError:
+            seems = ""
+        line = data.count(b"\n", 0, error.start) + 1
+        received = f"{data[error.start : error.start + 4]!r} at byte {error.start}"
+        received += f", as {seems} has it" if seems else ""
+        new = path.with_stem(f"{path.stem}-utf8")
+        step = f"iconv -f {seems} -t utf-8 {shlex.quote(str(path))} > {shlex.quote(str(new))}"
+        where = str(path) if seems == "utf-16" else f"{path}:{line}"
+        what, otherwise = "a recipe is UTF-8, and this file is not", "save it as UTF-8"
+        fault = Fault(what, where, received, "UTF-8", step if seems else otherwise, "no UTF-8")
+        raise InputError(fault) from error
 
 
 def _apply_settings(tree: dict[str, Any], settings: Sequence[str]) -> Iterator[Fault]:

@@ -12,13 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.answers import AnswerOptions, AnswerReader, reader_without_run
-from relx.data.labels import known_orders
 from relx.data.reading import require_good
-from relx.data.row import Row
+from relx.data.row import Row, labels_of
 from relx.faults import Fault, InputError
 from relx.known_tasks import TASKS, USUAL
 from relx.progress import say, warn
-from relx.scoring.label_order import warn_of_order
 from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
 from relx.tasks.task import Task
@@ -101,13 +99,16 @@ class ScoredRows:
         return self.decision.scores(self.gold, self.probabilities, self.labels, self.predicted)
 
 
-def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
+def submission_rows(
+    pred: Path, gold: Path, reader: AnswerReader, *, labels_alone: bool = False
+) -> ScoredRows:
     """Reads a submission and the labelled rows that it predicted.
 
     Args:
         pred: The submission; its rows may be in any order.
         gold: A file of labelled rows with the same ids.
         reader: How both are read.
+        labels_alone: Whether ids and labels are all that is read of the labelled rows.
 
     Returns:
         The rows, in the gold file's order.
@@ -116,8 +117,12 @@ def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
         InputError: Either file cannot be read, or their ids are not the same.
     """
     task, labels, decision = reader.task, reader.labels, reader.decision
-    submission = task.read(pred, labels, percent=reader.percent)
-    examples = _labelled_rows(gold, task, labels, reader.data)
+    submission = task.read(pred, labels, percent=reader.percent, encoding=reader.encoding)
+    examples: list[Any]
+    if labels_alone:
+        examples = require_good(task.scan_gold(gold, labels), reader.data.skip_bad_rows)
+    else:
+        examples = _labelled_rows(gold, task, labels, reader.data)
     right = gold_of(examples, labels, gold, decision)
     if not reader.told and right.ndim > 1 and (right.sum(axis=1) == 1).all():
         warn(
@@ -125,12 +130,14 @@ def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
             "where one is meant, name a recipe with decide.labels: one (--recipe)"
         )
     rows = join_on_id(submission, examples, pred, gold)
-    if submission.overruled and not _order_is_doubtful(submission, pred, labels):
-        say(f"note: in {submission.overruled} rows pred_label is not the most probable class")
+    seen = [name for row in examples for name in labels_of(row)]
+    submission = reader.ordered(submission, pred, seen)
+    reader.question_order(submission, pred, seen)
     found = submission.probabilities
     probabilities = None if found is None else found[rows]
     if submission.predicted is not None:
         predicted = submission.predicted[rows]
+        reader.question_names(right, predicted)
     else:
         assert probabilities is not None  # a file has labels, or probabilities, or both
         predicted = decision.choose(probabilities)
@@ -151,13 +158,6 @@ def submission_rows(pred: Path, gold: Path, reader: AnswerReader) -> ScoredRows:
         decision=decision,
         task=reader.task_name,
     )
-
-
-def _order_is_doubtful(submission: Submission, pred: Path, labels: LabelList) -> bool:
-    """Warns where a submission's probabilities seem to be in another order of the labels."""
-    assert submission.probabilities is not None and submission.predicted is not None
-    found = submission.probabilities, submission.predicted
-    return warn_of_order(str(pred), *found, labels.names, known_orders(labels.names))
 
 
 def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
@@ -307,6 +307,7 @@ def predicted_rows(
     answers: AnswerOptions = USUAL_ANSWERS,
     backend: str | None = None,
     engine: EngineName | None = None,
+    labels_alone: bool = False,
 ) -> ScoredRows:
     """Reads a submission, or predicts with a run.
 
@@ -318,6 +319,7 @@ def predicted_rows(
         answers: How the submission and the rows are read.
         backend: What the run computes with; None leaves it to the run.
         engine: What predicts; None leaves it to the run.
+        labels_alone: Whether ids and labels are all that a submission needs of the labelled rows.
 
     Returns:
         The rows and what was predicted for them; with both a run and a submission those of the
@@ -328,14 +330,16 @@ def predicted_rows(
     """
     if pred is not None and gold is not None and run_name is None:
         with other_task_named(answers):
-            return submission_rows(pred, gold, reader_without_run(answers, gold))
+            reader = reader_without_run(answers, gold)
+            return submission_rows(pred, gold, reader, labels_alone=labels_alone)
     from relx.predict import open_run
 
     run = open_run(runs_dir, run_name, backend, engine)
     reader = run.reader(answers)
     if pred is None or gold is None:
         return run_rows(run, gold, reader)
-    return replace(submission_rows(pred, gold, reader), found=run.found)
+    rows = submission_rows(pred, gold, reader, labels_alone=labels_alone)
+    return replace(rows, found=run.found)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relx.faults import visible
 from relx_cli.options import (
     answer_options,
     backend_option,
@@ -89,7 +90,7 @@ def compare(
 
         task_page(result.reference.task, "compare").write_comparison(result, page)
     if as_json:
-        click.echo(json.dumps(result.to_json(), ensure_ascii=False, indent=2))
+        click.echo(visible(json.dumps(result.to_json(), ensure_ascii=False, indent=2)))
     else:
         _print(result)
         click.echo(f"{page} is written")
@@ -117,9 +118,9 @@ def _require_fitting(
     from relx.sides import is_submission
 
     submissions = sum(is_submission(name) for name in names)
-    if not submissions and (answers.says_how or answers.percent):
-        what = "--task, --recipe, --labels, --negative and --percent go with submissions; "
-        raise click.UsageError(f"{what}a run has its own.")
+    if not submissions and (answers.says_how or answers.percent or answers.order is not None):
+        options = "--task, --recipe, --labels, --negative, --percent and --probs-order"
+        raise click.UsageError(f"{options} go with submissions; a run has its own.")
     if submissions == len(names) and (backend or engine):
         raise click.UsageError("--backend and --engine apply to runs; these are submissions.")
 
@@ -136,7 +137,7 @@ def _print(result: ComparedPredictions) -> None:
         if other.labels:
             print_table(LABEL_HEADINGS, _label_rows(other), right=LABEL_HEADINGS[1:])
             click.echo()
-        click.echo(_test_words(other.mcnemar, *names))
+        click.echo(visible(_test_words(other.mcnemar, *names)))
         counts = other.changed()
         kinds = f"{counts['fixed']:,} fixed, {counts['broken']:,} broken"
         kinds += f", {counts['otherwise']:,} changed otherwise"

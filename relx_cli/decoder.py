@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relx.faults import visible
 from relx_cli.options import quiet_option, recipe_options, runs_dir_option, unverified_option
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def words(recipe: str | None, settings: tuple[str, ...], log_probs: bool, as_jso
 
     table = word_table(chosen_recipe(recipe, settings), with_probabilities=log_probs)
     if as_json:
-        click.echo(json.dumps(table.tree(), ensure_ascii=False, indent=2))
+        click.echo(visible(json.dumps(table.tree(), ensure_ascii=False, indent=2)))
         return
     from relx_cli.tables import print_table
 
@@ -62,7 +63,7 @@ def words(recipe: str | None, settings: tuple[str, ...], log_probs: bool, as_jso
     print_table(headings, _rows(table, log_probs), ["tokens", "log-probability"])
     for pair in table.pairs:
         words_ = f"{pair.first.strip()!r} {pair.how}: {pair.second.strip()!r}"
-        click.echo(f"{click.style('note:', fg='yellow')} {words_}")
+        click.echo(f"{click.style('note:', fg='yellow')} {visible(words_)}")
 
 
 def _rows(table: WordTable, log_probs: bool) -> list[list[str]]:

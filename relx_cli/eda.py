@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from relx.faults import visible
 from relx_cli.options import page_option, recipe_options, runs_dir_option
 
 
@@ -52,7 +53,7 @@ def eda(
     files = (resolved.data.train, resolved.data.dev, resolved.data.test)
     require_place(out, [pred, *(Path(file) for file in files if file)])
     found = page.write_eda(resolved, pred, out, runs_dir)
-    click.echo(_headline(found["headline"]))
+    click.echo(visible(_headline(found["headline"])))
     click.echo(f"{out} is written; its plots and numbers are beside it")
 
 

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from relx.answers import AnswerOptions
+    from relx.data.encoding import Encoding
     from relx.engines.engine import EngineName
     from relx.score import ScoredRows
 
@@ -266,7 +267,8 @@ def answer_options(command: Command) -> Command:
         ends: str | None,
         thresholds: Path | None,
         percent: bool,
-        encoding: str | None,
+        encoding: Encoding | None,
+        probs_order: str | None,
         **values: Any,
     ) -> Any:
         from relx.answers import AnswerOptions
@@ -275,7 +277,9 @@ def answer_options(command: Command) -> Command:
         if task is not None and recipe is not None:
             raise click.UsageError("name --task or --recipe, which names its task itself.")
         read = None if recipe is None else chosen_recipe(recipe, ())
-        answers = AnswerOptions(task, read, labels, negative, ends, thresholds, percent, encoding)
+        answers = AnswerOptions(
+            task, read, labels, negative, ends, thresholds, percent, encoding, probs_order
+        )
         return command(answers=answers, **values)
 
     decorated: Any = encoding_option(ends_option(called))
@@ -292,6 +296,8 @@ def answer_options(command: Command) -> Command:
 _ANSWERS = {
     "--negative": "Of answer files: the label left out of micro-F1, '' for none.  [default: "
     "the task's]",
+    "--probs-order": "Of answer files: the order of probs where it is not that of the labels: "
+    "klue, klue-relation-list, alphabetical, negative-first, as-in-gold, or a label file.",
     "--labels": "Of answer files: klue, klue-relation-list, from-train, or a file.  [default: "
     "the task's]",
     "--recipe": "Of answer files: a recipe that says how rows are read.",
@@ -299,11 +305,14 @@ _ANSWERS = {
 }
 
 
-def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
+def scored_rows(
+    gold: Path | None, *, labels_alone: bool = False, **given: Unpack[Predicted]
+) -> ScoredRows:
     """Reads the submission that the options name, or predicts with the run.
 
     Args:
         gold: The labelled rows; None for those that the run chose its epoch by.
+        labels_alone: Whether ids and labels are all that a submission needs of them.
         **given: What `predicted_options` gave the command.
 
     Returns:
@@ -317,7 +326,7 @@ def scored_rows(gold: Path | None, **given: Unpack[Predicted]) -> ScoredRows:
     _require_fitting(gold, given)
     from relx.score import predicted_rows
 
-    return predicted_rows(gold, **given)
+    return predicted_rows(gold, labels_alone=labels_alone, **given)
 
 
 def _require_fitting(gold: Path | None, given: Predicted) -> None:
@@ -335,3 +344,5 @@ def _require_fitting(gold: Path | None, given: Predicted) -> None:
         raise click.UsageError(what)
     if given["pred"] is None and answers.percent:
         raise click.UsageError("--percent goes with --pred; a run's probabilities are none.")
+    if given["pred"] is None and answers.order is not None:
+        raise click.UsageError("--probs-order goes with --pred; a run knows its own.")

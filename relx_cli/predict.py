@@ -30,7 +30,7 @@ TOP = 5
 @click.option(
     "--probs",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the probabilities here, where the answer file has none.",
+    help="Write the probabilities here, with the name of each label.",
 )
 @click.option(
     "--thresholds",
@@ -66,9 +66,9 @@ def predict(
 
     Of relations, it is a CSV with the columns id, pred_label and probs, the probabilities in the
     order of the labels. Of labels about a target, it is the test file as JSON Lines with `output`
-    filled in, by the run's cut-offs; --probs writes the probabilities. The rows are in the order
-    of the test file. A word that occurs more than once in a sentence needs its index; a run with
-    typed markers needs the types.
+    filled in, by the run's cut-offs. --probs writes the probabilities by the names of the labels.
+    The rows are in the order of the test file. A word that occurs more than once in a sentence
+    needs its index; a run with typed markers needs the types.
 
     \b
     Examples:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from relx.faults import visible
 from relx.runs.listing import files_of, stage_json
 from relx.runs.state import StageRow, list_runs
 from relx_cli.options import runs_dir_option
@@ -39,7 +40,9 @@ def list_command(as_json: bool, runs_dir: Path) -> None:
     """List every stage of every run with its state and its figures."""
     rows = list_runs(runs_dir)
     if as_json:
-        click.echo(json.dumps([stage_json(row) for row in rows], ensure_ascii=False, indent=2))
+        click.echo(
+            visible(json.dumps([stage_json(row) for row in rows], ensure_ascii=False, indent=2))
+        )
     else:
         print_table(HEADINGS, (_cells(row) for row in rows), right=("minutes", *FIGURES))
 
@@ -52,17 +55,19 @@ def show_command(name: str, as_json: bool, runs_dir: Path) -> None:
     """Show a run's manifests and files, stage by stage."""
     rows = list_runs(runs_dir, name)
     if as_json:
-        click.echo(json.dumps([stage_json(row) for row in rows], ensure_ascii=False, indent=2))
+        click.echo(
+            visible(json.dumps([stage_json(row) for row in rows], ensure_ascii=False, indent=2))
+        )
         return
     for row in rows:
-        click.echo(f"{row.folder}: {row.state}")
+        click.echo(visible(f"{row.folder}: {row.state}"))
         # The inputs repeat the recipe; they are in the JSON.
         manifest = row.manifest.model_dump(exclude={"inputs"}) if row.manifest else {}
         for line in _lines(manifest):
-            click.echo(f"  {line}")
+            click.echo(visible(f"  {line}"))
         click.echo("  files:")
         for file, size in files_of(row.folder).items():
-            click.echo(f"    {file}  {size:,} bytes")
+            click.echo(visible(f"    {file}  {size:,} bytes"))
 
 
 def _cells(row: StageRow) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from relx.faults import visible
 from relx.scoring.printed import counted as counted
 
 PLAIN_WIDTH = 10_000
@@ -25,10 +26,10 @@ def print_table(
         right: The headings of the columns that are aligned on the right.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
+    for heading in map(visible, headings):
         table.add_column(heading, justify="right" if heading in right else "left")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     terminal = Console(highlight=False)
     if terminal.is_terminal:
         terminal.print(table)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relx.faults import visible
 from relx_cli.options import recipe_options
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def validate(
         _write_skipped(report, skipped)
     faults = report.faults if skipped is None else report.file_faults
     if as_json:
-        click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
+        click.echo(visible(json.dumps(report.to_json(), ensure_ascii=False, indent=2)))
     else:
         _print(report, len(report.faults) if show_all else SHOWN_FAULTS)
     click.get_current_context().exit(2 if faults else 0)
@@ -139,9 +140,9 @@ def _print(report: Report, most: int) -> None:
         more = finding.places and finding.count > len(finding.places)
         places = [*finding.places, *(["…"] if more else [])]
         lines = [", ".join(places)] if finding.kind == "labels without examples" else places
-        click.echo("\n  ".join([f"{mark} {finding.message}", *lines]))
+        click.echo("\n  ".join([f"{mark} {visible(finding.message)}", *map(visible, lines)]))
     for check in report.left_out:
-        click.echo(f"not checked: {check}")
+        click.echo(f"not checked: {visible(check)}")
     _print_counts(report)
     count = sum(file.rows for file in report.files)
     faults, warnings = len(report.faults), len(report.findings)

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from relx.data import labels as of_labels
+from relx.data.labels import KLUE
 from relx.data.row import ROWS_FORMAT, rows_digest, types_of
-from relx.dataset import read_dataset, read_dev_rows, read_unlabelled
-from relx.faults import InputError
+from relx.dataset import path_of_a_run, read_dataset, read_dev_rows, read_unlabelled
+from relx.faults import Fault, InputError
 from relx.recipe_file import load_recipe
 from relx.tasks.relation import rows as reading
 from relx.tasks.relation import task as of_relation
+from relx.tasks.task import task_of
 from relx_cli.recipes import shipped
 from tapt.corpus import corpus_digest, corpus_of, read_corpus
 
@@ -41,6 +43,17 @@ def data(tmp_path):
 def recipe_of(data, *settings):
     files = [f"data.{part}={data / part}.csv" for part in ("train", "dev", "test")]
     return load_recipe(shipped()["demo"], ["name=tiny", *files, *settings])
+
+
+def test_a_run_in_another_folder_names_the_option_that_helps(data, tmp_path, monkeypatch):
+    recipe = recipe_of(data, "data.dev=data/dev.csv")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="--gold") as caught:
+        read_dev_rows(recipe, task_of(recipe), KLUE, {})
+    (fault,) = caught.value.faults
+    assert fault.kind == "no such file" and str(tmp_path) in fault.next_step
+    with pytest.raises(InputError, match="another fault"), path_of_a_run("--test"):
+        raise InputError(Fault("another fault", next_step="as it was"))
 
 
 @pytest.mark.parametrize("labels", ["klue", "from-train"])

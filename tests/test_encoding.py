@@ -95,3 +95,14 @@ def test_answers_can_be_read_in_a_named_encoding(command, tmp_path, monkeypatch,
     if command == "score":
         assert run([*words, "--encoding", "cp949"]) == 0
         assert "not in UTF-8" not in capsys.readouterr().err
+
+
+def test_answers_of_rare_words_are_read_in_a_named_encoding(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    gold = ["id,label", "박찬욱,no_relation"]
+    Path("gold.csv").write_text("\n".join(gold) + "\n", encoding="cp949")
+    Path("pred.csv").write_text("id,pred_label\n박찬욱,no_relation\n", encoding="cp949")
+    words = ["score", "--gold", "gold.csv", "--pred", "pred.csv"]
+    assert run(words) == 2 and "--encoding cp949" in capsys.readouterr().err
+    assert run([*words, "--encoding", "cp949"]) == 0
+    assert "100.00" in capsys.readouterr().out

@@ -155,6 +155,15 @@ def test_a_training_file_without_labels_gives_no_list(tmp_path):
     assert fault_of(read_labels, data).kind == "missing column"
 
 
+def test_a_training_file_of_broken_rows_says_what_is_wrong_with_them(tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text("id,label\n0,A(e1,e2)\n1,A(e2,e1)\n2,Other\n")
+    data = DataSection(train=str(path), labels="from-train", negative="Other")
+    with pytest.raises(InputError) as caught:
+        read_labels(data)
+    assert [fault.kind for fault in caught.value.faults] == ["number of cells"] * 2
+
+
 def test_a_list_that_does_not_exist_is_a_fault():
     fault = fault_of(labels_of, "from-trian")
     assert fault.where == "data.labels" and fault.next_step == "did you mean from-train?"

@@ -10,8 +10,9 @@ pytest.importorskip("matplotlib")
 from relx.look.eda.corpus import read_corpus
 from relx.look.target.eda.findings import WHOLE, examine, facts
 from relx.look.target.eda.page import context, write_eda
-from relx.look.target.eda.target_facts import PLACES
+from relx.look.target.eda.target_facts import PLACES, target_facts
 from relx.recipe import Recipe
+from relx.tasks.target.rows import TargetRow
 
 LABELS = ("joy", "fear", "anger")
 TRAIN = [
@@ -45,6 +46,14 @@ def test_labels_are_counted_by_row_and_together(recipe, answers):
     assert found.labels_a_row == {"train": [1, 2, 2], "predicted": [0, 0, 1]}
     assert found.common.labels == ("joy", "anger", "fear")
     assert found.together.tolist() == [[3, 1, 1], [1, 2, 0], [1, 0, 1]]
+
+
+def test_placeholders_of_equal_count_are_in_the_order_of_the_text(tmp_path):
+    """Not in that of a set, which differs from run to run."""
+    names = ["others", "name", "place", "company", "address", "account"]
+    sentence = " ".join(f"&{name}{at}&" for at, name in enumerate(names))
+    row = TargetRow("a", sentence, None, None)
+    assert list(target_facts([row]).placeholders) == [f"&{name}…&" for name in names]
 
 
 def test_targets_are_counted_by_label(recipe):

@@ -265,11 +265,27 @@ def test_a_file_that_is_no_mapping(write: Writer, text: str) -> None:
     assert "mapping" in fault.what
 
 
-def test_a_file_that_is_no_utf8(tmp_path: Path) -> None:
-    path = tmp_path / "recipe.yaml"
-    path.write_bytes("name: 실험".encode("cp949"))
+@pytest.mark.parametrize(
+    ("encoding", "named"), [("cp949", "cp949"), ("utf-16", "utf-16"), ("shift-jis", "")]
+)
+def test_a_file_that_is_no_utf8(tmp_path: Path, encoding: str, named: str) -> None:
+    path = tmp_path / "my recipe.yaml"
+    text = "name: \uff71\uff72" if encoding == "shift-jis" else "name: 실험"
+    path.write_bytes(text.encode(encoding))
     (fault,) = faults_of(path)
-    assert fault.what == "this file is not YAML"
+    assert fault.what == "a recipe is UTF-8, and this file is not"
+    if named:
+        assert named in fault.received
+        step = f"iconv -f {named} -t utf-8 '{path}' > '{tmp_path / 'my recipe-utf8.yaml'}'"
+        assert fault.next_step == step
+    else:
+        assert fault.next_step
+
+
+def test_a_byte_order_mark_is_no_part_of_a_recipe(write: Writer) -> None:
+    path = write(SMALLEST)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_recipe(path).name == "small"
 
 
 def test_no_such_file(tmp_path: Path) -> None:

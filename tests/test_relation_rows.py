@@ -274,23 +274,70 @@ def test_the_text_that_stands_at_a_span_is_shown(tmp_path):
     assert fault.next_step == "the word is at start_idx 0, end_idx 1"
 
 
-def test_indices_of_the_other_kind_of_end_are_recognised(tmp_path):
-    fault = row_fault(tmp_path, object_entity=OBJECT | {"end_idx": 6})
-    assert "data.ends: exclusive" in fault.next_step
-    path = write_csv(tmp_path / "test.csv", [ROW])
-    steps = [fault.next_step for fault in scan(path, EXCLUSIVE).faults]
-    assert len(steps) == 2 and all("data.ends: inclusive" in step for step in steps)
+def steps_of(tmp_path, rows, data=INCLUSIVE):
+    return [fault.next_step for fault in scan(write_csv(tmp_path / "a.csv", rows), data).faults]
 
 
-def test_an_exclusive_end_at_the_sentence_s_last_character_is_recognised(tmp_path):
+def shifted(entity, start, end):
+    return entity | {"start_idx": entity["start_idx"] + start, "end_idx": entity["end_idx"] + end}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "data", "words"),
+    [
+        (0, 1, INCLUSIVE, "set data.ends: exclusive"),
+        (0, 0, EXCLUSIVE, "set data.ends: inclusive"),
+        (1, 1, INCLUSIVE, "look counted from 1"),
+        (1, 2, EXCLUSIVE, "look counted from 1"),
+    ],
+)
+def test_what_is_so_in_the_whole_file_is_said(tmp_path, start, end, data, words):
+    entities = {
+        "subject_entity": shifted(SUBJECT, start, end),
+        "object_entity": shifted(OBJECT, start, end),
+    }
+    steps = steps_of(tmp_path, [row(id=at, **entities) for at in range(3)], data)
+    assert len(steps) == 6 and all(words in step and "all 6 spans" in step for step in steps)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1), (1, 1)])
+def test_one_span_of_a_file_whose_others_are_right_is_named_by_its_place(tmp_path, start, end):
+    fault = row_fault(tmp_path, object_entity=shifted(OBJECT, start, end))
+    assert fault.next_step == "the word is at start_idx 4, end_idx 5"
+
+
+def test_two_explanations_explain_nothing(tmp_path):
+    rows = [row(subject_entity=shifted(SUBJECT, 1, 1), object_entity=shifted(OBJECT, 0, 1))]
+    assert all(step.startswith("the word is at") for step in steps_of(tmp_path, rows))
+
+
+def test_an_exclusive_end_at_the_sentence_s_last_character_is_beyond_it(tmp_path):
     entity = {"word": "형이다.", "start_idx": 8, "end_idx": 12, "type": "POH"}
     fault = row_fault(tmp_path, object_entity=entity)
-    assert fault.kind == "span beyond the sentence" and "exclusive" in fault.next_step
+    assert fault.kind == "span beyond the sentence"
+    assert fault.next_step == "the word is at start_idx 8, end_idx 11"
 
 
-def test_indices_counted_from_one_are_recognised(tmp_path):
-    fault = row_fault(tmp_path, object_entity=OBJECT | {"start_idx": 5, "end_idx": 6})
-    assert "counted from 0" in fault.next_step
+def test_a_header_in_capitals_is_recognised(tmp_path):
+    path = write_csv(tmp_path / "train.csv", [{name.upper(): ROW[name] for name in ROW}])
+    with pytest.raises(InputError) as caught:
+        scan(path)
+    steps = [fault.next_step for fault in caught.value.faults]
+    assert "rename SENTENCE to sentence" in steps and "rename ID to id" in steps
+
+
+def test_a_column_that_is_another_one_is_not_renamed(tmp_path):
+    names = {"subject_entity": "subject_type", "sentence": "entities"}
+    path = write_csv(tmp_path / "train.csv", [{names.get(k, k): ROW[k] for k in ROW}])
+    with pytest.raises(InputError) as caught:
+        scan(path)
+    steps = {fault.next_step for fault in caught.value.faults}
+    assert steps == {"add the column sentence", "add the column subject_entity"}
+
+
+def test_a_class_named_100_needs_to_be_listed(tmp_path):
+    fault = row_fault(tmp_path, label="100")
+    assert fault.kind == "missing label" and "list it in data.labels" in fault.next_step
 
 
 def test_characters_composed_differently_are_recognised(tmp_path):

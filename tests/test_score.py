@@ -10,15 +10,16 @@ from click.testing import CliRunner
 
 import relx.predict
 from relx.answers import AnswerReader
-from relx.data.labels import LabelList
+from relx.data.labels import KLUE, KLUE_RELATION_LIST, LabelList
 from relx.faults import InputError
 from relx.recipe import DataSection, Recipe
 from relx.runs.find import FoundStage
 from relx.runs.place import StagePlace
 from relx.score import gold_of, join_on_id, run_rows, submission_rows
 from relx.scoring.one_of import ONE_OF
-from relx.tasks.relation.answers import read_submission, write_submission
+from relx.tasks.relation.answers import write_submission
 from relx.tasks.relation.rows import read_examples
+from relx.tasks.relation.submission import read_submission
 from relx.tasks.task import open_task
 from relx_cli.main import run
 from relx_cli.score import score
@@ -164,8 +165,76 @@ def test_a_label_that_overrules_its_probabilities_counts_and_is_mentioned(gold, 
     pred.write_text(text, encoding="utf-8")
     found = submission_rows(pred, gold, READER).scores()
     assert found.accuracy == 75
-    said = " ".join(capsys.readouterr().err.split())
-    assert "in 1 of 4 rows of" in said and "pred_label is not the most probable class" in said
+    assert "in 1 of 4 rows pred_label is not the most probable class" in capsys.readouterr().err
+
+
+@pytest.fixture
+def klue(tmp_path):
+    """Gold rows of KLUE's labels, right answers, and probabilities in relation_list's order."""
+    rng = np.random.default_rng(7)
+    theirs = rng.dirichlet(np.full(30, 0.1), 200)
+    names = [KLUE_RELATION_LIST.names[i] for i in theirs.argmax(axis=1)]
+    ids = [str(number) for number in range(200)]
+    gold = write_gold(tmp_path / "gold.csv", ids, names)
+    pred = tmp_path / "pred.csv"
+    with pred.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "pred_label", "probs"])
+        writer.writerows(zip(ids, names, map(str, theirs.tolist()), strict=True))
+    return str(gold), str(pred)
+
+
+def figures(capsys, *arguments):
+    assert run(["score", *arguments, "--json"]) == 0
+    out, err = capsys.readouterr()
+    return json.loads(out), " ".join(err.split())
+
+
+def test_probabilities_in_another_order_are_warned_of_and_can_be_read_in_it(klue, capsys):
+    gold, pred = klue
+    found, said = figures(capsys, "-q", "--gold", gold, "--pred", pred)
+    assert found["micro_f1"] == 100 and found["auprc"] < 60
+    assert "warning:" in said and "--probs-order klue-relation-list" in said
+    order = ("--probs-order", "klue-relation-list")
+    found, said = figures(capsys, "--gold", gold, "--pred", pred, *order)
+    assert found["auprc"] > 80 and "warning" not in said
+
+
+def test_an_order_may_be_a_file_and_is_refused_where_it_is_none(klue, tmp_path, capsys):
+    gold, pred = klue
+    (tmp_path / "order.txt").write_text("\n".join(KLUE_RELATION_LIST.names), encoding="utf-8")
+    order = ("--probs-order", str(tmp_path / "order.txt"))
+    assert figures(capsys, "--gold", gold, "--pred", pred, *order)[0]["auprc"] > 80
+    (tmp_path / "order.txt").write_text("a\nb\n", encoding="utf-8")
+    assert run(["score", "--gold", gold, "--pred", pred, *order]) == 2
+    assert "other labels than the label list" in capsys.readouterr().err
+    assert run(["score", "--gold", gold, "--pred", pred, "--probs-order", "klu"]) == 2
+    assert "klue-relation-list, alphabetical" in capsys.readouterr().err
+    assert run(["score", "--gold", gold, "--probs-order", "klue"]) == 2
+
+
+def test_labels_that_were_looked_up_in_another_list_are_warned_of(klue, tmp_path, capsys):
+    gold, pred = klue
+    rows = list(csv.reader(Path(pred).read_text(encoding="utf-8").splitlines()))
+    for row in rows[1:]:
+        row[1] = KLUE.names[KLUE_RELATION_LIST.index(row[1])]
+    with Path(pred).open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    found, said = figures(capsys, "-q", "--gold", gold, "--pred", pred)
+    assert found["micro_f1"] < 10
+    assert "100.0 % would be if ids in the order klue-relation-list had been looked up" in said
+
+
+def test_probabilities_in_columns_need_no_order(gold, tmp_path, label_file, capsys):
+    pred = tmp_path / "columns.csv"
+    pred.write_text(
+        "id,나라:수도,per:spouse,no_relation\na,0,0,1\nb,0,1,0\nc,1,0,0\nd,0,1,0\n",
+        encoding="utf-8",
+    )
+    files = ("--gold", str(gold), "--pred", str(pred), "--labels", label_file)
+    assert figures(capsys, *files)[0]["auprc"] == 100
+    assert run(["score", *files, "--probs-order", "alphabetical"]) == 2
+    assert "this file names its labels" in capsys.readouterr().err
 
 
 def test_a_run_is_scored_as_its_submission_would_be(tmp_path, gold):
@@ -242,6 +311,45 @@ def test_command_scores_a_submission_with_a_runs_labels(gold, pred, monkeypatch)
     result = CliRunner().invoke(score, [*arguments, "--labels", "klue"])
     assert result.exit_code == 2
     assert "a run has its own" in result.output
+
+
+@pytest.fixture
+def semeval(tmp_path):
+    """A key and answers with ids and labels alone: one relation right, one the wrong way round."""
+    (tmp_path / "key.csv").write_text(
+        'id,label\n1,"A-B(e1,e2)"\n2,"A-B(e2,e1)"\n3,"C-D(e1,e2)"\n4,Other\n', encoding="utf-8"
+    )
+    (tmp_path / "answers.csv").write_text(
+        'pred_label,id\n"A-B(e1,e2)",1\n"A-B(e1,e2)",2\nOther,4\n"C-D(e1,e2)",3\n',
+        encoding="utf-8",
+    )
+    files = ("--gold", str(tmp_path / "key.csv"), "--pred", str(tmp_path / "answers.csv"))
+    return (*files, "--labels", "from-train", "--negative", "Other")
+
+
+def test_an_official_score_needs_ids_and_labels_alone(semeval, capsys):
+    found, _ = figures(capsys, *semeval, "--average", "macro", "--direction")
+    assert found["averaged"]["f1"] == 75 and found["averaged"]["classes"] == ["A-B", "C-D"]
+    assert found["auprc"] is None
+    found, _ = figures(capsys, *semeval, "--average", "macro")
+    assert found["averaged"]["f1"] == pytest.approx(100 * (2 / 3 + 0 + 1) / 3)
+    assert "averaged" not in figures(capsys, *semeval)[0]
+
+
+def test_an_average_is_printed_first_and_its_relations_in_a_table(semeval, capsys):
+    assert run(["score", *semeval, "--average", "macro", "--direction"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["macro-F1", "75.00"]
+    assert any(line.split() == ["A-B", "50.00", "50.00", "50.00", "2", "2"] for line in lines)
+    assert lines[-1] == "macro: over 2 relations, their direction counted"
+
+
+def test_a_direction_without_an_average_is_refused(semeval, gold, pred, label_file, capsys):
+    assert run(["score", *semeval, "--direction"]) == 2
+    assert "name both" in capsys.readouterr().err
+    files = ("--gold", str(gold), "--pred", str(pred), "--labels", label_file)
+    assert run(["score", *files, "--average", "macro", "--direction"]) == 2
+    assert "no label says a direction" in capsys.readouterr().err
 
 
 def test_command_help_has_examples():

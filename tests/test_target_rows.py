@@ -204,7 +204,7 @@ def test_a_training_file_without_labels_is_a_message(tmp_path):
 
 FAULTS = [
     (record(target=("국밥", 3, 5)), "span text differs from word", "the word is at begin 0, end 2"),
-    (record(target=("국밥", 0, 1)), "span text differs from word", "data.ends: inclusive"),
+    (record(target=("국밥", 0, 1)), "span text differs from word", "the word is at begin 0, end 2"),
     (record(target=("국밥", 0, 99)), "span beyond the sentence", "begin 0, end 2"),
     (record(target=("국밥", -1, 2)), "negative span", ""),
     (record(target=("국밥", 2, 2)), "empty span", ""),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from relx.data.gold_rows import scan_gold
 from relx.data.labels import LabelList
 from relx.data.marked import MarkedText
 from relx.data.pooling import Pooling
@@ -70,6 +71,9 @@ class TasteTask:
         reading.rows, reading.readable = len(reading.lines), reading.examples
         return reading
 
+    def scan_gold(self, path, labels):
+        return scan_gold(read_table(path), ["id"], lambda cells, checks: cells["label"])
+
     def marked(self, row, separator):
         start, end = row.spans[0]
         text = f"{row.sentence[:start]}<d>{row.word}</d>{row.sentence[end:]}"
@@ -92,7 +96,7 @@ class TasteTask:
         lines = zip([row.id for row in rows], probabilities.tolist(), strict=True)
         out.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
 
-    def read(self, path, labels, *, percent=False):
+    def read(self, path, labels, *, percent=False, encoding="auto"):
         ids, rows = zip(*map(json.loads, path.read_text("utf-8").splitlines()), strict=True)
         return Submission(ids, ONE_OF.choose(np.array(rows)), np.array(rows))
 

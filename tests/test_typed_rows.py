@@ -13,8 +13,8 @@ import pytest
 from relx.data.labels import KLUE, LabelList, read_labels
 from relx.faults import InputError
 from relx.recipe import DataSection
-from relx.tasks.relation.answers import read_submission
 from relx.tasks.relation.rows import read_examples, scan_examples
+from relx.tasks.relation.submission import read_submission
 from relx_cli.main import run
 
 ROOT = Path(__file__).parents[1]

@@ -21,6 +21,7 @@ from relx.recipe import DataSection
 # What the label column of a test file without labels holds.
 UNLABELLED = "100"
 
+_OWN_LIST = "name your own list of labels: data.labels of a recipe, or --labels with a submission"
 _SHAPES = "a list of labels, {label: id} or {id: label} with ids from 0 on, or KLUE's relation_list"
 
 
@@ -119,7 +120,7 @@ class LabelList:
         if name not in self._guesses:
             self._guesses[name] = nearest(name, self.names)
         guess = self._guesses[name]
-        step = f"did you mean {guess}?" if guess else "name your own list of labels in data.labels"
+        step = f"did you mean {guess}?" if guess else _OWN_LIST
         return Fault(
             "this label is not in the list of labels",
             where,
@@ -175,7 +176,6 @@ KLUE = LabelList(
     "no_relation",
 )
 
-
 # The same thirty in the order of KLUE's own files (Park et al. 2021, arXiv 2105.09680).
 KLUE_RELATION_LIST = LabelList(
     (
@@ -213,19 +213,6 @@ KLUE_RELATION_LIST = LabelList(
     "no_relation",
 )
 NAMED_LISTS = {"klue": KLUE, "klue-relation-list": KLUE_RELATION_LIST}
-
-
-def known_orders(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Lists orders in which these labels are found in files, by what is to be said of them.
-
-    Args:
-        names: The labels.
-    """
-    return {
-        "KLUE's own, of relation_list.json: --labels klue-relation-list": KLUE_RELATION_LIST.names,
-        "the competition's: --labels klue": KLUE.names,
-        "alphabetical: name a file that lists them so (--labels FILE)": tuple(sorted(names)),
-    }
 
 
 def read_labels(data: DataSection, train: Table | None = None) -> LabelList:
@@ -289,6 +276,8 @@ def _labels_of_train(data: DataSection, table: Table) -> tuple[str, ...]:
         raise InputError(*(row.cells["label"].fault(place) for row, place in places))
     cells = (row.cells.get("label") for row in table.rows)
     found = {"" if cell is None else str(cell) for cell in cells}
+    if len(found - {"", UNLABELLED}) < 2 and (broken := [r.fault for r in table.rows if r.fault]):
+        raise InputError(*broken)  # why there are so few
     # Sorting pairs puts the negative label first.
     return tuple(sorted(found - {"", UNLABELLED}, key=lambda name: (name != data.negative, name)))
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+import re
 from typing import Any
+
+# np.int64(4), numpy.float32(0.5), np.str_('PER'), np.True_: what numpy prints of its own types.
+_NUMPY = re.compile(
+    r"(?:np|numpy)\.(?:u?int|float|str|bool)\d*_?\("
+    r"([-+]?[\d.]+(?:e[-+]?\d+)?|'[^'\\]*'|\"[^\"\\]*\"|True|False)\)"
+)
 
 
 def read_literal(text: str) -> Any:
@@ -20,4 +27,15 @@ def read_literal(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
+        return _without_types(text)
+
+
+def _without_types(text: str) -> Any:
+    """Reads a text in which numbers and texts are numpy's, as `np.int64(4)`; None if it is none."""
+    plain = _NUMPY.sub(r"\1", text)
+    if plain == text:
+        return None
+    try:
+        return ast.literal_eval(plain)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from relx.data.bad_rows import BadRow
 from relx.data.formats.cells import NoText
 from relx.data.labels import UNLABELLED, LabelList
+from relx.data.span_hints import FILE_WIDE, FileWide, SpanKeys, file_wide, span_fault
 from relx.data.table import Row
 from relx.faults import Fault, shorten
 from relx.spans import Span
@@ -16,6 +17,9 @@ from relx.spans import Span
 EMPTY_SENTENCE = "the sentence is empty"
 # JSON can write one half of a surrogate pair; no tokenizer takes it.
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_STEP_100 = (
+    f"{UNLABELLED} means unlabelled; if it is a class here, list it in data.labels with the others"
+)
 _NUMBER = re.compile(r"\s*[-+]?[0-9]{1,18}\s*")
 
 
@@ -28,12 +32,18 @@ class RowChecks:
         lines: The line of each id.
         faults: The faults of the row that is read.
         where: Its place, as `file:line (id ID)`.
+        good_spans: How many spans of the file hold their words.
+        bad_spans: How many do not.
+        explained: The faults of spans by what would explain them if it were so in the whole file.
     """
 
     name: str
     lines: dict[str, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     where: str = ""
+    good_spans: int = 0
+    bad_spans: int = 0
+    explained: dict[FileWide, set[Fault]] = field(default_factory=dict)
 
     def begin(self, row: Row) -> None:
         """Turns to a row."""
@@ -96,6 +106,36 @@ class RowChecks:
         self.fault(column, what, shorten(value), "a sentence", "", "empty sentence")
         return None
 
+    def span(
+        self, column: str, word: str, span: Span, sentence: str, ends: str, keys: SpanKeys
+    ) -> None:
+        """Notes a span that does not hold its word; see `span_fault`."""
+        self.fault(column, *span_fault(word, span, sentence, ends, keys))
+        self.bad_spans += 1
+        if (why := file_wide(word, span, sentence, ends)) is not None:
+            self.explained.setdefault(why, set()).add(self.faults[-1])
+
+    def settled(self, bad_rows: list[BadRow]) -> list[BadRow]:
+        """Says of bad spans what explains every span of the file, if anything does.
+
+        Args:
+            bad_rows: All bad rows of the file.
+        """
+        for why, faults in self.explained.items():
+            if not self.good_spans and len(faults) == self.bad_spans > 1:
+                step = FILE_WIDE[why].format(count=self.bad_spans)
+                return [
+                    replace(
+                        bad,
+                        faults=tuple(
+                            replace(fault, next_step=step) if fault in faults else fault
+                            for fault in bad.faults
+                        ),
+                    )
+                    for bad in bad_rows
+                ]
+        return bad_rows
+
     def label(self, value: Any, labels: LabelList, *, required: bool) -> str | None:
         """Reads one label of the column label; None where there is none, or a fault.
 
@@ -113,7 +153,8 @@ class RowChecks:
         if name in ("", UNLABELLED):
             if required:
                 what, kind = "the row has no label, and training needs one", "missing label"
-                self.fault("label", what, shorten(value), "a label of data.labels", "", kind)
+                step = _STEP_100 if name else "leave the row out, or label it"
+                self.fault("label", what, shorten(value), "a label of data.labels", step, kind)
             return None
         self.faults.append(labels.unknown(name, f"{self.where}, column label"))
         return None
@@ -126,73 +167,3 @@ def whole_number(value: Any) -> int | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return int(value)
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class SpanKeys:
-    """What a file calls the ends of a span.
-
-    Args:
-        start: The first character's index.
-        end: The last character's index, or one past it.
-    """
-
-    start: str = "start_idx"
-    end: str = "end_idx"
-
-
-def span_fault(
-    word: str, span: Span, sentence: str, ends: str, keys: SpanKeys
-) -> tuple[str, str, str, str, str]:
-    """Says what is amiss with a span that does not hold its word.
-
-    Args:
-        word: The word.
-        span: Its characters, the end one past the last.
-        sentence: The sentence.
-        ends: How the file writes the end: inclusive or exclusive.
-        keys: What the file calls both.
-
-    Returns:
-        What is wrong, what was received, what is allowed, what to do, and the fault's kind.
-    """
-    last, length = span.end - (ends == "inclusive"), len(sentence)
-    if span.start < 0 or span.end < 0:
-        what, kind = "the span has a negative index", "negative span"
-    elif span.end <= span.start:
-        what, kind = "the span is empty", "empty span"
-    elif span.end > length:
-        what, kind = "the span goes beyond the sentence", "span beyond the sentence"
-    elif span.of(sentence) == word:  # and yet it was not taken: `data.normalize` composes
-        what, kind = "the span begins or ends inside a composed character", "span in a character"
-    else:
-        what, kind = "the text at the span differs from the word", "span text differs from word"
-    stands = f", which holds {shorten(span.of(sentence))}" if kind.startswith("span text") else ""
-    received = (
-        f"{keys.start} {span.start}, {keys.end} {last} ({ends}){stands}; word {shorten(word)}"
-    )
-    allowed = f"a span of the word within the sentence's {length} characters"
-    return what, received, allowed, span_hint(word, span, sentence, ends, keys), kind
-
-
-def span_hint(word: str, span: Span, sentence: str, ends: str, keys: SpanKeys) -> str:
-    """Says how the indices would have to be read, or changed, for the span to hold the word."""
-    start, end = span
-    if not word:
-        return ""
-    if 0 <= start < end <= len(sentence) and span.of(sentence) == word:
-        return "widen the span to whole characters, or leave data.normalize out"
-    if ends == "inclusive" and sentence[max(start, 0) : max(end - 1, 0)] == word:
-        return "if the last index is one past the word in this file, set data.ends: exclusive"
-    if ends == "exclusive" and sentence[max(start, 0) : end + 1] == word:
-        return "if the last index is the word's last character, set data.ends: inclusive"
-    places = [found.start() for found in re.finditer(f"(?={re.escape(word)})", sentence)]
-    if start - 1 in places:
-        return "the indices look counted from 1; they are counted from 0"
-    if places:
-        last = len(word) - (ends == "inclusive")
-        listed = ", or ".join(f"{keys.start} {at}, {keys.end} {at + last}" for at in places[:3])
-        return f"the word is at {listed}"
-    if unicodedata.normalize("NFC", word) in unicodedata.normalize("NFC", sentence):
-        return "word and sentence compose their characters differently: set data.normalize: nfc"
-    return "the word is nowhere in the sentence"

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from relx.faults import Fault, InputError
 from relx.files import disk_faults, sweep, write_text
@@ -35,7 +36,7 @@ class Picture:
         title: What it shows.
         note: What to know when looking at it; may be empty.
         figure: The drawing.
-        folder: The folder of its files, relative to the page.
+        folder: The address of the folder of its files, relative to the page.
     """
 
     name: str
@@ -110,7 +111,7 @@ def pictures(plots: Sequence[Plot], page: Path) -> dict[str, Picture]:
     Returns:
         A picture by the name of its plot.
     """
-    folder = plots_folder(page).name
+    folder = quote(plots_folder(page).name)  # a `#` would end the address, a `:` a scheme
     return {
         plot.name: Picture(plot.name, plot.title, plot.note, plot.figure, folder) for plot in plots
     }

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from relx.faults import Fault, InputError
 from relx.files import read_json, whole_folder, write_json
+from relx.look.cells import cell
 from relx.look.font import drawable, families
 
 if TYPE_CHECKING:
@@ -207,8 +208,8 @@ def require_own(folder: Path) -> None:
 def _write_csv(path: Path, plot: Plot) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(plot.columns)
-        writer.writerows(plot.rows)
+        writer.writerow(map(cell, plot.columns))
+        writer.writerows(map(cell, row) for row in plot.rows)
 
 
 @functools.cache

@@ -98,19 +98,14 @@ class Submission:
             `(rows, labels)`; None where it leaves that to probabilities.
         probabilities: `(rows, labels)` float64, the labels in their order; None where the file
             has none.
+        named: Whether the file names the label of each probability; else their order is
+            supposed to be that of the labels.
     """
 
     ids: tuple[str, ...] | None
     predicted: npt.NDArray[Any] | None
     probabilities: npt.NDArray[np.float64] | None
-
-    @property
-    def overruled(self) -> int:
-        """In how many rows the one label is not a most probable one."""
-        if self.predicted is None or self.probabilities is None or self.predicted.ndim > 1:
-            return 0
-        chosen = np.take_along_axis(self.probabilities, self.predicted[:, None], axis=1)
-        return int((chosen < self.probabilities.max(axis=1, keepdims=True)).sum())
+    named: bool = True
 
     def __len__(self) -> int:
         """How many rows there are."""

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.data.composed import Form, composed, composed_index
+from relx.data.encoding import Encoding
+from relx.data.gold_rows import GoldRow
 from relx.data.marked import MarkedText
 from relx.data.prompt import Prompt
 from relx.data.reading import Reading
@@ -77,6 +79,17 @@ class Task(Protocol[R]):
             path: The file.
             labels: The labels that may be there; None leaves labels unread.
             labelled: Whether a row without a label is a fault.
+
+        Raises:
+            InputError: The file as a whole cannot be read, or a column is missing.
+        """
+
+    def scan_gold(self, path: Path, labels: LabelList) -> Reading[GoldRow]:
+        """Reads ids and labels alone, whatever else the file has or lacks.
+
+        Args:
+            path: The file.
+            labels: The labels that may be there.
 
         Raises:
             InputError: The file as a whole cannot be read, or a column is missing.
@@ -194,7 +207,9 @@ class Task(Protocol[R]):
             InputError: The file cannot be written, or the answer file holds the probabilities.
         """
 
-    def read(self, path: Path, labels: LabelList, *, percent: bool = False) -> Submission:
+    def read(
+        self, path: Path, labels: LabelList, *, percent: bool = False, encoding: Encoding = "auto"
+    ) -> Submission:
         """Reads an answer file.
 
         Args:
@@ -202,6 +217,7 @@ class Task(Protocol[R]):
             labels: The label list.
             percent: Whether its numbers are percent; without it, numbers that can be nothing else
                 are taken for percent, and that is said.
+            encoding: The encoding of a text.
 
         Raises:
             InputError: The file cannot be read; else every fault of every row at once.

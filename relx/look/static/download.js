@@ -17,8 +17,11 @@
     ...labels.columns,
   };
   const cellsOf = (row) => Object.values(COLUMNS).map((read) => read(row));
+  // A spreadsheet computes what begins with these; an apostrophe says that it is text.
+  const isFormula = (text) =>
+    /^\s*[=+\-@\t\r]/.test(text) && !/^\s*[-+]?[\d.,]+(e[-+]?\d+)?\s*%?\s*$/i.test(text);
   const quoted = (value) => {
-    const text = String(value);
+    const text = isFormula(String(value)) ? `'${value}` : String(value);
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
 

@@ -16,7 +16,8 @@ from relx.data.composed import composed, placed
 from relx.data.labels import LabelList
 from relx.data.literals import read_literal
 from relx.data.reading import Reading, require_good
-from relx.data.row_checks import HALF_CHARACTER, RowChecks, SpanKeys, span_fault, whole_number
+from relx.data.row_checks import HALF_CHARACTER, RowChecks, whole_number
+from relx.data.span_hints import SpanKeys
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
@@ -146,6 +147,7 @@ def scan_examples(
         table.rows.reverse()
         while table.rows:  # a row's cells are let go as soon as it is read
             reader.read(table.rows.pop(), reading)
+    reading.bad_rows = reader.checks.settled(reading.bad_rows)
     return reading
 
 
@@ -153,7 +155,9 @@ def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterato
     """Yields what is wrong with the columns of a whole file."""
     path, columns = table.name, table.columns
     missing = [name for name, names in wanted.items() if not set(names) & set(columns)]
-    if len(missing) == len(wanted) and columns:
+    others = [column for column in columns if not any(column in names for names in wanted.values())]
+    guesses = {name: nearest(name, others) for name in missing}
+    if len(missing) == len(wanted) and columns and not any(guesses.values()):
         received = f"a first line of {shorten(', '.join(columns))}"
         step = "write the header as the first line, or name a file that is a CSV"
         yield Fault("no header with the columns of a row", path, received, _HEADER, step, "no CSV")
@@ -162,9 +166,9 @@ def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterato
         yield Fault("the file has no rows", path, "", "at least one row", kind="empty file")
         return
     for name in missing:
-        guess = nearest(name, [column for column in columns if column not in wanted])
+        guess = guesses[name]
         step = f"rename {guess} to {name}" if guess else f"add the column {name}"
-        received = f"the columns {', '.join(columns)}"
+        received = f"the columns {shorten(', '.join(columns))}"
         yield Fault(
             f"the column {name} is missing", path, received, _HEADER, step, "missing column"
         )
@@ -235,6 +239,7 @@ class _RowReader:
             span = Span(int(first), int(final) + (self.data.ends == "inclusive"))
             found = placed(word, span, sentence, self.data.normalize) if type_ else None
             if found is not None:
+                self.checks.good_spans += 1
                 return Entity(*found, sys.intern(composed(type_, self.data.normalize)))
         return self._checked_entity(column, value, sentence)
 
@@ -252,8 +257,9 @@ class _RowReader:
         span = Span(start, last + (self.data.ends == "inclusive"))
         found = placed(word, span, sentence, self.data.normalize)
         if found is None:
-            self.checks.fault(column, *span_fault(word, span, sentence, self.data.ends, KEYS))
+            self.checks.span(column, word, span, sentence, self.data.ends, KEYS)
             return None
+        self.checks.good_spans += 1
         return Entity(*found, composed(type_, self.data.normalize))
 
     def _parsed(self, column: str, value: Any) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.data.composed import composed
+from relx.data.encoding import Encoding
+from relx.data.gold_rows import GoldRow, no_column, scan_gold
 from relx.data.labels import LabelList, read_labels
 from relx.data.marked import MarkedText
 from relx.data.pooling import Pooling
@@ -22,11 +24,12 @@ from relx.recipe import DataSection, DecideSection, MarkersSection
 from relx.scoring.decision import Decision
 from relx.scoring.one_of import ONE_OF
 from relx.scoring.predictions import Submission
-from relx.tasks.relation.answers import normalized, read_submission, write_submission
+from relx.tasks.relation.answers import normalized, write_columns, write_submission
 from relx.tasks.relation.markers import mark, marker_tokens, require_markers, shows_types
 from relx.tasks.relation.prompts import prompter
 from relx.tasks.relation.rows import Example, scan_examples
 from relx.tasks.relation.sentence import example_of
+from relx.tasks.relation.submission import read_submission
 from relx.tasks.task import Mention, composed_mention
 
 POOLINGS = {
@@ -74,10 +77,26 @@ class RelationTask:
         self, path: Path, labels: LabelList | None, *, labelled: bool = False
     ) -> Reading[Example]:
         """Reads a data file; see `scan_examples`."""
+        table = self._table(path)
+        return scan_examples(path, self.data, labels, require_labels=labelled, table=table)
+
+    def scan_gold(self, path: Path, labels: LabelList) -> Reading[GoldRow]:
+        """Reads ids and relations alone; see `scan_gold`."""
+        table = self._table(path)
+        if table.rows and "label" not in table.columns:
+            raise InputError(no_column("label", table))
+        return scan_gold(
+            table,
+            ("id", "guid"),
+            lambda cells, checks: checks.label(cells.get("label"), labels, required=False),
+        )
+
+    def _table(self, path: Path) -> Table:
+        """Reads a file, unless it was read for its labels already."""
         table = None
         if path == Path(self.data.train):
             table, self._train = self._train, None
-        return scan_examples(path, self.data, labels, require_labels=labelled, table=table)
+        return table or read_table(path, self.data.encoding, self.data.sheet)
 
     def marked(self, row: Example, separator: str) -> MarkedText:
         """Marks the two entities; see `mark`."""
@@ -135,16 +154,14 @@ class RelationTask:
         probabilities: npt.NDArray[np.floating[Any]],
         labels: LabelList,
     ) -> None:
-        """Refuses to: a submission holds them."""
-        what = "a submission of relations holds its probabilities already"
-        raise InputError(Fault(what, "--probs", str(out), next_step="name --out alone"))
+        """Writes the probabilities as one column a label; see `write_columns`."""
+        write_columns(out, [row.id for row in rows], probabilities, labels)
 
-    def read(self, path: Path, labels: LabelList, *, percent: bool = False) -> Submission:
+    def read(
+        self, path: Path, labels: LabelList, *, percent: bool = False, encoding: Encoding = "auto"
+    ) -> Submission:
         """Reads a submission; see `read_submission`."""
-        if percent:
-            what = "the probabilities of a submission of relations are never percent"
-            raise InputError(Fault(what, "--percent", str(path), next_step="leave it out"))
-        return read_submission(path, labels)
+        return read_submission(path, labels, percent=percent, encoding=encoding)
 
 
 def _pooling(name: str) -> Pooling:

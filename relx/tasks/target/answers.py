@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from relx.data.encoding import Encoding
 from relx.data.formats.cells import NoText
 from relx.data.literals import read_literal
 from relx.data.row_checks import HALF_CHARACTER, RowChecks
@@ -95,7 +96,14 @@ def require_probabilities(probabilities: Floats, ids: Sequence[str]) -> npt.NDAr
     return values
 
 
-def read_answers(path: Path, labels: LabelList, *, one: bool, percent: bool = False) -> Submission:
+def read_answers(
+    path: Path,
+    labels: LabelList,
+    *,
+    one: bool,
+    percent: bool = False,
+    encoding: Encoding = "auto",
+) -> Submission:
     """Reads answers, probabilities, or a bare list of `{label: percent}` in the rows' order.
 
     Args:
@@ -104,6 +112,7 @@ def read_answers(path: Path, labels: LabelList, *, one: bool, percent: bool = Fa
         labels: The label list.
         one: Whether exactly one label is true in a row.
         percent: Whether numbers are percent; else a number above 1 says so.
+        encoding: The encoding of a text.
 
     Returns:
         The answers: labels where the file has True and False, else probabilities.
@@ -111,7 +120,7 @@ def read_answers(path: Path, labels: LabelList, *, one: bool, percent: bool = Fa
     Raises:
         InputError: The file cannot be read; else every fault of every row at once.
     """
-    table = read_table(path)
+    table = read_table(path, encoding)
     if OUTPUT not in table.columns and not set(labels.names) & set(table.columns) and table.rows:
         what = "the file has no answers"
         received = f"the columns {shorten(', '.join(table.columns))}"

@@ -15,10 +15,9 @@ from relx.data.reading import Reading
 from relx.data.row_checks import (
     HALF_CHARACTER,
     RowChecks,
-    SpanKeys,
-    span_fault,
     whole_number,
 )
+from relx.data.span_hints import SpanKeys
 from relx.data.table import Row, Table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
@@ -111,6 +110,7 @@ def scan_rows(
     table.rows.reverse()
     while table.rows:
         reader.read(table.rows.pop(), reading)
+    reading.bad_rows = reader.checks.settled(reading.bad_rows)
     return reading
 
 
@@ -232,8 +232,9 @@ class _RowReader:
             return None
         found = placed(word, span, sentence, self.data.normalize)
         if found is None:
-            self.checks.fault(column, *span_fault(word, span, sentence, self.data.ends, keys))
+            self.checks.span(column, word, span, sentence, self.data.ends, keys)
             return None
+        self.checks.good_spans += 1
         return Target(*found)
 
     def _partly(self, parts: Mapping[str, Any], names: tuple[str, ...], column: str) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.data.composed import composed
+from relx.data.encoding import Encoding
+from relx.data.gold_rows import GoldRow, scan_gold
 from relx.data.labels import LabelList, read_labels
 from relx.data.marked import MarkedText
 from relx.data.mention import find_words, require_whole_characters
@@ -30,10 +32,10 @@ from relx.tasks.target.answers import (
     write_answers,
     write_probabilities,
 )
-from relx.tasks.target.gold import labels_in
+from relx.tasks.target.gold import gold_reader, labels_in
 from relx.tasks.target.markers import mark, marker_tokens, require_markers
 from relx.tasks.target.prompts import prompter
-from relx.tasks.target.rows import NAMED, Target, TargetRow, scan_rows
+from relx.tasks.target.rows import IDS, NAMED, Target, TargetRow, scan_rows
 from relx.tasks.task import Mention, composed_mention
 
 POOLINGS = {
@@ -95,11 +97,20 @@ class TargetTask:
         self, path: Path, labels: LabelList | None, *, labelled: bool = False
     ) -> Reading[TargetRow]:
         """Reads a data file; see `scan_rows`."""
+        table = self._table(path)
+        return scan_rows(table, self.data, labels, one=self.one, required=labelled)
+
+    def scan_gold(self, path: Path, labels: LabelList) -> Reading[GoldRow]:
+        """Reads ids and labels alone; see `scan_gold`."""
+        table = self._table(path)
+        return scan_gold(table, IDS, gold_reader(table, labels, one=self.one, required=False).read)
+
+    def _table(self, path: Path) -> Table:
+        """Reads a file, unless it was read for its labels already."""
         table, data = None, self.data
         if path == Path(data.train):
             table, self._train = self._train, None
-        table = table or read_table(path, data.encoding, data.sheet)
-        return scan_rows(table, data, labels, one=self.one, required=labelled)
+        return table or read_table(path, data.encoding, data.sheet)
 
     def marked(self, row: TargetRow, separator: str) -> MarkedText:
         """Marks the target; see `mark`."""
@@ -163,6 +174,8 @@ class TargetTask:
         values = self.as_written(probabilities, [row.id for row in rows])
         write_probabilities(out, rows, values, labels)
 
-    def read(self, path: Path, labels: LabelList, *, percent: bool = False) -> Submission:
+    def read(
+        self, path: Path, labels: LabelList, *, percent: bool = False, encoding: Encoding = "auto"
+    ) -> Submission:
         """Reads answers or probabilities; see `read_answers`."""
-        return read_answers(path, labels, one=self.one, percent=percent)
+        return read_answers(path, labels, one=self.one, percent=percent, encoding=encoding)

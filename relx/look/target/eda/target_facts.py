@@ -70,8 +70,9 @@ def target_lengths(rows: Sequence[TargetRow]) -> np.ndarray:
     return np.array([len(row.target.word) for row in rows if row.target is not None], np.int64)
 
 
-def _placeholders(sentence: str) -> set[str]:
-    return set(_PLACEHOLDER.findall(sentence)) if "&" in sentence else set()
+def _placeholders(sentence: str) -> tuple[str, ...]:
+    """Lists the placeholders of a sentence, each once, in order, as no set has them."""
+    return tuple(dict.fromkeys(_PLACEHOLDER.findall(sentence))) if "&" in sentence else ()
 
 
 def _is_repeated(row: TargetRow) -> bool:
