@@ -23,6 +23,7 @@ LAYERS = (
     (("relx.compare",), "predictions compared"),
     (("relx.score", "relx.attention"), "what these commands do"),
     (("relx.train", "relx.predict", "relx.validate"), "likewise"),
+    (("relx.doubts",), "what is doubtful in rows without a fault"),
     (("relx.window",), "what a window cuts off"),
     (("relx.family",), "what encoders and decoders do for both"),
     (("relx.dataset",), "the rows of a recipe, read once"),
@@ -40,7 +41,10 @@ LAYERS = (
         "models in it; tasks; {placeholders}",
     ),
     (
-        ("relx.progress", "relx.files", "relx.spans", "relx.stopping", "relx.tensors"),
+        (
+            *("relx.progress", "relx.files", "relx.plain_yaml", "relx.spans", "relx.stopping"),
+            "relx.tensors",
+        ),
         "the ground",
     ),
     (("relx.faults",), "what a user can get wrong"),

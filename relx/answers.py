@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from relx.data.encoding import Encoding
 from relx.data.labels import read_labels
+from relx.data.names import warn_of_alike
 from relx.faults import Fault, InputError, shorten
 from relx.known_tasks import USUAL
 from relx.progress import say, warn
@@ -210,6 +211,7 @@ def reader_without_run(options: AnswerOptions, gold: Path) -> AnswerReader:
         decide = usual_section(options.task_name, "decide", DecideSection)
         task = open_task(options.task_name, data, decide=decide)
     labels = task.read_labels()
+    warn_of_alike(labels=labels.names)
     decision = chosen_decision(task.decision.given(labels), options.thresholds, labels)
     return AnswerReader(
         task,

@@ -14,6 +14,7 @@ from relx.data.chat import chat_frame
 from relx.data.coverage import Coverage, Texts, coverage_of, require_covered
 from relx.data.labels import LabelList
 from relx.data.marked import MarkedText
+from relx.data.names import warn_of_alike
 from relx.data.prompt import Prompt
 from relx.data.prompt_rows import PromptRows, prompt_rows
 from relx.data.reading import Reading, require_good
@@ -108,6 +109,8 @@ def read_dataset(recipe: Recipe) -> Dataset[Any]:
     if data.test:
         files["test"] = file_facts(data.test, test)
         unlabelled["test"] = test
+    types = types_of([*rows, *dev, *test])
+    warn_of_alike(labels=labels.names, types_of_entities=types)
     return Dataset(
         recipe=recipe,
         task=task,
@@ -115,7 +118,7 @@ def read_dataset(recipe: Recipe) -> Dataset[Any]:
         train=train,
         dev=dev,
         unlabelled=unlabelled,
-        types=types_of([*rows, *dev, *test]),
+        types=types,
         sentences=tuple(dict.fromkeys(row.sentence for row in [*rows, *test])),
         files=files,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 # Control characters but tab and line feed, what turns writing round, and halves of characters.
@@ -115,6 +115,8 @@ def _slips(first: str, second: str, most: int) -> int | None:
 def shorten(value: object, width: int = 80) -> str:
     """Returns `repr(value)` cut to `width` characters, for messages.
 
+    No more of the value is looked at than is shown, however large or deep it is.
+
     Args:
         value: Anything.
         width: The longest text returned, in characters.
@@ -122,5 +124,36 @@ def shorten(value: object, width: int = 80) -> str:
     Returns:
         The text, ending in an ellipsis where it was cut.
     """
-    text = repr(value)
-    return text if len(text) <= width else text[: width - 1] + "…"
+    text = ""
+    for piece in _pieces(value, width):
+        text += piece
+        if len(text) > width:
+            return text[: width - 1] + "…"
+    return text
+
+
+def _pieces(value: object, width: int) -> Iterator[str]:
+    """Yields `repr(value)` piece by piece, a long text or number cut off beyond the width."""
+    if isinstance(value, str | bytes):
+        yield repr(value[: width + 1])
+    elif isinstance(value, int) and value.bit_length() > 8 * width:
+        yield f"a number of about {value.bit_length() * 3 // 10:,} digits"
+    elif type(value) is dict and value:
+        for i, (key, item) in enumerate(value.items()):
+            yield ", " if i else "{"
+            yield from _pieces(key, width)
+            yield ": "
+            yield from _pieces(item, width)
+        yield "}"
+    elif isinstance(value, list | tuple) and type(value) in (list, tuple) and value:
+        yield from _items(value, width)
+    else:
+        yield repr(value)
+
+
+def _items(values: list[object] | tuple[object, ...], width: int) -> Iterator[str]:
+    opening, closing = "[]" if isinstance(values, list) else "()"
+    for i, value in enumerate(values):
+        yield ", " if i else opening
+        yield from _pieces(value, width)
+    yield f",{closing}" if closing == ")" and len(values) == 1 else closing

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import time
@@ -21,7 +22,9 @@ from relx.faults import Fault, InputError
 FACTS_FORMAT = 1  # of `facts_digest`: what is hashed, and how it is written
 
 # What `whole_file` and `whole_folder` call a file or folder that is not whole yet.
-_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.old)?")
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.part(\.old)?")
+_PART = ".part"
+_LONGEST = 230  # bytes of a name that can take what makes it a temporary one
 
 
 def is_temporary(path: Path) -> bool:
@@ -37,12 +40,18 @@ def sweep(path: Path, seconds: float = 3600.0) -> None:
         seconds: How long a part lies untouched before it counts as left; a younger one may be
             another process's.
     """
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*"):
+    for part in path.parent.glob(f"{glob.escape(_prefix(path))}*"):
         if is_temporary(part) and time.time() - part.stat().st_mtime > seconds:
             if part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)
             else:
                 part.unlink(missing_ok=True)
+
+
+def _prefix(path: Path) -> str:
+    """Returns how the temporary names of a file or folder begin."""
+    name = os.fsencode(path.name)
+    return f".{path.name}." if len(name) <= _LONGEST else f".{hashlib.sha256(name).hexdigest()}."
 
 
 def sweep_unused(folder: Path, pattern: str, seconds: float) -> None:
@@ -114,11 +123,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     with disk_faults(path):
         path = path.resolve()
-        if path.exists() and not path.is_file() and not path.is_dir():
-            step = "name a file"
-            raise InputError(Fault("this is a device or a pipe", str(path), next_step=step))
+        _require_no_device(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        sweep(path)
+        handle, name = tempfile.mkstemp(_PART, _prefix(path), path.parent)
         os.close(handle)
         beside = Path(name)
         try:
@@ -129,6 +137,11 @@ def whole_file(path: Path) -> Iterator[Path]:
             _flush_to_disk(path.parent)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def _require_no_device(path: Path) -> None:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(Fault("this is a device or a pipe", str(path), next_step="name a file"))
 
 
 def require_place(out: Path, option: str, inputs: Iterable[Path | None] = ()) -> None:
@@ -144,13 +157,15 @@ def require_place(out: Path, option: str, inputs: Iterable[Path | None] = ()) ->
     """
     if out.is_dir():
         raise InputError(Fault("this is a folder, not a file", str(out), next_step="name a file"))
+    _require_no_device(out)
     files = [file for file in inputs if file is not None and file.exists()]
     if out.exists() and any(out.samefile(file) for file in files):
         what = "this would replace a file that it is made from"
         raise InputError(Fault(what, option, str(out), next_step="name another file"))
-    folder = next(folder for folder in out.absolute().parents if folder.exists())
-    with disk_faults(out), tempfile.TemporaryFile(dir=folder):
-        pass
+    with disk_faults(out):
+        folder = next(folder for folder in out.absolute().parents if folder.exists())
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=_prefix(out), suffix=_PART):
+            pass
 
 
 @contextlib.contextmanager
@@ -168,7 +183,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     with disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        sweep(path)
+        beside = Path(tempfile.mkdtemp(_PART, _prefix(path), path.parent))
         try:
             yield beside
             beside.chmod(0o777 & ~_umask())
@@ -189,7 +205,7 @@ def replace_folder(source: Path, path: Path) -> None:
         source: The folder, on the same disk.
         path: Its new name.
     """
-    old = source.with_name(f".{source.name.removeprefix('.')}.old")
+    old = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}{_PART}.old")
     try:
         if path.exists():
             path.replace(old)

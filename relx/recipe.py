@@ -10,9 +10,12 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
+from relx.faults import Fault, InputError, shorten
 from relx.known_tasks import USUAL, with_usual
 from relx.model_sections import DecoderSection as DecoderSection
 from relx.model_sections import EncoderSection as EncoderSection
@@ -93,8 +96,21 @@ class DataSection(Section):
 
         Args:
             **values: The values by key.
+
+        Raises:
+            InputError: A value cannot be used, such as a name that is not in UTF-8.
         """
-        return DataSection.model_validate(self.model_dump() | values)
+        try:
+            return DataSection.model_validate(self.model_dump() | values)
+        except ValidationError as error:
+            raise InputError(*map(_unusable, error.errors())) from error
+
+
+def _unusable(detail: ErrorDetails) -> Fault:
+    key = ".".join(str(part) for part in detail["loc"][:1])
+    allowed = detail["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
+    what, received = "this value cannot be used", shorten(detail["input"])
+    return Fault(what, f"data.{key}", received, allowed, kind="value")
 
 
 class MarkersSection(Section):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import codecs
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from relx.faults import Fault, InputError, nearest, shorten
+from relx.plain_yaml import NoPlainYamlError, read_plain, write_plain
 from relx.recipe import Recipe
 
 LOOK = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
@@ -74,56 +73,18 @@ def recipe_yaml(recipe: Recipe) -> str:
     Returns:
         The text.
     """
-    return yaml.dump(recipe.tree(), Dumper=_Dumper, allow_unicode=True, sort_keys=False)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which `1e-5` is a number and a repeated key is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                words = "a key must be a word"
-                raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
-            if key_node.value in seen:
-                words = f"the key {key_node.value!r} appears twice"
-                raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Puts text in quotes that `_Loader` would take for a number, or whose U+0085 for a break."""
-
-    def represent_text(self, text: str) -> yaml.ScalarNode:
-        # Unquoted it reads back as a line feed, and PyYAML escapes it in this style alone.
-        style = '"' if "\x85" in text else None
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
-
-
-_Dumper.add_representer(str, _Dumper.represent_text)
-
-
-# YAML 1.1 wants a dot in a float; everybody writes 1e-5.
-for _class in (_Loader, _Dumper):
-    _class.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"),
-        list("-+0123456789"),
-    )
+    return write_plain(recipe.tree())
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.load(_text(path), _Loader)
+        tree = read_plain(_text(path))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InputError(
             Fault("there is no such recipe file", str(path), next_step=LOOK)
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        received = " ".join(str(error).split())
-        raise InputError(Fault("this file is not YAML", str(path), received=received)) from error
+    except NoPlainYamlError as error:
+        raise InputError(Fault("this file is not YAML", str(path), str(error))) from error
     if not isinstance(tree, dict):
         fault = Fault(
             "a recipe must be a mapping of keys to values", str(path), shorten(tree), next_step=LOOK
@@ -164,12 +125,14 @@ def _apply_settings(tree: dict[str, Any], settings: Sequence[str]) -> Iterator[F
         key, equals, text = setting.partition("=")
         names = key.strip().split(".")
         if not equals or not all(names):
-            yield Fault("this setting has no key or no value", "--set", setting, "train.epochs=1")
+            what = "this setting has no key or no value"
+            yield Fault(what, "--set", setting[:200], "train.epochs=1")
             continue
         try:
-            value = yaml.load(text, _Loader)
-        except (yaml.YAMLError, RecursionError):
-            yield Fault("this value is not YAML", f"--set {key}", text)
+            value = read_plain(text)
+        except NoPlainYamlError as error:
+            reason = f"{shorten(text)}: {error}"
+            yield Fault("this value is not YAML", f"--set {key[:200]}", reason)
             continue
         branch = tree
         for name in names[:-1]:

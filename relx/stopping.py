@@ -12,6 +12,25 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTE = b"\nstopping after this step, with a checkpoint; a second signal stops at once\n"
 
 
+_interrupted = False
+
+
+def note_interrupts() -> None:
+    """Remembers Ctrl-C from here on, besides raising KeyboardInterrupt.
+
+    Where it is raised inside of a library's callback or clean-up, Python drops it; `Stop` then
+    finds it noted before the work begins.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    global _interrupted
+    _interrupted = True
+    raise KeyboardInterrupt
+
+
 class Stop:
     """Notes the first SIGINT or SIGTERM while a block runs; a second one ends the process.
 
@@ -29,6 +48,8 @@ class Stop:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        if _interrupted:
+            raise KeyboardInterrupt
         if threading.current_thread() is threading.main_thread():
             taken = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
             self._before = {number: signal.signal(number, self._note) for number in taken}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,16 @@ from relx.data.coverage import (
 )
 from relx.data.labels import LabelList
 from relx.data.reading import Reading
-from relx.data.repeats import repeated, shared
-from relx.data.row import Row, labels_of, types_of
-from relx.data.uncovered import NFC, is_decomposed
+from relx.data.row import labels_of, types_of
+from relx.doubts import (
+    Finding,
+    absent_labels,
+    alike_names,
+    cut_texts,
+    doubts,
+    named,
+    shared_sentences,
+)
 from relx.family.prompting import label_word_faults
 from relx.family.sizes import model_faults
 from relx.faults import Fault, InputError
@@ -29,29 +36,10 @@ from relx.known_tasks import TASKS, USUAL
 from relx.progress import say
 from relx.recipe import DataSection, Recipe
 from relx.tasks.task import Task, open_task, task_of
-from relx.window import TokenCounts, count_tokens, marked_tokenizer
+from relx.window import count_tokens, marked_tokenizer
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
-
-SHOWN_PLACES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something doubtful that does not keep the files from being used.
-
-    Args:
-        kind: A short name that tells findings apart.
-        message: What was found, in one sentence.
-        count: How many rows, pairs of entities, sentences or labels it concerns.
-        places: The first of them, as `file:line (id ID)`, or the labels.
-    """
-
-    kind: str
-    message: str
-    count: int
-    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +126,13 @@ def validate(recipe: Recipe) -> Report:
     }
     found = {role: reading for role, reading in readings.items() if reading is not None}
     for reading in found.values():
-        report.findings += _doubts(reading, task.asked)
+        report.findings += doubts(reading, task.asked)
+    report.findings += alike_names(found, labels)
     if labels and "train" in found:
-        report.findings += _absent_labels(labels, found["train"])
+        report.findings += absent_labels(labels, found["train"])
     for one, other in (("train", "test"), ("train", "dev"), ("dev", "test")):
         if one in found and other in found:
-            report.findings += _shared_sentences(found, one, other, task.asked)
+            report.findings += shared_sentences(found, one, other, task.asked)
     _check_window(found, recipe, task.asked, report)
     return report
 
@@ -166,9 +155,10 @@ def validate_file(
     labels = report.labels = _labels(task, report)
     reading = _read("data", str(path), task, report, labels)
     if reading is not None:
-        report.findings += _doubts(reading, task.asked)
+        report.findings += doubts(reading, task.asked)
+        report.findings += alike_names({"data": reading}, labels)
         if labels and any(row.gold is not None for row in reading.examples):
-            report.findings += _absent_labels(labels, reading)
+            report.findings += absent_labels(labels, reading)
     if reading is None and recipe is None:
         others = " or ".join(f"--task {name}" for name in TASKS if name != task_name)
         report.left_out.append(f"whether the rows are those of another task: {others}")
@@ -216,101 +206,6 @@ def _read(
     return reading
 
 
-# --- repeated rows, labels, shared sentences ---------------------------------------------------
-
-
-def repeated_rows(rows: Sequence[Row]) -> list[list[int]]:
-    """Groups rows that ask the same question of the same sentence.
-
-    Args:
-        rows: The rows of one file.
-
-    Returns:
-        The indices of each group of two or more rows, in the file's order.
-    """
-    return repeated(row.key for row in rows)
-
-
-def contradictions(rows: Sequence[Row]) -> list[list[int]]:
-    """Groups repeated rows that do not all have the same labels.
-
-    Args:
-        rows: The rows of one file.
-
-    Returns:
-        The indices of each such group, in the file's order.
-    """
-    return [group for group in repeated_rows(rows) if len({rows[i].gold for i in group}) > 1]
-
-
-def _doubts(reading: Reading[Any], asked: str) -> list[Finding]:
-    """Finds what is doubtful in one file by itself."""
-    every = (_repeats(reading, asked), _rows_of_no_label(reading), _decomposed(reading))
-    return list(itertools.chain.from_iterable(every))
-
-
-def _decomposed(reading: Reading[Any]) -> Iterator[Finding]:
-    """Finds sentences whose letters are taken apart, which few vocabularies know."""
-    rows = [i for i, row in enumerate(reading.examples) if is_decomposed(row.sentence)]
-    if rows:
-        message = f"{len(rows)} sentences of {reading.path} have letters taken apart (NFD); {NFC}"
-        yield Finding("decomposed text", message, len(rows), _places(reading, rows))
-
-
-def _repeats(reading: Reading[Any], asked: str) -> Iterator[Finding]:
-    """Finds rows that repeat an earlier one, and those that contradict it."""
-    rows, path = reading.examples, reading.path
-    repeats = sorted(row for group in repeated_rows(rows) for row in group[1:])
-    if repeats:
-        message = f"{len(repeats)} rows of {path} repeat the sentence and {asked} of earlier rows"
-        yield Finding("duplicate rows", message, len(repeats), _places(reading, repeats))
-    torn = contradictions(rows)
-    if torn:
-        message = f"in {len(torn)} sentences of {path} the same {asked} have different labels"
-        places = tuple(
-            " and ".join(f"{place} {_gold(rows[i])}" for i, place in _named(reading, group))
-            for group in torn[:SHOWN_PLACES]
-        )
-        yield Finding("two labels", message, len(torn), places)
-
-
-def _gold(row: Row) -> str:
-    return "unlabelled" if row.gold is None else ", ".join(labels_of(row)) or "no label"
-
-
-def _rows_of_no_label(reading: Reading[Any]) -> Iterator[Finding]:
-    """Finds rows of which somebody said that no label is true."""
-    empty = [i for i, row in enumerate(reading.examples) if row.gold == frozenset()]
-    if empty:
-        message = f"{len(empty)} rows of {reading.path} have no label that is true"
-        yield Finding("rows of no label", message, len(empty), _places(reading, empty))
-
-
-def _absent_labels(labels: LabelList, reading: Reading[Any]) -> Iterator[Finding]:
-    found = {name for row in reading.examples for name in labels_of(row)}
-    absent = tuple(name for name in labels.names if name not in found)
-    if absent:
-        message = f"{len(absent)} of {len(labels)} labels have no row in {reading.path}"
-        yield Finding("labels without examples", message, len(absent), absent)
-
-
-def _shared_sentences(
-    found: Mapping[str, Reading[Any]], one: str, other: str, asked: str
-) -> Iterator[Finding]:
-    """Finds the sentences of one file that are in another, by the files' roles."""
-    rows = found[other].examples
-    sentences = [row.sentence for row in rows]
-    repeats = shared((row.sentence for row in found[one].examples), sentences)
-    if repeats:
-        count = len({sentences[i] for i in repeats})
-        message = (
-            f"{count} sentences ({len(repeats)} rows) of {found[other].path} are also in "
-            f"{found[one].path}: a model that has learnt their {asked} scores too well on {other}"
-        )
-        kind = f"sentences shared by {one} and {other}"
-        yield Finding(kind, message, count, _places(found[other], repeats))
-
-
 # --- the window ---------------------------------------------------------------------------------
 
 
@@ -336,9 +231,9 @@ def _check_window(
     for role, own in files.items():
         say(f"counting the tokens of {found[role].path}")
         counts = count_tokens(own, recipe, tokenizer)
-        named = _named(found[role], counts.refused)
-        report.faults += [replace(counts.refused[i], where=place) for i, place in named]
-        report.findings += _cut_texts(found[role], counts, asked)
+        places = named(found[role], counts.refused)
+        report.faults += [replace(counts.refused[i], where=place) for i, place in places]
+        report.findings += cut_texts(found[role], counts, asked)
         _check_coverage(counts.coverage, found[role], role, tokenizer, report)
 
 
@@ -364,35 +259,3 @@ def _check_coverage(
     if coverage.is_broken:
         message = broken_sentence(coverage, path)
         report.findings.append(Finding("bytes of characters", message, coverage.broken))
-
-
-def _cut_texts(reading: Reading[Any], counts: TokenCounts, asked: str) -> Iterator[Finding]:
-    """Finds texts longer than the window, and spans that are too long or far apart for it."""
-    long, apart = counts.long, [*counts.apart]
-    if long:
-        message = (
-            f"{len(long)} texts of {reading.path} are longer than {counts.window} tokens (the "
-            f"longest has {max(counts.lengths.values())}): words far from the {asked} are cut off"
-        )
-        places = _places(reading, long)
-        yield Finding("texts longer than the window", message, len(long), places)
-    if apart:
-        message = (
-            f"in {len(apart)} rows of {reading.path} the {asked} do not fit into one window of "
-            f"{counts.window} tokens: training and prediction refuse these rows"
-        )
-        places = _places(reading, apart)
-        yield Finding(f"{asked} that the window cuts", message, len(apart), places)
-
-
-# --- where in the files -------------------------------------------------------------------------
-
-
-def _places(reading: Reading[Any], rows: Sequence[int]) -> tuple[str, ...]:
-    return tuple(place for _, place in _named(reading, rows[:SHOWN_PLACES]))
-
-
-def _named(reading: Reading[Any], rows: Iterable[int]) -> Iterator[tuple[int, str]]:
-    """Yields each row with its place, as `file:line (id ID)`."""
-    for i in rows:
-        yield i, f"{reading.name}:{reading.lines[i]} (id {reading.examples[i].id})"

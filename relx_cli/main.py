@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import importlib
 import os
 import sys
 import traceback
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -113,6 +114,10 @@ def _main() -> int:
     import logging
     import warnings
 
+    from relx.stopping import note_interrupts
+
+    note_interrupts()
+    _open_closed_streams()
     for name, value in SILENCE.items():
         os.environ.setdefault(name, value)
     logging.disable(logging.WARNING)
@@ -121,9 +126,23 @@ def _main() -> int:
     status = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return status if isinstance(error, BrokenPipeError) else _failed(error)
     return status
+
+
+def _open_closed_streams() -> None:
+    """Lets a closed standard stream lead nowhere, else the next file opened would be in its place.
+
+    What libraries print would be written into that file, such as a model's weights.
+    """
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(handle)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -149,22 +168,21 @@ def run(arguments: Sequence[str]) -> int:
 
 def _stopped(arguments: Sequence[str]) -> int:
     carries_on = not CARRIES_ON.isdisjoint(arguments)
-    click.echo("stopped; the same command carries on" if carries_on else "stopped", err=True)
+    _complain("stopped; the same command carries on" if carries_on else "stopped")
     return 130
 
 
 def _failed(error: Exception) -> int:
     """Tells a fault of the input from one of relx."""
-    from relx.faults import Fault, InputError
+    from relx.faults import InputError
+    from relx_cli.system_faults import system_fault
 
     if isinstance(error, InputError):
         _show_faults(error.faults)
         return 2
-    users = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
-    if isinstance(error, OSError) and error.errno in users:
-        step = "" if error.errno in (errno.EACCES, errno.EPERM) else "free some space and try again"
-        what = os.strerror(error.errno).lower()
-        _show_faults([Fault(what, str(error.filename or ""), next_step=step)])
+    fault = system_fault(error)
+    if fault is not None:
+        _show_faults([fault])
         return 2
     return _unexpected(error)
 
@@ -173,17 +191,24 @@ def _show_faults(faults: Sequence[object]) -> None:
     """Prints the first faults in full and counts the rest by kind."""
     mark = click.style("error:", fg="red", bold=True)
     for fault in faults[:SHOWN_FAULTS]:
-        click.echo(f"{mark} {fault}", err=True)
+        _complain(f"{mark} {fault}")
     rest = faults[SHOWN_FAULTS:]
     if rest:
         kinds = Counter(getattr(fault, "kind", "") or "other" for fault in rest)
         counts = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common())
-        click.echo(f"and {len(rest)} more: {counts}", err=True)
+        _complain(f"and {len(rest)} more: {counts}")
+
+
+def _complain(text: str) -> None:
+    """Prints on standard error, unless nothing can be printed there."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def _unexpected(error: BaseException) -> int:
-    traceback.print_exception(error)
-    click.echo("this is a bug in relx: please report it with the lines above", err=True)
+    with contextlib.suppress(OSError):
+        traceback.print_exception(error)
+    _complain("this is a bug in relx: please report it with the lines above")
     return 1
 
 

@@ -86,13 +86,50 @@ def test_an_end_of_file_inside_is_a_bug_not_a_stop(failing, capsys):
     assert "EOFError: ran out of input" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
-def test_a_full_or_closed_disk_is_no_bug(number, failing, capsys):
-    failing(OSError(number, os.strerror(number), "runs/a"))
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "", "runs/a"), "runs/a: the disk is full"),
+        (OSError(errno.EACCES, "", "runs/a"), "runs/a: no permission to read or write here"),
+        (OSError(errno.ENOENT, "", "runs/a"), "runs/a: there is no such file or folder"),
+        (OSError(errno.EMFILE, "", b"runs/a"), "runs/a: too many files are open"),
+        (OSError(errno.ENOENT, ""), "there is no such file or folder"),
+        (OSError(errno.ENOMEM, ""), "the memory is used up"),
+        (MemoryError(), "the memory is used up"),
+        (RuntimeError("std::bad_alloc"), "the memory is used up"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: not enough"), "the memory is used up"),
+        (ValueError("embedded null byte"), "a path cannot hold a zero byte"),
+    ],
+)
+def test_what_the_system_refuses_is_no_bug(error, said, failing, capsys):
+    failing(error)
     assert run(["fail"]) == 2
     text = capsys.readouterr().err
-    assert text.startswith(f"error: runs/a: {os.strerror(number).lower()}\n")
-    assert "Traceback" not in text
+    assert text.startswith(f"error: {said}\n") and "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "", str(ROOT / "relx/look/static/gone.css")),
+        FileNotFoundError(errno.ENOENT, "", f"{sys.prefix}/lib/gone.so"),
+        RuntimeError("shapes differ"),
+        ValueError("too many values to unpack"),
+    ],
+)
+def test_what_relx_lacks_is_a_bug(error, failing, capsys):
+    failing(error)
+    assert run(["fail"]) == 1
+    assert "this is a bug in relx" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "2>/dev/full"])
+@pytest.mark.parametrize("words", ["recipes list", "score --gold nowhere.csv"])
+def test_a_closed_stream_changes_no_status(words, streams):
+    command = f"{sys.executable} -m relx_cli.main {words} {streams}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == (0 if words == "recipes list" else 2)
+    assert "Traceback" not in done.stderr
 
 
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(failing, capsys):

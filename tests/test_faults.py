@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from relx.faults import nearest
+from relx.faults import nearest, shorten
 
 SLIPS = [
     ("trian", "train"),
@@ -49,3 +49,42 @@ def test_long_names_take_no_time():
     began = time.process_time()
     assert nearest("a" * 60_000, ["a" * 60_001] * 100) is None
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("a", "", 1, None, (), [], {}, (1,), (1, 2), [1, [2, (3,)]], {"a": {"b": [None, 1.5]}}),
+        *(b"x", {1, 2}, "it's", frozenset(), 10**60, True, {"a": ()}),
+    ],
+)
+def test_a_short_value_is_shown_as_python_shows_it(value):
+    assert shorten(value) == repr(value)
+
+
+def doubled(times):
+    """A list that is small in memory, and of 2 ** times numbers when it is written out."""
+    value = [1]
+    for _ in range(times):
+        value = [value, value]
+    return value
+
+
+def nested(depth, of=list):
+    value = 1
+    for _ in range(depth):
+        value = [value] if of is list else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("a" * 10**7, ["a"] * 10**6, doubled(200), nested(100_000), nested(100_000, dict)),
+        *(10**100_000, -(10**100_000), {"a": 10**100_000}, dict.fromkeys(range(10**6))),
+    ],
+    ids=range(9),
+)
+def test_a_large_value_is_cut_at_once(value):
+    text = shorten(value)
+    assert len(text) <= 80 and ("…" in text or "digits" in text)

@@ -14,7 +14,7 @@ from relx.files import (
     digest,
     disk_faults,
     read_json,
-    sweep,
+    require_place,
     whole_file,
     whole_folder,
     write_json,
@@ -179,17 +179,29 @@ def test_a_name_that_is_too_long_is_a_message(tmp_path):
 
 
 def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
-    left, young = (tmp_path / f".page[1].html.{part}" for part in ("abcd1234", "efgh5678"))
-    others = [tmp_path / ".page[1].html.mine", tmp_path / ".other.html.abcd1234", tmp_path / "a"]
-    folder = tmp_path / ".page[1].html.ijkl9012"
+    left, young = (tmp_path / f".page[1].html.{part}.part" for part in ("abcd1234", "efgh5678"))
+    names = ("page[1].html.original", "other.html.abcd1234.part", "page[1].html.mine")
+    others = [tmp_path / f".{name}" for name in names]
+    folder = tmp_path / ".page[1].html.ijkl9012.part"
     folder.mkdir()
     (folder / "plot.png").touch()
     for file in (left, young, *others):
         file.touch()
     for old in (left, folder, *others):
         os.utime(old, (0, 0))
-    sweep(tmp_path / "page[1].html")
-    assert set(tmp_path.iterdir()) == {young, *others}
+    write_text(tmp_path / "page[1].html", "a page")
+    assert set(tmp_path.iterdir()) == {tmp_path / "page[1].html", young, *others}
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "가" * 85, "a" * 240])
+def test_any_name_that_the_disk_takes_can_be_written(name, tmp_path):
+    require_place(tmp_path / name, "--out")
+    for text in ("old", "new"):
+        write_text(tmp_path / name, text)
+    assert (tmp_path / name).read_text() == "new"
+    with whole_folder(tmp_path / "folder" / name) as folder:
+        (folder / "a").touch()
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == [name]
 
 
 def test_a_place_of_the_systems_own_is_a_message():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from relx.data.labels import KLUE, LabelList
 from relx.dataset import token_rows
+from relx.doubts import contradictions, repeated_rows
 from relx.faults import InputError
 from relx.look.eda.corpus import Corpus, read_corpus
 from relx.look.eda.file_facts import describe_file, occurs_earlier, shared_sentences
@@ -29,7 +30,6 @@ from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import marker_tokens
 from relx.tasks.relation.rows import Example
 from relx.tasks.task import task_of
-from relx.validate import contradictions, repeated_rows
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "recipes/demo.yaml"

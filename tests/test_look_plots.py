@@ -48,6 +48,26 @@ def test_plots_written_again_replace_the_earlier_ones(tmp_path):
     assert {path.stem for path in (tmp_path / "plots").iterdir()} == {"new", "plots"}
 
 
+def test_what_somebody_put_beside_the_plots_stays(tmp_path):
+    folder = tmp_path / "plots"
+    write_plots(folder, [a_plot("old")])
+    (folder / "notes.txt").write_text("mine")
+    (folder / "more").mkdir()
+    (folder / "more/drawn.png").write_bytes(b"mine")
+    for name in ("new", "newer"):
+        write_plots(folder, [a_plot(name)])
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "more/drawn.png").read_bytes() == b"mine"
+    assert {path.stem for path in folder.iterdir()} == {"newer", "plots", "notes", "more"}
+
+
+@pytest.mark.parametrize("index", ["[1]", "3", '{"plots": 1}', '{"plots": {}}'])
+def test_an_index_of_someone_else_is_left_alone(tmp_path, index):
+    (tmp_path / INDEX).write_text(index)
+    with pytest.raises(InputError, match="something else"):
+        write_plots(tmp_path, [a_plot()])
+
+
 @pytest.mark.parametrize("content", ["mine.txt", "plots.csv"])
 def test_a_folder_of_someone_else_is_left_alone(tmp_path, content):
     folder = tmp_path / "plots"

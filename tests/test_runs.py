@@ -151,10 +151,11 @@ def test_seconds_add_up_over_sittings(tmp_path, monkeypatch):
 
 def test_what_a_killed_process_was_writing_is_swept_away(tmp_path):
     folder = started(tmp_path)
-    for unfinished in (".model.a1b2c3_4", "best/.epoch-2.a1b2c3_4", "best/.epoch-1.a1b2c3_4.old"):
+    names = (".model.{}", "best/.epoch-2.{}", "best/.epoch-1.{}.old")
+    for unfinished in (name.format("a1b2c3_4.part") for name in names):
         (folder / unfinished).mkdir(parents=True)
         (folder / unfinished / "config.json").write_text("{}")
-    (folder / ".checkpoint.safetensors.00000000").write_text("half")
+    (folder / ".checkpoint.safetensors.00000000.part").write_text("half")
     (folder / ".openvino-0123456789").mkdir()  # what is hidden, but whole, stays
     started(tmp_path)
     left = sorted(path.name for path in folder.iterdir())
@@ -210,11 +211,11 @@ def test_the_processes_beside_the_first_only_look(tmp_path, monkeypatch):
         one.record_encoder("elsewhere", None, [])
         one.count()
         assert one.manifest == read_manifest(folder) and not one.manifest.encoder
-    (folder / ".model.a1b2c3_4").mkdir()
+    (folder / ".model.a1b2c3_4.part").mkdir()
     with locked(tmp_path / "first"):
         assert start(tmp_path, chief=False) is Start.CONTINUED
         assert start(tmp_path, fresh=True, chief=False) is Start.NEW
-    assert (folder / ".model.a1b2c3_4").exists() and (folder / CHECKPOINT).exists()
+    assert (folder / ".model.a1b2c3_4.part").exists() and (folder / CHECKPOINT).exists()
     with pytest.raises(InputError, match="seed: 42 → 7"):
         start(tmp_path, inputs=INPUTS | {"seed": 7}, chief=False)
     (folder / CHECKPOINT).unlink()

@@ -59,9 +59,7 @@ def scan_gold(table: Table, ids: Sequence[str], read: ReadGold) -> Reading[GoldR
         raise InputError(no_column(ids[0], table))
     checks, reading = RowChecks(table.name), Reading[GoldRow](table.path, name=table.name)
     reading.rows = len(table.rows)
-    table.rows.reverse()
-    while table.rows:
-        row = table.rows.pop()
+    for row in reading.taken(table):
         checks.begin(row)
         if row.fault is None:
             found = GoldRow(checks.id(row, row.cells.get(column)), read(row.cells, checks))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from relx.data.formats.cells import NoText
+from relx.data.names import NO_NAMES, name_of
+from relx.data.plain_pickle import read_plain_pickle
 from relx.data.table import Table, read_table, read_text
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
@@ -274,17 +275,16 @@ def _labels_of_train(data: DataSection, table: Table) -> tuple[str, ...]:
     if no_texts:
         places = ((row, f"{table.name}:{row.line}, column label") for row in no_texts)
         raise InputError(*(row.cells["label"].fault(place) for row, place in places))
-    cells = (row.cells.get("label") for row in table.rows)
-    found = {"" if cell is None else str(cell) for cell in cells}
-    if len(found - {"", UNLABELLED}) < 2 and (broken := [r.fault for r in table.rows if r.fault]):
+    found = {name_of(row.cells.get("label")) for row in table.rows} - NO_NAMES - {UNLABELLED}
+    if len(found) < 2 and (broken := [r.fault for r in table.rows if r.fault]):
         raise InputError(*broken)  # why there are so few
     # Sorting pairs puts the negative label first.
-    return tuple(sorted(found - {"", UNLABELLED}, key=lambda name: (name != data.negative, name)))
+    return tuple(sorted(found, key=lambda name: (name != data.negative, name)))
 
 
 def _labels_of_file(path: Path, data: DataSection) -> tuple[str, ...]:
     if path.suffix in (".pkl", ".pickle"):
-        return _in_order(_read_pickle(path))
+        return _in_order(read_plain_pickle(path))
     text = read_text(path, data.encoding)
     if path.suffix != ".json" and text.lstrip()[:1] not in ("[", "{"):
         return tuple(line.strip() for line in io.StringIO(text) if line.strip())
@@ -333,38 +333,3 @@ def _wrong_ids(ids: Sequence[int]) -> Fault:
     return Fault(
         "the ids of the labels are not consecutive", "", "; ".join(received), allowed, "", "labels"
     )
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads pickled dict, str and int; a pickle that names any class or function is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise InputError(
-            Fault(
-                "this pickle would run code when loaded, so it was not loaded",
-                received=f"a call of {module}.{name}",
-                allowed="a dictionary of text and whole numbers",
-                next_step="write the labels as JSON instead: a list, or {label: id}",
-                kind="pickle with code",
-            )
-        )
-
-
-def _read_pickle(path: Path) -> dict[Any, Any]:
-    try:
-        value = _PlainUnpickler(io.BytesIO(path.read_bytes())).load()
-    except InputError:
-        raise
-    except Exception as error:  # a broken pickle raises nearly anything
-        raise InputError(_no_plain_pickle(f"{type(error).__name__}: {error}")) from error
-    if type(value) is not dict:
-        raise InputError(_no_plain_pickle(shorten(value)))
-    strange = [part for pair in value.items() for part in pair if type(part) not in (str, int)]
-    if strange:
-        raise InputError(_no_plain_pickle(f"{shorten(strange[0])} in the dictionary"))
-    return value
-
-
-def _no_plain_pickle(received: str) -> Fault:
-    allowed = "a dictionary of text and whole numbers, {label: id} or {id: label}"
-    return Fault("this pickle is not a dictionary of labels", "", received, allowed, "", "labels")

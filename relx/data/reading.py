@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic
 
 from relx.data.bad_rows import BadRow, write_bad_rows
 from relx.data.row import R
+from relx.data.table import MOST_BAD_ROWS, Row, Table
 from relx.faults import Fault, InputError
 from relx.progress import warn
 
@@ -25,6 +27,7 @@ class Reading(Generic[R]):
         readable: The examples, and the rows that would be examples but for their labels, in the
             file's order: what is read where labels are left alone.
         name: What comes before a line in messages: the file, and its sheet if it has any.
+        stopped: Why the rest of the file was not looked at; None where all of it was.
     """
 
     path: Path
@@ -34,11 +37,33 @@ class Reading(Generic[R]):
     rows: int = 0
     readable: list[R] = field(default_factory=list)
     name: str = ""
+    stopped: Fault | None = None
 
     @property
     def faults(self) -> list[Fault]:
         """Every fault of every row, in the file's order."""
-        return [fault for bad in self.bad_rows for fault in bad.faults]
+        found = [fault for bad in self.bad_rows for fault in bad.faults]
+        return found if self.stopped is None else [*found, self.stopped]
+
+    def taken(self, table: Table) -> Iterator[Row]:
+        """Takes the rows out of a table, so that a row's cells are let go as soon as it is read.
+
+        It stops at a file that has little but bad rows, which all have to be kept.
+
+        Args:
+            table: The file; it is empty afterwards.
+        """
+        table.rows.reverse()
+        while table.rows:
+            bad = len(self.bad_rows)
+            if bad >= MOST_BAD_ROWS and bad > len(self.examples):
+                what = "most rows have faults: the rest of the file was not looked at"
+                received = f"{bad:,} rows with faults, and {len(table.rows):,} rows left"
+                step = "see the faults of the first rows: they are likely of one kind"
+                self.stopped = Fault(what, self.name, received, "", step, "too many faults")
+                table.rows.clear()
+                return
+            yield table.rows.pop()
 
 
 def require_good(reading: Reading[R], skip_bad_rows: str | None) -> list[R]:
@@ -55,7 +80,8 @@ def require_good(reading: Reading[R], skip_bad_rows: str | None) -> list[R]:
     Raises:
         InputError: Everything wrong with the file, at once.
     """
-    if reading.faults and (skip_bad_rows is None or not reading.examples):
+    unusable = skip_bad_rows is None or not reading.examples or reading.stopped is not None
+    if unusable and reading.faults:
         raise InputError(*reading.faults)
     if skip_bad_rows is not None and reading.bad_rows:
         skipped = Path(skip_bad_rows)

@@ -9,6 +9,7 @@ from typing import Any
 from relx.data.bad_rows import BadRow
 from relx.data.formats.cells import NoText
 from relx.data.labels import UNLABELLED, LabelList
+from relx.data.names import name_of
 from relx.data.span_hints import FILE_WIDE, FileWide, SpanKeys, file_wide, span_fault
 from relx.data.table import Row
 from relx.faults import Fault, shorten
@@ -147,7 +148,7 @@ class RowChecks:
         if isinstance(value, NoText):
             self.no_text("label", value)
             return None
-        name = "" if value is None else str(value)
+        name = name_of(value)
         if name in labels:
             return name
         if name in ("", UNLABELLED):

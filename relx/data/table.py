@@ -26,6 +26,8 @@ _ANY_FORMAT = f"{_TEXT}; a Parquet file, or an Excel workbook (.xlsx)"
 # How Parquet begins, and what an Excel workbook is: a zip archive, or a file of Office of old.
 _PARQUET = b"PAR1"
 _EXCEL = (b"PK\3\4", b"PK\5\6", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+MOST_BAD_ROWS = 10_000  # of a file with more bad rows than good ones; then it is something else
+_SHOWN_BROKEN = 20  # rows
 # The longest cell that the csv module takes; a sentence is never near it.
 _LONGEST_CELL = csv.field_size_limit()
 
@@ -170,8 +172,24 @@ def _csv(path: Path, lines: list[str]) -> Table:
     if isinstance(header, str):
         raise InputError(_uncut(f"{path}:{covered.start + 1}", covered, header))
     table = Table(path, tuple(header))
-    table.rows = [_csv_row(table, lines, covered, cells) for covered, cells in cut]
+    found = (_csv_row(table, lines, covered, cells) for covered, cells in cut)
+    table.rows = _collected(table, found)
     return table
+
+
+def _collected(table: Table, rows: Iterator[Row]) -> list[Row]:
+    """Collects rows, unless most of them are broken: a row's fault takes more than the row."""
+    found: list[Row] = []
+    broken = 0
+    for row in rows:
+        found.append(row)
+        broken += row.fault is not None
+        if broken >= MOST_BAD_ROWS and 2 * broken > len(found):
+            first = [row.fault for row in found if row.fault is not None][:_SHOWN_BROKEN]
+            what, received = "most rows of this file are broken", f"{broken:,} of {len(found):,}"
+            step = "see the first of them: they are likely of one kind"
+            raise InputError(*first, Fault(what, table.name, received, "", step, "broken row"))
+    return found
 
 
 def _cut(lines: list[str]) -> Iterator[tuple[slice, list[str] | str]]:
@@ -254,15 +272,20 @@ def _after_space(text: str, at: int) -> int:
 def _json_lines(path: Path, text: str) -> Table:
     _refuse_one_object(path, text)
     table = Table(path)
-    for number, line in enumerate(io.StringIO(text), 1):
-        if not line.strip():
-            continue
-        try:
-            table.rows.append(_json_row(path, number, json.loads(line)))
-        except (ValueError, RecursionError) as error:
-            table.rows.append(Row(number, {}, line, _no_json(f"{path}:{number}", error)))
+    lines = ((n, line) for n, line in enumerate(io.StringIO(text), 1) if line.strip())
+    table.rows = _collected(table, (_json_line(path, number, line) for number, line in lines))
     table.columns = _columns(table.rows)
+    faults = [row.fault for row in table.rows if row.fault is not None]
+    if len(faults) == len(table.rows):
+        raise InputError(*faults)  # no column is known, and none is what is missing
     return table
+
+
+def _json_line(path: Path, number: int, line: str) -> Row:
+    try:
+        return _json_row(path, number, json.loads(line.rstrip("\r\n")))
+    except (ValueError, RecursionError) as error:
+        return Row(number, {}, line, _no_json(f"{path}:{number}", error))
 
 
 def _refuse_one_object(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from relx.faults import Fault, InputError
-from relx.files import disk_faults, sweep, write_text
+from relx.files import disk_faults, write_text
 from relx.look.font import embedded_font
 from relx.look.plots import Plot, plots_folder, require_own, svg, write_plots
 
@@ -75,8 +75,6 @@ def write_page(
     html = render(template, {**context, "pictures": pictures(plots, path)})
     write_plots(plots_folder(path), plots, dict(facts or {}))
     write_text(path, html)
-    for made in (path, plots_folder(path)):
-        sweep(made)
 
 
 def require_place(out: Path, inputs: Iterable[Path | None] = ()) -> None:

@@ -6,6 +6,7 @@ import csv
 import functools
 import io
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +166,7 @@ def write_plots(folder: Path, plots: Sequence[Plot], facts: dict[str, Any] | Non
     """Writes each plot as PNG, SVG and CSV, and an index of them, whole or not at all.
 
     Args:
-        folder: The folder; one that an earlier call wrote is replaced.
+        folder: The folder; what an earlier call wrote into it is replaced, and nothing else is.
         plots: The plots; their names differ.
         facts: Figures for programs, kept in the index as `facts`.
 
@@ -180,6 +181,27 @@ def write_plots(folder: Path, plots: Sequence[Plot], facts: dict[str, Any] | Non
             _write_csv(beside / f"{plot.name}.csv", plot)
         listed = [{"name": plot.name, "title": plot.title, "note": plot.note} for plot in plots]
         write_json(beside / INDEX, {"plots": listed, "facts": facts or {}})
+        for other in _others(folder):
+            copy = shutil.copytree if other.is_dir() else shutil.copy2
+            copy(other, beside / other.name)
+
+
+def _others(folder: Path) -> list[Path]:
+    """Lists what somebody put into a folder of plots, besides the plots that its index lists."""
+    if not folder.exists():
+        return []
+    names = [str(plot.get("name")) for plot in _index(folder) or [] if isinstance(plot, dict)]
+    own = {f"{name}{ending}" for name in names for ending in (".png", ".svg", ".csv")}
+    return [path for path in folder.iterdir() if path.name not in own | {INDEX}]
+
+
+def _index(folder: Path) -> list[Any] | None:
+    """Returns the plots that a folder lists; None where it is none of relx's."""
+    if not (folder / INDEX).is_file():
+        return None
+    index = read_json(folder / INDEX)
+    plots = index.get("plots") if isinstance(index, dict) else None
+    return plots if isinstance(plots, list) else None
 
 
 def plots_folder(page: Path) -> Path:
@@ -198,7 +220,7 @@ def require_own(folder: Path) -> None:
     """
     if not folder.exists():
         return
-    ours = folder.is_dir() and (folder / INDEX).is_file() and "plots" in read_json(folder / INDEX)
+    ours = folder.is_dir() and _index(folder) is not None
     if not ours and (not folder.is_dir() or any(folder.iterdir())):
         what = "the plots would go here, but something else is here already"
         step = "name another page with --out, or move this away"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from relx.faults import InputError
 from relx.progress import say
-from relx.runs.manifest import aside_folder, read_manifest
+from relx.runs.manifest import MANIFEST, aside_folder, read_manifest
 from relx.runs.place import TAPT, StagePlace
 from relx.runs.resume import CHECKPOINT, read_state
 
@@ -34,6 +34,8 @@ def set_aside(place: StagePlace) -> Path | None:
 def _done(folder: Path) -> str:
     """Says how far a stage came, such as `stopped after 2 of 5 epochs and 40 steps, 1.5 hours`."""
     checkpoint = folder / CHECKPOINT
+    if not (folder / MANIFEST).exists():
+        return "its manifest is gone"
     try:
         manifest = read_manifest(folder)
         state = read_state(checkpoint) if checkpoint.exists() else {}

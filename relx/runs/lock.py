@@ -37,6 +37,7 @@ def locked(run_folder: Path, chief: bool = True) -> Iterator[None]:
         yield
         return
     with _open_lock(run_folder) as stream:
+        stream.seek(0)
         words = [f"process {os.getpid()} on {socket.gethostname()}", shlex.join(sys.argv), now()]
         stream.truncate(0)
         stream.write("\n".join(words) + "\n")
@@ -55,7 +56,7 @@ def _open_lock(run_folder: Path) -> TextIO:
     while True:
         with disk_faults(run_folder):
             run_folder.mkdir(parents=True, exist_ok=True)
-            stream = (run_folder / LOCK).open("a+", encoding="utf-8")
+            stream = _opened(run_folder / LOCK)
         if not _take(stream.fileno()):
             with stream:
                 stream.seek(0)
@@ -64,6 +65,15 @@ def _open_lock(run_folder: Path) -> TextIO:
         if path.exists() and path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
             return stream
         stream.close()
+
+
+def _opened(path: Path) -> TextIO:
+    """Opens the lock file itself: through a link, another file would be emptied."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        what, step = "this is no lock file of relx's", "remove it, or name another run"
+        raise InputError(Fault(what, str(path), next_step=step))
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    return os.fdopen(handle, "r+", encoding="utf-8", errors="replace")
 
 
 def _take(handle: int) -> bool:
@@ -81,9 +91,10 @@ def _take(handle: int) -> bool:
 
 def is_locked(run_folder: Path) -> bool:
     """Tells whether a process is at work in a run."""
-    if not (run_folder / LOCK).exists():
+    path = run_folder / LOCK
+    if path.is_symlink() or not path.is_file():
         return False
-    with (run_folder / LOCK).open(encoding="utf-8") as stream:
+    with path.open(encoding="utf-8") as stream:
         try:
             fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

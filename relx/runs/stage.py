@@ -251,6 +251,8 @@ def open_stage(
         start, earlier = Start.NEW, None
         if chief or not fresh:  # beside the chief, nobody knows what it has set aside already
             start, earlier = _standing(place.folder, inputs, data, result)
+        if chief and start is Start.NEW and _is_unaccounted(place.folder, result):
+            aside = set_aside(place)
         if chief and place.folder.exists():
             _sweep(place.folder, start)
         if chief and start is Start.NEW:
@@ -324,6 +326,12 @@ def _is_of_files(key: str) -> bool:
 def _holds_work(folder: Path, manifest: Manifest, result: str) -> bool:
     finished = manifest.status == "finished" and (folder / result).exists()
     return finished or (folder / CHECKPOINT).exists()
+
+
+def _is_unaccounted(folder: Path, result: str) -> bool:
+    """Tells whether a stage holds a result, or the way to one, that no manifest speaks of."""
+    unnamed = (folder / CHECKPOINT).exists() and not (folder / MANIFEST).exists()
+    return unnamed or (folder / result).exists()
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ from typing import Any
 
 from relx.data.repeats import shared
 from relx.data.row import Row
+from relx.doubts import contradictions, repeated_rows
 from relx.look.eda.lengths import Quantiles, character_lengths, quantiles
 from relx.spans import Span
-from relx.validate import contradictions, repeated_rows
 
 # Signs that entity markers are made of, or that look like a piece of one.
 MARKER_CHARACTERS = "@#^§⊙*&["

@@ -144,9 +144,8 @@ def scan_examples(
         # A backslash in an entity's text makes Python warn of its own syntax.
         warnings.simplefilter("ignore", SyntaxWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
-        table.rows.reverse()
-        while table.rows:  # a row's cells are let go as soon as it is read
-            reader.read(table.rows.pop(), reading)
+        for row in reading.taken(table):
+            reader.read(row, reading)
     reading.bad_rows = reader.checks.settled(reading.bad_rows)
     return reading
 

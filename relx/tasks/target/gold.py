@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from relx.data.formats.cells import NoText
 from relx.data.labels import UNLABELLED, LabelList
 from relx.data.literals import read_literal
+from relx.data.names import NO_NAMES, name_of
 from relx.data.row_checks import RowChecks
 from relx.data.table import Table
 from relx.faults import Fault, InputError, nearest, shorten
@@ -282,8 +283,8 @@ def _sorted_names(table: Table, negative: str | None) -> tuple[str, ...]:
             value = row.cells.get(LIST)
             names.update(() if value in _EMPTY else listed(value) or ())
         elif (value := row.cells.get(SINGLE)) not in _EMPTY and not isinstance(value, NoText):
-            names.add(str(value))
-    return tuple(sorted(names - {""}, key=lambda name: (name != negative, name)))
+            names.add(name_of(value))
+    return tuple(sorted(names - NO_NAMES, key=lambda name: (name != negative, name)))
 
 
 def _is_of_truths(table: Table, column: str) -> bool:

@@ -107,9 +107,8 @@ def scan_rows(
     gold = None if labels is None else gold_reader(table, labels, one=one, required=required)
     reading = Reading[TargetRow](table.path, rows=len(table.rows), name=table.name)
     reader = _RowReader(RowChecks(table.name), data, gold)
-    table.rows.reverse()
-    while table.rows:
-        reader.read(table.rows.pop(), reading)
+    for row in reading.taken(table):
+        reader.read(row, reading)
     reading.bad_rows = reader.checks.settled(reading.bad_rows)
     return reading
 
