@@ -31,8 +31,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kills import ROOT, SETTINGS, load_everything, timeless, write_data
-from recorded import tensors
+from kills import ROOT, SETTINGS, load_everything, write_data
+from recorded import digest, tensors
 
 RESULT = ROOT / "bench/results/faults.json"
 NAME, OTHER = "damaged", "other"
@@ -270,13 +270,19 @@ def gave(place: Path, command: str) -> object:
     if command in ("tapt", "train"):
         stage = place / "runs" / NAME / ("tapt" if command == "tapt" else "train/fold-0")
         result = stage / ("encoder" if command == "tapt" else "model")
-        files = {
-            file.name: tensors(file) if file.suffix == ".safetensors" else file.read_text("utf-8")
-            for file in result.iterdir()
-            if file.is_file()
-        }
-        return [files, timeless(stage)[0]]
+        # The card computes nothing and may be written to.
+        own = [file for file in result.iterdir() if file.is_file() and file.suffix != ".md"]
+        return {file.name: content_of(file) for file in own}
     return None
+
+
+def content_of(file: Path) -> object:
+    """Returns what a file holds: tensors by name, since their header has a fingerprint, or bytes."""
+    content = file.read_bytes()
+    try:
+        return tensors(file) if file.suffix == ".safetensors" else digest(content)
+    except Exception:  # a damaged file raises nearly anything
+        return digest(content)
 
 
 def ending(given: dict, whole: dict) -> str:

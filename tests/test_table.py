@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from relx.data.table import _LINE, read_table, read_text
+from relx.data.formats.csv_text import lines_of
+from relx.data.table import read_table, read_text
 from relx.faults import InputError
 
 TEXTS = st.text(st.sampled_from('a가"\n\r\x85\u2028\x0c, 😀'), max_size=30)
@@ -19,7 +20,7 @@ TEXTS = st.text(st.sampled_from('a가"\n\r\x85\u2028\x0c, 😀'), max_size=30)
 
 @given(TEXTS)
 def test_lines_are_those_of_a_text_file(text):
-    assert _LINE.findall(text) == list(io.StringIO(text, newline=""))
+    assert lines_of(text) == list(io.StringIO(text, newline=""))
 
 
 CELLS = st.lists(st.text(st.sampled_from('a가"\n\r, 😀'), max_size=6), min_size=2, max_size=2)

@@ -6,12 +6,13 @@ Real Korean is told from that by its syllables, a few of which make up half of a
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 from typing import Literal
 
 from relx.faults import Fault, InputError, shorten
-from relx.progress import warn
+from relx.progress import say, warn
 
 Encoding = Literal["auto", "utf-8", "cp949"]
 # Endings, particles and what else is frequent: 47 % of the Hangul and Hanja of KLUE-RE's train
@@ -40,6 +41,8 @@ def decoded(path: Path, data: bytes, encoding: Encoding = "auto") -> str:
     Raises:
         InputError: It is in another encoding.
     """
+    if encoding == "auto" and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _utf16(path, data)
     try:
         if encoding != "cp949":
             return data.decode("utf-8-sig")
@@ -51,6 +54,17 @@ def decoded(path: Path, data: bytes, encoding: Encoding = "auto") -> str:
         return data.decode("cp949")
     except UnicodeDecodeError as error:
         raise InputError(_not_in(path, data, error, encoding)) from error
+
+
+def _utf16(path: Path, data: bytes) -> str:
+    try:
+        text = data.decode("utf-16")
+    except UnicodeDecodeError as error:
+        what, where = "this file begins as UTF-16, and is not", f"{path}, byte {error.start}"
+        fault = Fault(what, where, "", "UTF-8", "save it as UTF-8", "wrong encoding")
+        raise InputError(fault) from error
+    say(f"note: {path} is in UTF-16, and is read so")
+    return text
 
 
 def _korean(path: Path, data: bytes, bad: UnicodeDecodeError) -> str:
