@@ -277,7 +277,7 @@ def gave(place: Path, command: str) -> object:
 
 
 def content_of(file: Path) -> object:
-    """Returns what a file holds: tensors by name, since their header has a fingerprint, or bytes."""
+    """Returns what a file holds: its tensors by name, or else its bytes."""
     content = file.read_bytes()
     try:
         return tensors(file) if file.suffix == ".safetensors" else digest(content)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 _OBEYED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_LONGEST_PART, _MOST_LINES = 1000, 9  # characters and lines of one part of a message
 _LONGEST_NAME = 100  # characters of a name that is compared letter by letter
 
 
@@ -37,8 +38,17 @@ class Fault:
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
         rest = [("received", self.received), ("allowed", self.allowed), ("next", self.next_step)]
-        lines = [head, *(f"  {name + ':':<10}{text}" for name, text in rest if text)]
+        lines = [_cut(head), *(f"  {name + ':':<10}{_cut(text)}" for name, text in rest if text)]
         return visible("\n".join(lines))
+
+
+def _cut(text: str) -> str:
+    """Returns a part of a message, without what nobody reads: a file's name or value can be any."""
+    lines = text[: _LONGEST_PART + 1].split("\n")
+    kept = "\n".join(lines[:_MOST_LINES])
+    if len(text) <= _LONGEST_PART and len(lines) <= _MOST_LINES:
+        return text
+    return f"{kept[:_LONGEST_PART]} …"
 
 
 class InputError(Exception):

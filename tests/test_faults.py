@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from relx.faults import nearest, shorten
+from relx.faults import Fault, nearest, shorten
 
 SLIPS = [
     ("trian", "train"),
@@ -88,3 +88,10 @@ def nested(depth, of=list):
 def test_a_large_value_is_cut_at_once(value):
     text = shorten(value)
     assert len(text) <= 80 and ("…" in text or "digits" in text)
+
+
+@pytest.mark.parametrize("text", ["a" * 10**6, "\n".join("abc" for _ in range(1000)), "\n" * 10**6])
+@pytest.mark.parametrize("part", ["what", "where", "received", "allowed", "next_step"])
+def test_no_message_is_longer_than_anybody_reads(part, text):
+    said = str(Fault(**({"what": "wrong"} | {part: text})))
+    assert len(said) < 1200 and said.count("\n") <= 10 and "…" in said
