@@ -196,7 +196,8 @@ class Bench:
             for path in sorted(run.rglob("*")):
                 file = path.relative_to(run).as_posix()
                 part = "train/" if state == "stopped" else ""
-                if not path.is_file() or not file.startswith(part) or "events" in path.name:
+                empty = not path.is_file() or not path.stat().st_size
+                if empty or not file.startswith(part) or "events" in path.name:
                     continue
                 other = place / "runs" / OTHER / file
                 damages = [*DAMAGES, *(["exchanged"] if other.is_file() else [])]

@@ -351,7 +351,7 @@ def shown(path: Path, runs: Path) -> str:
     """Returns a path within its stage without what is random in a temporary name."""
     parts = path.relative_to(runs).parts[1:]
     parts = parts[2 if parts[:1] == ("train",) else 1 :]
-    name = re.sub(r"(^|/)\.([^/]+?)\.[A-Za-z0-9_]{8}(?=\.old|/|$)", r"\1\2", "/".join(parts))
+    name = re.sub(r"(^|/)\.([^/]+?)\.[A-Za-z0-9_]{8}\.part(?=\.old|/|$)", r"\1\2", "/".join(parts))
     return re.sub(r"events\.out\S+", "events", name)
 
 

@@ -142,6 +142,14 @@ class TaptSection(Section):
     mask_unit: Literal["tokens", "words", "entities"] = "words"
     markers: bool = False
     held_out: float = Field(0.05, gt=0, lt=0.5)
+    texts: list[Path_] | None = None
+    own_sentences: bool = True
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> TaptSection:
+        if not self.own_sentences and not self.texts:
+            raise ValueError("without own_sentences, tapt.texts has to name files to read")
+        return self
 
 
 class TrainSection(Section):

@@ -23,6 +23,7 @@ from relx.files import facts_digest
 from relx.recipe import Recipe
 from relx.spans import Span
 from relx.tasks.task import open_task
+from tapt.texts import read_texts
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
@@ -104,18 +105,24 @@ def read_corpus(recipe: Recipe) -> list[CorpusText]:
     Raises:
         InputError: A file cannot be read, or rows of it are faulty.
     """
-    return corpus_of(read_unlabelled(recipe, dev=False), recipe, markers=recipe.tapt.markers)
+    rows, more = read_unlabelled(recipe, dev=False), read_texts(recipe)
+    return corpus_of(rows, recipe, markers=recipe.tapt.markers, more=more)
 
 
 def corpus_of(
-    rows: Mapping[str, Sequence[Any]], recipe: Recipe, *, markers: bool
+    rows: Mapping[str, Sequence[Any]],
+    recipe: Recipe,
+    *,
+    markers: bool,
+    more: Iterable[str] = (),
 ) -> list[CorpusText]:
-    """Takes the sentences of the train and test rows, each once, without their labels.
+    """Takes the sentences of the train and test rows, and more texts, each once, without labels.
 
     Args:
         rows: The rows of `train` and perhaps `test`.
         recipe: The recipe.
         markers: Whether the sentences carry the recipe's markers; never its query.
+        more: The texts of `tapt.texts`, which follow them and carry none.
 
     Returns:
         The texts, in the order in which they first appear.
@@ -123,13 +130,16 @@ def corpus_of(
     plain = recipe.markers.model_copy(update={"query": None})
     task = open_task(recipe.task, recipe.data, plain, recipe.train.pooling, recipe.decide)
     found: dict[tuple[str, tuple[Span, ...]], list[Span]] = {}
-    for row in itertools.chain(rows["train"], rows.get("test", ())):
+    own = (rows["train"], rows.get("test", ())) if recipe.tapt.own_sentences else ()
+    for row in itertools.chain.from_iterable(own):
         text = CorpusText(row.sentence, row.spans)
         if markers:
             marked = task.marked(row, "")
             spans = tuple(span for span in marked.spans if span is not None)
             text = CorpusText(marked.text, spans, marked.inserted)
         found.setdefault((text.text, text.inserted), []).extend(text.entities)
+    for text_alone in more:
+        found.setdefault((text_alone, ()), [])
     return [
         CorpusText(text, _merged(entities), inserted)
         for (text, inserted), entities in found.items()

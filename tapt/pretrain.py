@@ -36,6 +36,7 @@ from tapt.corpus import (
     corpus_of,
     tokenize_corpus,
 )
+from tapt.texts import read_texts
 
 if TYPE_CHECKING:
     from relx.devices.device import Device
@@ -58,12 +59,14 @@ class Corpus:
         digest: Their SHA-256.
         sentences: The same without markers, for a fresh vocabulary.
         marker_tokens: The markers that must be tokens of their own; none without `tapt.markers`.
+        more: The texts of `tapt.texts` among them.
     """
 
     texts: list[CorpusText]
     digest: str
     sentences: list[str]
     marker_tokens: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
 
 def stage_corpus(recipe: Recipe, rows: Rows) -> Corpus:
@@ -78,13 +81,15 @@ def stage_corpus(recipe: Recipe, rows: Rows) -> Corpus:
         The corpus.
     """
     marked = recipe.tapt.markers
-    texts = plain = corpus_of(rows, recipe, markers=False)
+    more = read_texts(recipe)
+    texts = plain = corpus_of(rows, recipe, markers=False, more=more)
     tokens: tuple[str, ...] = ()
     if marked:
-        texts = corpus_of(rows, recipe, markers=True)
+        texts = corpus_of(rows, recipe, markers=True, more=more)
         every = itertools.chain.from_iterable(rows.values())
         tokens = task_of(recipe).marker_tokens(types_of(every))
-    return Corpus(texts, corpus_digest(texts), [text.text for text in plain], tokens)
+    sentences = [text.text for text in plain]
+    return Corpus(texts, corpus_digest(texts), sentences, tokens, tuple(more))
 
 
 def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
@@ -93,6 +98,7 @@ def stage_inputs(recipe: Recipe, corpus: Corpus) -> dict[str, Any]:
     names = ["seed", "tokens", "tapt", *(["markers"] if recipe.tapt.markers else [])]
     inputs: dict[str, Any] = {name: tree[name] for name in names}
     del inputs["tapt"]["accumulate"]  # what does not fit may be computed in more parts
+    del inputs["tapt"]["texts"], inputs["tapt"]["own_sentences"]  # the corpus is what they name
     inputs |= {"encoder": encoder_of(recipe).inputs(), "corpus": corpus.digest}
     if recipe.tapt.markers:
         inputs["marker_tokens"] = list(corpus.marker_tokens)
@@ -188,7 +194,7 @@ def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, A
     encoder_of(recipe)
     rows = read_unlabelled(recipe, dev=recipe.tapt.markers)
     corpus, chief = stage_corpus(recipe, rows), is_chief(recipe.device)
-    facts = _facts(recipe, rows) | {"sentences": len(corpus.texts), "digest": corpus.digest}
+    facts = _facts(recipe, rows, corpus) | {"sentences": len(corpus.texts), "digest": corpus.digest}
     place, inputs = StagePlace(runs_dir, recipe.name, TAPT), stage_inputs(recipe, corpus)
     with open_stage(
         place, recipe, inputs, facts, ENCODER_FOLDER, fresh=fresh, chief=chief
@@ -200,13 +206,17 @@ def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, A
         return _pretrain(recipe, corpus, stage, device)
 
 
-def _facts(recipe: Recipe, rows: Rows) -> dict[str, Any]:
+def _facts(recipe: Recipe, rows: Rows, corpus: Corpus) -> dict[str, Any]:
     """Returns what the manifest says of the files that are read, without a label."""
     facts: dict[str, Any] = {}
     for role, file in (("train", recipe.data.train), ("test", recipe.data.test)):
         if role in rows:
             sentences = facts_digest("sentences", ([r.sentence, r.spans] for r in rows[role]))
             facts[role] = {"file": file, "rows": len(rows[role]), "digest": sentences}
+    if corpus.more:
+        files = ", ".join(recipe.tapt.texts or ())
+        found = facts_digest("texts", corpus.more)
+        facts["texts"] = {"file": files, "rows": len(corpus.more), "digest": found}
     return facts
 
 

@@ -4,16 +4,19 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from relx.dataset import read_unlabelled
 from relx.faults import InputError
 from relx.recipe_file import recipe_from_tree
 from relx.spans import Span
 from tapt.corpus import CorpusText, corpus_digest, read_corpus, tokenize_corpus
+from tapt.pretrain import stage_corpus, stage_inputs
 
 SHARED = Path(__file__).parents[2] / "shared"
 FIRST, SECOND, THIRD = (
@@ -123,6 +126,61 @@ def test_labels_are_never_read(recipe, tmp_path):
         (tmp_path / name).write_text(changed, encoding="utf-8")
     assert read_corpus(recipe()) == before
     assert corpus_digest(read_corpus(recipe())) == corpus_digest(before)
+
+
+def test_texts_of_ones_own_follow_the_sentences(recipe, tmp_path):
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "a.txt").write_text(f"첫 줄\n\n  {SECOND}  \n둘째 줄\r\n", encoding="utf-8")
+    (more / "b.jsonl").write_text('{"text": "셋째"}\n{"text": null}\n{"text": "첫 줄"}\n')
+    (more / "notes.md").write_text("of no interest")
+    pd.DataFrame({"n": [1], "sentence": ["넷째"]}).to_parquet(tmp_path / "c.parquet")
+    (tmp_path / "d.csv").write_text("whatever\n다섯째\n", encoding="cp949")
+    paths = [str(more), str(tmp_path / "c.parquet"), str(tmp_path / "d.csv")]
+    texts = ["첫 줄", "둘째 줄", "셋째", "넷째", "다섯째"]
+    found = read_corpus(recipe(texts=paths))
+    assert [text.text for text in found] == [FIRST, SECOND, THIRD, *texts]
+    assert found[1].entities and not found[3].entities
+    marked = read_corpus(recipe(texts=paths, markers=True))
+    assert [text.text for text in marked][-6:] == [texts[0], SECOND, *texts[1:]]
+    alone = read_corpus(recipe(texts=paths, own_sentences=False))
+    assert [text.text for text in alone] == [texts[0], SECOND, *texts[1:]]
+
+
+def test_a_run_is_of_its_texts_and_not_of_where_they_lie(recipe, tmp_path):
+    for name, text in (("a.txt", "첫 줄\n"), ("b.txt", "첫 줄\n"), ("c.txt", "다른 줄\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    inputs = []
+    for name in ("a.txt", "b.txt", "c.txt", None):
+        own = recipe(texts=[str(tmp_path / name)] if name else None)
+        inputs.append(stage_inputs(own, stage_corpus(own, read_unlabelled(own, dev=False))))
+    assert inputs[0] == inputs[1] and inputs[0] != inputs[2] and inputs[0] != inputs[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.txt", b" \n\n", "the file is empty"),
+        ("a.csv", b"x,y\n1,2\n", "no column of texts"),
+        ("a.csv", b"text,y\n,2\n", "has no texts"),
+        ("a.jsonl", b'{"text": 3}\n', "this is no text"),
+        ("a.jsonl", b'{"text": "\\ud800"}\n', "half a character"),
+        ("a.csv", b'text\n"a\n', "cannot be cut"),
+        ("nowhere.txt", None, "there is no such file"),
+        ("folder", None, "holds no texts"),
+    ],
+)
+def test_texts_that_cannot_be_read_are_a_fault(recipe, tmp_path, name, content, what):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=what):
+        read_corpus(recipe(texts=[str(tmp_path / name)]))
+
+
+def test_something_has_to_be_read(recipe):
+    with pytest.raises(InputError, match=r"tapt\.texts has to name"):
+        recipe(own_sentences=False)
 
 
 def test_a_test_file_is_optional(recipe):

@@ -62,7 +62,7 @@ def test_another_label_is_no_other_input(markers, tmp_path):
         recipe = recipe_in(tmp_path, markers, label)
         rows = read_unlabelled(recipe, dev=markers)
         corpus = pretrain.stage_corpus(recipe, rows)
-        return pretrain.stage_inputs(recipe, corpus), pretrain._facts(recipe, rows)
+        return pretrain.stage_inputs(recipe, corpus), pretrain._facts(recipe, rows, corpus)
 
     one, other = seen("no_relation"), seen("per:title")
     assert one == other
