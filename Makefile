@@ -36,7 +36,7 @@ RUN = $(or $(patsubst name=%,%,$(filter name=%,$(SET))),$(shell sed -n 's/^name:
 
 .DELETE_ON_ERROR:
 .PHONY: help demo demo-emotion demo-decoder test test-fast test-lowest lint types validate tapt train predict
-.PHONY: score submission eda report tensorboard bench docs dist lock clean
+.PHONY: score submission eda report tensorboard bench fuzz docs dist lock clean
 
 help: ## list these targets
 	@echo 'make TARGET [RECIPE=$(RECIPE)] [OUT=$(OUT)] [SET="train.epochs=1 seed=7"]'
@@ -99,6 +99,9 @@ tensorboard: $(INSTALLED) ## show the logs of all runs, at http://localhost:$(PO
 
 bench: $(INSTALLED) $(PEERS_INSTALLED) ## relx beside its peers; BENCH=--tiny tries it on the sample
 	$(BIN)/python bench/peers.py --peer-python $(PEERS)/bin/python $(BENCH)
+
+fuzz: $(TEST_INSTALLED) ## give every reader broken files; MINUTES=30 goes on for longer
+	$(BIN)/python bench/fuzz.py --minutes $(or $(MINUTES),1)
 
 docs: $(DOCS_INSTALLED) $(TEST_INSTALLED) ## build the documents in build/site; check links, commands, figures
 	$(BIN)/python docs/recipe_keys.py --check

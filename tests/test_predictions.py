@@ -47,6 +47,11 @@ def damaged(path, how):
         path.write_bytes(b"id,pred_label\n")
     elif how == "empty":
         path.write_bytes(b"")
+    elif how in ("another compression", "another version"):
+        content = bytearray(path.read_bytes())
+        entry = content.rindex(b"PK\x01\x02")  # of the archive's list of files
+        content[entry + (10 if how == "another compression" else 6)] = 99
+        path.write_bytes(bytes(content))
     else:
         with np.load(path) as file:
             held = dict(file)
@@ -55,7 +60,16 @@ def damaged(path, how):
         np.savez(path, allow_pickle=True, **(held | news[how]))
 
 
-KINDS = ["cut off", "no archive", "empty", "another format", "a pickle", "fewer ids"]
+KINDS = [
+    "another compression",
+    "another version",
+    "cut off",
+    "no archive",
+    "empty",
+    "another format",
+    "a pickle",
+    "fewer ids",
+]
 
 
 @pytest.mark.parametrize("how", KINDS)

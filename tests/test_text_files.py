@@ -36,6 +36,7 @@ BROKEN_JSON = BROKEN | {
     "cut off": b'{"model_type": "be',
     "deep": b"[" * 200_000,
     "endless number": b'{"vocab_size": ' + b"9" * 5000 + b"}",
+    "half a character": b'{"cls_token": "\\ud800[CLS]"}',
     "a page": b"<html><body>404 Not Found</body></html>",
     "a pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 132\n",
 }

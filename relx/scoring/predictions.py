@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +74,7 @@ class Predictions:
                 gold = file.get("gold")
                 ids, labels = _as_texts(file["ids"]), _as_texts(file["labels"])
                 found = cls(ids, gold, file["probabilities"], labels)
-        except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged archive raises nearly anything
             allowed = f"predictions in format {FORMAT}"
             what = "these predictions cannot be read"
             raise InputError(Fault(what, str(path), str(error), allowed)) from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from relx.faults import Fault, InputError, shorten
 
+# JSON can write half of a surrogate pair, which no text file and no tokenizer takes.
+_ESCAPED, _HALF = re.compile(r"\\ud[89a-f]", re.IGNORECASE), re.compile("[\ud800-\udfff]")
 STEP = "fetch the file of the same checkpoint again"
 
 
@@ -76,6 +79,9 @@ def read_object(path: Path, expected: str = "a JSON object, {…}") -> dict[str,
         received = "brackets without end" if isinstance(error, RecursionError) else str(error)
         what = "this file is not JSON"
         raise InputError(malformed(path, what, shorten(received, 160), expected)) from error
+    if _ESCAPED.search(text) and _HALF.search(json.dumps(value, ensure_ascii=False)):
+        what = "this file holds half a character (a lone surrogate)"
+        raise InputError(malformed(path, what, "", expected))
     if not isinstance(value, dict):
         what = "this file holds another kind of JSON"
         raise InputError(malformed(path, what, shorten(value), expected))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
+from tokenizers.models import WordLevel, WordPiece
 from transformers import PreTrainedTokenizerFast
 
 from relx.faults import Fault, InputError, shorten
@@ -204,10 +205,19 @@ def _read_backend(path: Path) -> Tokenizer:
     expected = "a tokenizer as the library tokenizers writes it"
     text = read_text_of(path, expected)
     try:
-        return Tokenizer.from_str(text)
+        backend = Tokenizer.from_str(text)
     except Exception as error:  # the library raises Exception itself
         what = "this tokenizer.json cannot be read"
         raise InputError(malformed(path, what, shorten(str(error)), expected)) from error
+    unknown = getattr(backend.model, "unk_token", None)
+    if isinstance(backend.model, WordPiece | WordLevel) and not _has(backend, unknown):
+        what = "the tokenizer's unknown token is not in its vocabulary"
+        raise InputError(malformed(path, what, shorten(unknown), expected))
+    return backend
+
+
+def _has(backend: Tokenizer, token: str | None) -> bool:
+    return token is not None and backend.model.token_to_id(token) is not None
 
 
 def _settings(folder: Path) -> dict[str, Any]:
