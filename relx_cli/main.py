@@ -28,6 +28,7 @@ COMMANDS = {
     "attention": ("relx_cli.attention:attention", "Show what the model attends to, as a page."),
     "eda": ("relx_cli.eda:eda", "Show what is in the data, as a page."),
     "validate": ("relx_cli.validate:validate", "Check data and list every fault in it."),
+    "import": ("relx_cli.import_:import_", "Make rows of other programs' files."),
     "fit": ("relx_cli.fit:fit", "Tell how much memory training will take."),
     "encoder": ("relx_cli.encoder:encoder", "Show, convert and compare encoders."),
     "decoder": ("relx_cli.decoder:decoder", "Look at label words, merge adapters."),

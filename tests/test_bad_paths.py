@@ -1,5 +1,6 @@
 """Every path that a command takes, where no file can be, or where it is nothing of the kind."""
 
+import json
 import shutil
 from importlib import import_module
 
@@ -66,6 +67,8 @@ CASES = [
     ("recipes", "copy", "@demo", "@my.yaml"),
     ("runs", "list", "--runs-dir", "@runs"),
     ("runs", "show", "@tiny", "--runs-dir", "@runs"),
+    ("import", "@export.jsonl", "--format", "doccano", "--out", "@rows.csv"),
+    ("import", "@brat", "--format", "brat", "--out", "@rows.jsonl"),
     ("fit", *RECIPE),
     ("encoder", "show", "@encoder", "--sentences", "@data/dev.csv"),
     ("encoder", "convert", "@encoder", "@copy"),
@@ -92,6 +95,16 @@ def made(data, tmp_path_factory):  # noqa: F811 - the fixture
     answers = ["--test", str(data / "dev.csv"), "--out", str(folder / "pred.csv")]
     assert run(["predict", "--runs-dir", str(folder / "runs"), *answers]) == 0
     shutil.copytree(folder / "runs/tiny/tapt/encoder", folder / "encoder")
+    span = {"label": "PER", "start_offset": 0, "end_offset": 2}
+    entities = [{"id": 0, **span}, {"id": 1, **span}]
+    record = {"text": "가람", "entities": entities}
+    record["relations"] = [{"from_id": 0, "to_id": 1, "type": "a"}]
+    (folder / "export.jsonl").write_text(json.dumps(record), encoding="utf-8")
+    (folder / "brat").mkdir()
+    (folder / "brat/a.txt").write_text("가람", encoding="utf-8")
+    (folder / "brat/a.ann").write_text(
+        "T1\tPER 0 2\t가람\nR1\ta Arg1:T1 Arg2:T1\n", encoding="utf-8"
+    )
     (folder / "loop.csv").symlink_to("loop.csv")
     (folder / "dangling.csv").symlink_to("nowhere.csv")
     (folder / "file.txt").write_text("a file\n", encoding="utf-8")

@@ -7,17 +7,8 @@ from typing import Any
 
 Cells = dict[str, Any]
 # Columns that tell a mapping of columns from one of rows.
-_USUAL = {
-    "id",
-    "guid",
-    "sentence",
-    "sentence_form",
-    "text",
-    "label",
-    "input",
-    "output",
-    "pred_label",
-}
+_USUAL = {"id", "guid", "sentence", "sentence_form", "text", "label", "input", "output"}
+_USUAL |= {"token", "sents"}  # of records of data sets
 
 
 def rows_in(value: Mapping[str, Any]) -> tuple[str, list[Cells]] | None:

@@ -33,7 +33,9 @@ _WANTED = {
 }
 _HEADER = "the columns id (or guid), sentence, subject_entity, object_entity, label, source"
 _ENTITY = "{'word': '…', 'start_idx': 0, 'end_idx': 3, 'type': 'PER'}"
-KEYS = SpanKeys()
+_STARTS, _ENDS = ("start_idx", "start", "begin"), ("end_idx", "end")
+# What flat columns of an entity are called after its role, as subject_start.
+_PARTS = ("word", "text", "start_idx", "start", "end_idx", "end", "type")
 # The form in which pandas writes an entity; reading it without Python's parser saves seconds on
 # KLUE's rows. Quotes and backslashes in a text are left to the parser.
 _PLAIN_ENTITY = re.compile(
@@ -153,6 +155,8 @@ def scan_examples(
 def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
     """Yields what is wrong with the columns of a whole file."""
     path, columns = table.name, table.columns
+    flat = {f"{role}_entity" for role in ("subject", "object") if _is_flat(columns, role)}
+    wanted = {name: names for name, names in wanted.items() if name not in flat}
     missing = [name for name, names in wanted.items() if not set(names) & set(columns)]
     others = [column for column in columns if not any(column in names for names in wanted.values())]
     guesses = {name: nearest(name, others) for name in missing}
@@ -173,6 +177,26 @@ def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterato
         )
     for name in [name for name, count in Counter(columns).items() if name and count > 1]:
         yield Fault(f"the column {name} appears twice", path, kind="repeated column")
+
+
+def first_key(entity: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Returns the first of the names that an entity has, else the first name."""
+    return next((name for name in names if name in entity), names[0])
+
+
+def _entity_in(cells: Mapping[str, Any], role: str) -> Any:
+    """Returns the cell of an entity, or the parts of one that are columns of their own."""
+    if f"{role}_entity" in cells:
+        return cells[f"{role}_entity"]
+    parts = {part: cells[f"{role}_{part}"] for part in _PARTS if f"{role}_{part}" in cells}
+    if parts and role in cells:
+        parts.setdefault("word", cells[role])
+    return parts or None
+
+
+def _is_flat(columns: Sequence[str], role: str) -> bool:
+    """Tells whether a file has the parts of an entity as columns of their own."""
+    return any(f"{role}_{part}" in columns for part in _STARTS)
 
 
 @dataclass(slots=True)
@@ -208,8 +232,8 @@ class _RowReader:
         cells, checks = row.cells, self.checks
         name = checks.id(row, cells.get("id", cells.get("guid")))
         sentence = checks.sentence(cells.get("sentence"))
-        subject = self._entity("subject_entity", cells.get("subject_entity"), sentence)
-        object_ = self._entity("object_entity", cells.get("object_entity"), sentence)
+        subject = self._entity("subject_entity", _entity_in(cells, "subject"), sentence)
+        object_ = self._entity("object_entity", _entity_in(cells, "object"), sentence)
         count = len(checks.faults)
         label = self._label(cells.get("label"))
         self.label_faults = len(checks.faults) - count
@@ -247,16 +271,17 @@ class _RowReader:
         entity = self._parsed(column, value)
         if entity is None:
             return None
-        word = self._text(column, entity, "word", "text")
-        type_ = self._text(column, entity, "type", "entity_type")
-        start = self._number(column, entity, "start_idx")
-        last = self._number(column, entity, "end_idx")
+        word = self._text(column, entity, "word", "text", "name", "form")
+        type_ = self._text(column, entity, "type", "entity_type", "label")
+        keys = SpanKeys(*(first_key(entity, names) for names in (_STARTS, _ENDS)))
+        start = self._number(column, entity, keys.start)
+        last = self._number(column, entity, keys.end)
         if len(self.checks.faults) > count or sentence is None:
             return None
         span = Span(start, last + (self.data.ends == "inclusive"))
         found = placed(word, span, sentence, self.data.normalize)
         if found is None:
-            self.checks.span(column, word, span, sentence, self.data.ends, KEYS)
+            self.checks.span(column, word, span, sentence, self.data.ends, keys)
             return None
         self.checks.good_spans += 1
         return Entity(*found, composed(type_, self.data.normalize))

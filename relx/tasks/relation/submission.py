@@ -245,6 +245,6 @@ def _read_together(texts: Sequence[str], classes: int) -> Floats | None:
         return None
     try:
         values: Floats = np.array(json.loads(f"[{joined}]"), dtype=np.float64)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, RecursionError):
         return None
     return values if values.shape == (len(texts), classes) else None

@@ -1,0 +1,241 @@
+"""Relations of other programs' files: each format by hand, and what is refused."""
+
+import json
+
+import pytest
+
+from relx.data.labels import LabelList
+from relx.faults import InputError
+from relx.recipe import DataSection
+from relx.tasks.relation.imports.importing import FORMATS, read_relations
+from relx.tasks.relation.rows import read_examples
+from relx_cli.import_ import NAMES
+from relx_cli.main import run
+
+TOKENS = ["가람", "은", "나루", "시", "에", "산다", "."]
+SENTENCE = "가람 은 나루 시 에 산다 ."
+TEXT = "🧿 머리말\n가람은 나루시에 산다.\n끝"
+LINE = "가람은 나루시에 산다."
+
+
+def span(word):
+    """The characters of a word in TEXT."""
+    return TEXT.index(word), TEXT.index(word) + len(word)
+
+
+def units(word):
+    """The same in UTF-16 units, as browsers count."""
+    return tuple(len(TEXT[:at].encode("utf-16-le")) // 2 for at in span(word))
+
+
+TACRED = {
+    **{"id": "a-1", "token": TOKENS, "relation": "per:cities_of_residence", "docid": "d"},
+    **{"subj_start": 0, "subj_end": 0, "subj_type": "PERSON"},
+    **{"obj_start": 2, "obj_end": 3, "obj_type": "CITY"},
+}
+OPENNRE = {
+    "text": LINE,
+    "h": {"name": "가람", "id": "Q1", "pos": [0, 2]},
+    "t": {"name": "나루시", "id": "Q2", "pos": [4, 7]},
+    "relation": "lives_in",
+}
+OPENNRE_TOKENS = OPENNRE | {
+    "token": TOKENS,
+    "h": {"name": "x", "pos": [0, 1]},
+    "t": {"name": "y", "pos": [2, 4]},
+}
+del OPENNRE_TOKENS["text"]
+DOCRED = {
+    "title": "문서",
+    "sents": [["첫", "문장", "."], TOKENS],
+    "vertexSet": [
+        [
+            {"name": "첫", "pos": [0, 1], "sent_id": 0, "type": "PER"},
+            {"name": "가람", "pos": [0, 1], "sent_id": 1, "type": "PER"},
+        ],
+        [{"name": "나루 시", "pos": [2, 4], "sent_id": 1, "type": "LOC"}],
+        [{"name": "문장", "pos": [1, 2], "sent_id": 0, "type": "MISC"}],
+    ],
+    "labels": [{"h": 0, "t": 1, "r": "P551", "evidence": [1]}, {"h": 1, "t": 2, "r": "P1"}],
+}
+DOCCANO = {
+    "id": 3,
+    "text": TEXT,
+    "entities": [
+        {"id": 7, "label": "PER", "start_offset": span("가람")[0], "end_offset": span("가람")[1]},
+        {
+            "id": 9,
+            "label": "LOC",
+            "start_offset": span("나루시")[0],
+            "end_offset": span("나루시")[1],
+        },
+    ],
+    "relations": [{"id": 1, "from_id": 7, "to_id": 9, "type": "lives_in"}],
+}
+
+
+def prodigy_span(word, label):
+    return dict(zip(("start", "end"), span(word), strict=True)) | {"label": label}
+
+
+PRODIGY = {
+    "text": TEXT,
+    "answer": "accept",
+    "spans": [prodigy_span("가람", "PER"), prodigy_span("나루시", "LOC")],
+    "relations": [
+        {
+            **{"head": 2, "child": 4, "label": "lives_in"},
+            **{"head_span": prodigy_span("가람", "PER")},
+            **{"child_span": prodigy_span("나루시", "LOC")},
+        }
+    ],
+}
+
+
+def region(id_, word, label):
+    value = dict(zip(("start", "end"), units(word), strict=True)) | {
+        "text": word,
+        "labels": [label],
+    }
+    return {"id": id_, "type": "labels", "from_name": "l", "to_name": "t", "value": value}
+
+
+def arrow(first, second, direction):
+    return {
+        **{"type": "relation", "from_id": first, "to_id": second, "direction": direction},
+        "labels": ["lives_in"],
+    }
+
+
+STUDIO = {
+    "id": 5,
+    "data": {"text": TEXT, "source": "x"},
+    "annotations": [
+        {"was_cancelled": True, "result": []},
+        {
+            "result": [
+                region("p", "가람", "PER"),
+                region("q", "나루시", "LOC"),
+                arrow("p", "q", "right"),
+            ]
+        },
+    ],
+}
+ANN = "T1\tPER {0} {1}\t가람\nT2\tLOC {2} {3}\t나루시\n"
+ANN += "R1\tlives_in Arg1:T1 Arg2:T2\t\n#1\tNote T1\tx\n"
+
+
+def written(folder, record):
+    path = folder / "a.jsonl"
+    path.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def brat_files(folder, text=TEXT, ann=ANN):
+    (folder / "d.txt").write_text(text, encoding="utf-8")
+    (folder / "d.ann").write_text(ann.format(*span("가람"), *span("나루시")), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("format_", "record", "sentence", "types"),
+    [
+        ("tacred", TACRED, SENTENCE, ("PERSON", "CITY")),
+        ("opennre", OPENNRE, LINE, ("ENTITY", "ENTITY")),
+        ("opennre", OPENNRE_TOKENS, SENTENCE, ("ENTITY", "ENTITY")),
+        ("doccano", DOCCANO, LINE, ("PER", "LOC")),
+        ("prodigy", PRODIGY, LINE, ("PER", "LOC")),
+        ("label-studio", STUDIO, LINE, ("PER", "LOC")),
+        ("brat", None, LINE, ("PER", "LOC")),
+    ],
+)
+@pytest.mark.parametrize("out", ["rows.csv", "rows.jsonl"])
+def test_each_format_becomes_rows_that_are_read(format_, record, sentence, types, out, tmp_path):
+    path = brat_files(tmp_path) if format_ == "brat" else written(tmp_path, record)
+    assert run(["import", str(path), "--format", format_, "--out", str(tmp_path / out)]) == 0
+    label = "per:cities_of_residence" if format_ == "tacred" else "lives_in"
+    (row,) = read_examples(tmp_path / out, DataSection(), LabelList(("x", label), None))
+    assert (row.sentence, row.types, row.label) == (sentence, types, label)
+    assert [span.of(row.sentence).replace(" ", "") for span in row.spans] == ["가람", "나루시"]
+
+
+def test_a_document_is_narrowed_to_the_sentence_that_mentions_both(tmp_path):
+    near, far = read_relations(written(tmp_path, DOCRED), "docred")
+    assert near.text == SENTENCE and near.label == "P551" and near.id == "문서-0"
+    assert near.subject.span.of(near.text) == "가람" and near.object.span.of(near.text) == "나루 시"
+    assert far.text == f"첫 문장 . {SENTENCE}"
+    assert far.subject.span.of(far.text) == "나루 시" and far.object.span.of(far.text) == "문장"
+
+
+def test_an_arrow_to_the_left_is_turned_round(tmp_path):
+    turned = json.loads(json.dumps(STUDIO))
+    turned["annotations"][1]["result"][2] = arrow("q", "p", "left")
+    (found,) = read_relations(written(tmp_path, turned), "label-studio")
+    assert found.subject.word == "가람"
+
+
+def test_entities_of_two_lines_keep_the_whole_text(tmp_path):
+    two = json.loads(json.dumps(DOCCANO))
+    two["entities"][1] |= {"start_offset": span("끝")[0], "end_offset": span("끝")[1]}
+    (found,) = read_relations(written(tmp_path, two), "doccano")
+    assert found.text == TEXT and found.object.span.of(TEXT) == "끝"
+
+
+def test_rejected_and_empty_records_have_no_relation(tmp_path):
+    rejected = PRODIGY | {"answer": "reject"}
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps(r) for r in (rejected, PRODIGY)), encoding="utf-8")
+    assert len(read_relations(path, "prodigy")) == 1
+    with pytest.raises(InputError, match="no relations"):
+        read_relations(written(tmp_path, rejected), "prodigy")
+
+
+BAD = {
+    "another format": ("tacred", DOCCANO, "no record of tacred"),
+    "no such token": ("tacred", TACRED | {"obj_end": 9}, "tokens 2 to 10 of 7"),
+    "turned round": ("tacred", TACRED | {"obj_end": 1}, "tokens 2 to 2"),
+    "another word": ("opennre", OPENNRE | {"h": {"name": "나루", "pos": [0, 2]}}, "differs"),
+    "beyond the text": ("opennre", OPENNRE | {"h": {"name": "", "pos": [0, 99]}}, "differs"),
+    "no such entity": (
+        "doccano",
+        DOCCANO | {"relations": [{"from_id": 1, "to_id": 9, "type": "x"}]},
+        "no record of doccano",
+    ),
+    "a number": ("prodigy", PRODIGY | {"relations": 3}, "no record of prodigy"),
+    "nothing": ("label-studio", STUDIO | {"data": {}}, "no record of label-studio"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_does_not_fit_is_one_message_and_writes_nothing(name, tmp_path, capsys):
+    format_, record, said = BAD[name]
+    out = tmp_path / "rows.csv"
+    words = ["import", str(written(tmp_path, record)), "--format", format_, "--out", str(out)]
+    assert run(words) == 2 and not out.exists()
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("ann", "said"),
+    [
+        ("T1\tPER 0 2;4 5\t가람\nR1\tx Arg1:T1 Arg2:T1\n", "several parts"),
+        ("T1\tPER 0\t가람\nR1\tx Arg1:T1 Arg2:T1\n", "no entity of brat's"),
+        ("R1\tx Arg1:T1 Arg2:T2\n", "no entity T1"),
+        ("T1\tPER 0 2\t가람\nR1\tx Arg1:T1\n", "no relation of brat's"),
+        ("T1\tPER 0 2\t나루\nR1\tx Arg1:T1 Arg2:T1\n", "differs from the entity"),
+    ],
+)
+def test_broken_annotations_of_brat_are_named(ann, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        read_relations(brat_files(tmp_path, ann=ann), "brat")
+
+
+def test_ids_that_repeat_are_refused(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join([json.dumps(TACRED)] * 2), encoding="utf-8")
+    with pytest.raises(InputError, match="appears twice"):
+        read_relations(path, "tacred")
+
+
+def test_the_command_names_every_format():
+    assert tuple(FORMATS) == NAMES
