@@ -83,7 +83,7 @@ def main() -> None:
                 print(f"{described(trial)}: {trial.ending}: {trial.said}", flush=True)
             elif number % 50 == 0:
                 print(f"{number} of {len(trials)}", flush=True)
-    write(trials, time.monotonic() - started, options.out)
+    write(trials, time.monotonic() - started, options.seed, options.out)
     sys.exit(any(trial.ending in ("silent", "traceback") for trial in trials))
 
 
@@ -297,7 +297,7 @@ def ending(given: dict, whole: dict) -> str:
     return "loud" if "warning:" in given["said"] else "silent"
 
 
-def write(trials: list[Trial], seconds: float, path: Path) -> None:
+def write(trials: list[Trial], seconds: float, seed: int, path: Path) -> None:
     """Writes the result, and prints the table."""
     from relx.runs.manifest import git_state, versions
 
@@ -308,6 +308,7 @@ def write(trials: list[Trial], seconds: float, path: Path) -> None:
     }
     result = {
         "tried": len(trials),
+        "seed": seed,
         "endings": dict(endings),
         "table": table,
         "faults": [asdict(t) for t in trials if t.ending in ("silent", "traceback")],

@@ -149,6 +149,8 @@ class TaptSection(Section):
     def _reads_something(self) -> TaptSection:
         if not self.own_sentences and not self.texts:
             raise ValueError("without own_sentences, tapt.texts has to name files to read")
+        if not self.own_sentences and self.markers:
+            raise ValueError("markers are those of own_sentences: leave one of both out")
         return self
 
 

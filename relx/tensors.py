@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from relx.faults import Fault, InputError
 
 Shape = tuple[int, ...]
 # numpy's and Keras's names of types, safetensors' names, and bytes an element.
@@ -134,3 +137,22 @@ def tensor_bytes(array: npt.NDArray[Any]) -> memoryview:
     """Returns a tensor's bytes as a safetensors file has them; of bfloat16 too."""
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return np.ascontiguousarray(little).reshape(-1).view(np.uint8).data
+
+
+def read_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Reads all tensors of a small safetensors file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The tensors by name.
+
+    Raises:
+        InputError: It cannot be read, or is no whole safetensors file.
+    """
+    try:
+        return dict(load_file(path))
+    except Exception as error:  # its own kind for each damage, and KeyError for a type
+        what, step = "this file of tensors is damaged", "bring it back, or train anew with --fresh"
+        raise InputError(Fault(what, str(path), str(error)[:200], next_step=step)) from error

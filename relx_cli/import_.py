@@ -43,5 +43,5 @@ def import_(file: Path, format_: str, out: Path) -> None:
     found = read_relations(file, format_)
     write_relations(found, out)
     labels = len({each.label for each in found})
-    say(f"{len(found):,} rows with {labels} labels written to {out}")
+    say(f"rows: {len(found):,}, labels: {labels}; written to {out}")
     say(f"next: relx validate --data {out} --labels from-train")

@@ -105,7 +105,8 @@ def read_corpus(recipe: Recipe) -> list[CorpusText]:
     Raises:
         InputError: A file cannot be read, or rows of it are faulty.
     """
-    rows, more = read_unlabelled(recipe, dev=False), read_texts(recipe)
+    rows = read_unlabelled(recipe, dev=False) if recipe.tapt.own_sentences else {}
+    more = read_texts(recipe)
     return corpus_of(rows, recipe, markers=recipe.tapt.markers, more=more)
 
 
@@ -130,8 +131,8 @@ def corpus_of(
     plain = recipe.markers.model_copy(update={"query": None})
     task = open_task(recipe.task, recipe.data, plain, recipe.train.pooling, recipe.decide)
     found: dict[tuple[str, tuple[Span, ...]], list[Span]] = {}
-    own = (rows["train"], rows.get("test", ())) if recipe.tapt.own_sentences else ()
-    for row in itertools.chain.from_iterable(own):
+    own = [rows[name] for name in ("train", "test") if name in rows]
+    for row in itertools.chain.from_iterable(own if recipe.tapt.own_sentences else ()):
         text = CorpusText(row.sentence, row.spans)
         if markers:
             marked = task.marked(row, "")

@@ -192,7 +192,8 @@ def pretrain(recipe: Recipe, runs_dir: Path, fresh: bool = False) -> dict[str, A
         InputError: The data, the encoder or the run folder cannot be used.
     """
     encoder_of(recipe)
-    rows = read_unlabelled(recipe, dev=recipe.tapt.markers)
+    own = recipe.tapt.own_sentences
+    rows: Rows = read_unlabelled(recipe, dev=recipe.tapt.markers) if own else {}
     corpus, chief = stage_corpus(recipe, rows), is_chief(recipe.device)
     facts = _facts(recipe, rows, corpus) | {"sentences": len(corpus.texts), "digest": corpus.digest}
     place, inputs = StagePlace(runs_dir, recipe.name, TAPT), stage_inputs(recipe, corpus)
@@ -335,7 +336,8 @@ def _arrays(
     order = np.random.default_rng((recipe.seed, 3)).permutation(len(corpus.texts))
     if len(order) < 2:
         what = "one sentence is too few: some are held out to measure on"
-        raise InputError(Fault(what, "data.train", f"{len(order)} sentence", "two or more"))
+        where = "data.train" if recipe.tapt.own_sentences else "tapt.texts"
+        raise InputError(Fault(what, where, f"{len(order)} sentence", "two or more"))
     held = max(1, round(recipe.tapt.held_out * len(order)))
     tokenizer = loaded.tokenizer
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)

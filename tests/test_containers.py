@@ -141,3 +141,9 @@ def test_what_is_not_opened_is_named_with_the_way_out(step, tmp_path):
     assert step in fault.next_step and fault.kind == "another format"
     if "-k" in step:
         assert f"'{path}'" in fault.next_step
+
+
+@pytest.mark.parametrize("name", ["BZH", "bzh9", "rar!", "arrow1"])
+def test_a_column_that_is_named_like_a_container_is_a_column(name, tmp_path):
+    (tmp_path / "a.csv").write_text(f"{name},id\n1,2\n", encoding="utf-8")
+    assert cells(tmp_path / "a.csv") == [{name: "1", "id": "2"}]

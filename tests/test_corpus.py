@@ -178,6 +178,15 @@ def test_texts_that_cannot_be_read_are_a_fault(recipe, tmp_path, name, content, 
         read_corpus(recipe(texts=[str(tmp_path / name)]))
 
 
+def test_texts_alone_need_no_file_of_the_task(recipe, tmp_path):
+    (tmp_path / "a.txt").write_text("첫 줄\n", encoding="utf-8")
+    tree = recipe(texts=[str(tmp_path / "a.txt")], own_sentences=False).tree()
+    tree["data"] |= {"train": str(tmp_path / "nowhere.csv"), "test": None}
+    assert [text.text for text in read_corpus(recipe_from_tree(tree))] == ["첫 줄"]
+    with pytest.raises(InputError, match="markers are those of own_sentences"):
+        recipe(texts=["a.txt"], own_sentences=False, markers=True)
+
+
 def test_something_has_to_be_read(recipe):
     with pytest.raises(InputError, match=r"tapt\.texts has to name"):
         recipe(own_sentences=False)

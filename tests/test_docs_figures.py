@@ -166,6 +166,29 @@ def test_the_kills_are_those_of_the_bench_and_of_its_command():
     assert all(command in documents.text_of(document) for document in (PAGE, *READMES))
 
 
+def test_the_damaged_runs_are_those_of_the_bench():
+    found = result("faults")
+    endings = found["endings"]
+    assert found["faults"] == [] and set(endings) <= {"same", "refused", "loud"}
+    page = " ".join(documents.text_of("docs/reliability.md").split())
+    assert f"bench/faults.py --trials {found['tried']} " in page
+    assert f"Of {found['tried']} trials {endings['same']} gave what" in page
+    assert f"{endings['refused']} were refused with a message, {endings['loud']} were loud" in page
+
+
+def test_every_fault_named_has_its_test():
+    named = re.findall(r"`(tests/test_\w+\.py)`", documents.text_of("docs/reliability.md"))
+    assert len(named) > 20 and [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_the_broken_files_are_those_of_the_bench():
+    found = result("fuzz")
+    page = " ".join(documents.text_of("docs/reliability.md").split())
+    command = f"bench/fuzz.py --minutes {found['minutes']:.0f} --seed {found['seed']}"
+    assert command in page
+    assert f"{found['inputs']:,} inputs showed {len(found['faults'])} faults" in page
+
+
 def test_the_pages_times_are_those_of_the_benches():
     eda, report = result("eda"), result("report")
     assert not eda["differ"] and eda["seconds"]["cold"]["median"] < eda["limit_seconds"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save, save_file
 from test_chain import data, words  # noqa: F401 - a fixture
 
 from relx.engines import openvino
@@ -201,3 +201,28 @@ def test_a_file_deep_in_a_model_counts(tmp_path):
     (tmp_path / "base").mkdir()
     Path(tmp_path / "base/model.safetensors").write_bytes(b"1")
     assert set(result_digests(tmp_path)) == {"base/model.safetensors"}
+
+
+HEADS = {
+    "cut": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "no tensors": lambda content: b"[1]",
+    "other tensors": lambda content: save({"a": np.zeros(3)}),
+    "a header of 2 ** 60 bytes": lambda content: (2**60).to_bytes(8, "little") + content[8:],
+}
+
+
+@pytest.mark.parametrize("damage", HEADS)
+def test_a_damaged_head_is_a_message_also_where_files_are_taken_as_they_are(copied, damage, capsys):
+    path = copied / MODEL / "relation_head.safetensors"
+    path.write_bytes(HEADS[damage](path.read_bytes()))
+    assert predicted(copied, "--unverified", "--engine", "keras") == 2
+    assert "relation_head.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("names", [[1, 2], None, ["a", ["b"]], "ab", {"a": 1}, 3])
+def test_labels_that_are_no_names_are_a_message(copied, names, capsys):
+    path = copied / MODEL / "labels.json"
+    write_json(path, {"names": names, "negative": None})
+    assert predicted(copied, "--unverified") == 2
+    assert "Traceback" not in capsys.readouterr().err

@@ -45,6 +45,7 @@ from relx.models.decoder.saved import (
 from relx.models.saved import LABELS_FILE, write_labels
 from relx.recipe import Recipe
 from relx.tasks.task import Task
+from relx.tensors import read_tensors
 
 if TYPE_CHECKING:  # importing Keras takes seconds
     import keras
@@ -266,8 +267,6 @@ class TrainedDecoder:
         return loaded, head
 
     def _built(self, *, floats: bool) -> keras.Model:
-        from safetensors.numpy import load_file
-
         from relx.models.decoder.classifier import prompt_classifier
         from relx.models.decoder.heads import WordHead, assign_head
 
@@ -277,7 +276,7 @@ class TrainedDecoder:
         if isinstance(head, WordHead) and self.base.tokens:
             head.rows.assign(loaded.output_rows(list(self.base.tokens)))
         try:
-            assign_head(head, load_file(self.folder / HEAD_FILE))
+            assign_head(head, read_tensors(self.folder / HEAD_FILE))
         except (KeyError, ValueError) as error:
             what = "the head is not that of this run's labels and base"
             raise InputError(Fault(what, str(self.folder / HEAD_FILE), str(error))) from error

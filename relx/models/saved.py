@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from relx.data.labels import LabelList
 from relx.data.pooling import Pooling
-from relx.faults import Fault, InputError
+from relx.faults import Fault, InputError, shorten
 from relx.files import read_json
 from relx.scoring.cutoffs import Cutoffs
+from relx.tensors import read_tensors
 
 if TYPE_CHECKING:  # importing Keras takes seconds
     import keras
@@ -71,8 +72,11 @@ def read_label_list(folder: Path) -> LabelList:
         raise InputError(Fault("the model of this run is gone", str(folder), next_step=step))
     content = read_json(path)
     try:
-        return LabelList(tuple(content["names"]), content["negative"])
-    except (KeyError, TypeError) as error:
+        names, negative = content["names"], content["negative"]
+        if not all(isinstance(name, str) for name in (*names, negative or "")):
+            raise TypeError("a name is no text")
+        return LabelList(tuple(names), negative)
+    except (KeyError, TypeError, IndexError) as error:
         raise InputError(Fault("this is not a run's list of labels", str(path))) from error
 
 
@@ -145,18 +149,20 @@ def load_model(
     Raises:
         InputError: A file is gone, or is not of these labels, this pooling and this encoder.
     """
-    from safetensors.numpy import load_file
-
     from relx.models.classifier import DENSE, LOGITS, assign_head, span_classifier
     from relx.models.encoder.load import load_encoder
 
     file = folder / HEAD_FILE
     if not file.exists():
         raise InputError(Fault("the head of this run's model is gone", str(file)))
-    weights = load_file(file)
+    weights = read_tensors(file)
     backbone = load_encoder(str(folder), seed=seed).backbone
     shape = (pooling.count * backbone.hidden_dim, len(labels))
-    found = (weights[f"{DENSE}/kernel"].shape[0], weights[f"{LOGITS}/bias"].shape[0])
+    try:
+        found = (weights[f"{DENSE}/kernel"].shape[0], weights[f"{LOGITS}/bias"].shape[0])
+    except (KeyError, IndexError) as error:
+        what = "this is not the head of a classifier"
+        raise InputError(Fault(what, str(file), shorten(list(weights)))) from error
     if found != shape:
         what = "the model's head is not that of this run's labels, pooling and encoder"
         raise InputError(Fault(what, str(file), str(found), str(shape)))

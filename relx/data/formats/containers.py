@@ -10,12 +10,19 @@ from relx.faults import Fault, InputError
 # First bytes: what it is, and what to do; {file} is the file, quoted.
 _KNOWN: tuple[tuple[bytes, str, str], ...] = (
     (b"\x1f\x8b", "compressed with gzip", "gunzip -k {file}, and name the file in it"),
-    (b"BZh", "compressed with bzip2", "bunzip2 -k {file}, and name the file in it"),
+    *(
+        (
+            b"BZh%d1AY&SY" % level,
+            "compressed with bzip2",
+            "bunzip2 -k {file}, and name the file in it",
+        )
+        for level in range(1, 10)
+    ),
     (b"\xfd7zXZ\0", "compressed with xz", "unxz -k {file}, and name the file in it"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unzstd {file}, and name the file in it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it, and name the file in it"),
-    (b"Rar!", "a RAR archive", "unpack it, and name the file in it"),
-    (b"ARROW1", "an Arrow (Feather) file", "save it as Parquet: pandas' to_parquet"),
+    (b"Rar!\x1a\x07", "a RAR archive", "unpack it, and name the file in it"),
+    (b"ARROW1\0\0", "an Arrow (Feather) file", "save it as Parquet: pandas' to_parquet"),
     (
         b"\xff\xff\xff\xff",
         "an Arrow stream, as datasets saves it",
@@ -23,7 +30,7 @@ _KNOWN: tuple[tuple[bytes, str, str], ...] = (
     ),
     (b"\x89HDF", "an HDF5 file", "save it as Parquet or CSV: pandas' to_parquet"),
     (b"\x93NUMPY", "a NumPy array", "save the rows as CSV or JSON Lines"),
-    (b"SQLite format 3", "an SQLite database", "save its table as CSV"),
+    (b"SQLite format 3\0", "an SQLite database", "save its table as CSV"),
     (b"%PDF", "a PDF", "name the data file"),
     (b"\x80\x03", "a pickle", "save it as CSV or Parquet: pandas' to_csv"),
     (b"\x80\x04", "a pickle", "save it as CSV or Parquet: pandas' to_csv"),
@@ -52,7 +59,7 @@ def refuse_container(path: Path, data: bytes, allowed: str) -> None:
     """
     head = data[:64].lstrip().lower()
     for begins, what, step in _KNOWN:
-        if data.startswith(begins) or (head.startswith(begins.lower()) and begins.isascii()):
+        if data.startswith(begins) or (begins[:1] == b"<" and head.startswith(begins)):
             step = step.format(file=shlex.quote(str(path)))
             fault = Fault(f"this file is {what}", str(path), "", allowed, step, "another format")
             raise InputError(fault)
