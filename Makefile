@@ -9,6 +9,8 @@ OUT ?= submission.csv
 SET ?=
 GOLD ?=
 BENCH ?=
+# The minutes that fuzz goes on for.
+MINUTES ?= 1
 PRED ?=
 PORT ?= 6006
 # Processes that the tests are shared among.
@@ -101,7 +103,7 @@ bench: $(INSTALLED) $(PEERS_INSTALLED) ## relx beside its peers; BENCH=--tiny tr
 	$(BIN)/python bench/peers.py --peer-python $(PEERS)/bin/python $(BENCH)
 
 fuzz: $(TEST_INSTALLED) ## give every reader broken files; MINUTES=30 goes on for longer
-	$(BIN)/python bench/fuzz.py --minutes $(or $(MINUTES),1)
+	$(BIN)/python bench/fuzz.py --minutes $(MINUTES)
 
 docs: $(DOCS_INSTALLED) $(TEST_INSTALLED) ## build the documents in build/site; check links, commands, figures
 	$(BIN)/python docs/recipe_keys.py --check
