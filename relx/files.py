@@ -41,11 +41,12 @@ def sweep(path: Path, seconds: float = 3600.0) -> None:
             another process's.
     """
     for part in path.parent.glob(f"{glob.escape(_prefix(path))}*"):
-        if is_temporary(part) and time.time() - part.stat().st_mtime > seconds:
-            if part.is_dir():
-                shutil.rmtree(part, ignore_errors=True)
-            else:
-                part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another process may have renamed or removed it
+            if is_temporary(part) and time.time() - part.stat().st_mtime > seconds:
+                if part.is_dir():
+                    shutil.rmtree(part, ignore_errors=True)
+                else:
+                    part.unlink()
 
 
 def _prefix(path: Path) -> str:

@@ -193,6 +193,13 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
     assert set(tmp_path.iterdir()) == {tmp_path / "page[1].html", young, *others}
 
 
+def test_a_part_that_another_process_finishes_meanwhile_is_none_to_sweep(tmp_path, monkeypatch):
+    gone = tmp_path / ".a.json.abcd1234.part"
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([gone]))
+    write_text(tmp_path / "a.json", "{}")
+    assert (tmp_path / "a.json").read_text() == "{}"
+
+
 @pytest.mark.parametrize("name", ["a" * 255, "가" * 85, "a" * 240])
 def test_any_name_that_the_disk_takes_can_be_written(name, tmp_path):
     require_place(tmp_path / name, "--out")
