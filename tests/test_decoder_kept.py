@@ -100,7 +100,7 @@ def test_a_killed_write_is_swept_away(base, tmp_path):
     folder = tmp_path / "kept"
     weights(base, folder)
     (entry,) = folder.iterdir()
-    left = folder / f".{entry.name}.abcd1234"
+    left = folder / f".{entry.name}.abcd1234.part"
     left.write_bytes(b"half")
     os.utime(left, (time.time() - 7200,) * 2)
     weights(base, folder)

@@ -6,6 +6,7 @@ import sys
 SWALLOWED = """
 import os, signal, sys, time
 from relx import stopping
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a parent may have had ignored
 stopping.note_interrupts()
 
 class Drops:
