@@ -136,7 +136,8 @@ class AnswerReader:
         if self.order is None:
             return submission
         if submission.probabilities is None or submission.named:
-            what = "this file names its labels: there is no order to say"
+            names = "names its labels" if submission.probabilities is not None else "has no probs"
+            what = f"this file {names}: there is no order to say"
             raise InputError(Fault(what, str(pred), next_step="leave out --probs-order"))
         columns = places(self.labels, self._order(self.order, seen))
         return replace(submission, probabilities=submission.probabilities[:, columns])

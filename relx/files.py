@@ -42,7 +42,9 @@ def sweep(path: Path, seconds: float = 3600.0) -> None:
     """
     for part in path.parent.glob(f"{glob.escape(_prefix(path))}*"):
         with contextlib.suppress(OSError):  # another process may have renamed or removed it
-            if is_temporary(part) and time.time() - part.stat().st_mtime > seconds:
+            if part.name.endswith(".old") and is_temporary(part) and not path.exists():
+                part.replace(path)  # what was there before: a kill came between two renames
+            elif is_temporary(part) and time.time() - part.stat().st_mtime > seconds:
                 if part.is_dir():
                     shutil.rmtree(part, ignore_errors=True)
                 else:
@@ -190,6 +192,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
             yield beside
             beside.chmod(0o777 & ~_umask())
             for file in beside.rglob("*"):
+                if file.is_symlink():
+                    continue
                 if file.is_file():
                     file.chmod(0o666 & ~_umask())  # some libraries write for the owner alone
                 _flush_to_disk(file)

@@ -95,17 +95,28 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 class _Loader(yaml.SafeLoader):
     """YAML in which `1e-5` is a number and a repeated key is an error."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                words = "a key must be a word"
-                raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
-            if key_node.value in seen:
-                words = f"the key {key_node.value!r} appears twice"
-                raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.looked_at: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Looks at a node's own keys, once, before what it merges is written out among them."""
+        if id(node) not in self.looked_at:
+            self.looked_at.add(id(node))
+            _require_keys(node)
+        super().flatten_mapping(node)
+
+
+def _require_keys(node: yaml.MappingNode) -> None:
+    seen = set()
+    for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            words = "a key must be a word"
+            raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
+        if key_node.value in seen:
+            words = f"the key {key_node.value!r} appears twice"
+            raise yaml.constructor.ConstructorError(None, None, words, key_node.start_mark)
+        seen.add(key_node.value)
 
 
 class _Dumper(yaml.SafeDumper):

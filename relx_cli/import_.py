@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -37,11 +38,16 @@ def import_(file: Path, format_: str, out: Path) -> None:
     """  # noqa: D301 - click reads the backspace
     from relx.files import require_place
     from relx.progress import say
-    from relx.tasks.relation.imports.importing import read_relations, write_relations
+    from relx.tasks.relation.imports.importing import (
+        read_relations,
+        source_files,
+        write_relations,
+    )
 
-    require_place(out, "--out", [file] if file.is_file() else [])
+    require_place(out, "--out", source_files(file))
     found = read_relations(file, format_)
     write_relations(found, out)
     labels = len({each.label for each in found})
     say(f"rows: {len(found):,}, labels: {labels}; written to {out}")
-    say(f"next: relx validate --data {out} --labels from-train")
+    negative = "" if any(each.label == "no_relation" for each in found) else " --negative ''"
+    say(f"next: relx validate --data {shlex.quote(str(out))} --labels from-train{negative}")

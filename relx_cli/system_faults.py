@@ -55,7 +55,8 @@ def system_fault(error: BaseException) -> Fault | None:
         return Fault("a path cannot hold a zero byte", next_step="name another path")
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
         received = ascii(error.object)[:80]
-        return Fault("a name is not in UTF-8", "", received, next_step="rename it")
+        what = "a text or a file's name holds half a character, which cannot be written"
+        return Fault(what, "", received, "UTF-8", "mend the text, or rename the file")
     return None
 
 

@@ -55,7 +55,9 @@ def _files(paths: Sequence[str]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix in (*LINES, *TABLES))
+        inside = sorted(
+            file for file in path.rglob("*") if file.suffix.lower() in (*LINES, *TABLES)
+        )
         if not inside:
             fault = Fault("this folder holds no texts", str(path), "", _ALLOWED, kind="no texts")
             raise InputError(fault)
@@ -63,7 +65,12 @@ def _files(paths: Sequence[str]) -> Iterator[Path]:
 
 
 def _texts_of(file: Path, encoding: Encoding) -> Iterator[str]:
-    if file.suffix in LINES:
+    ending = file.suffix.lower()
+    if file.is_file() and ending not in (*LINES, *TABLES):
+        what = "whether this file has a text a line, or a table, is not known"
+        step = "let its name end in .txt for a text a line"
+        raise InputError(Fault(what, str(file), ending or "no ending", _ALLOWED, step, "no texts"))
+    if ending in LINES:
         lines = read_text(file, encoding).splitlines()
         yield from (_whole(line, file, number) for number, line in enumerate(lines, 1))
         return

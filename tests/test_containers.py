@@ -147,3 +147,19 @@ def test_what_is_not_opened_is_named_with_the_way_out(step, tmp_path):
 def test_a_column_that_is_named_like_a_container_is_a_column(name, tmp_path):
     (tmp_path / "a.csv").write_text(f"{name},id\n1,2\n", encoding="utf-8")
     assert cells(tmp_path / "a.csv") == [{name: "1", "id": "2"}]
+
+
+UNQUOTED = 'id\tdocument\tlabel\n1\t"\t0\n2\tgreat film\t1\n3\t"\t0\n4\t"good" film\t1\n'
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_quotes_of_a_file_with_tabs_that_quotes_nothing_are_letters(end, tmp_path):
+    (tmp_path / "a.tsv").write_text(UNQUOTED.replace("\n", end), encoding="utf-8", newline="")
+    assert [row["document"] for row in cells(tmp_path / "a.tsv")] == [
+        *('"', "great film", '"', '"good" film')
+    ]
+
+
+def test_blank_lines_before_a_header_are_passed_over(tmp_path):
+    (tmp_path / "a.csv").write_text("\n  \n,\nid,label\n1,2\n", encoding="utf-8")
+    assert cells(tmp_path / "a.csv") == [{"id": "1", "label": "2"}]

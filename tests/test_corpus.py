@@ -131,7 +131,7 @@ def test_labels_are_never_read(recipe, tmp_path):
 def test_texts_of_ones_own_follow_the_sentences(recipe, tmp_path):
     more = tmp_path / "more"
     more.mkdir()
-    (more / "a.txt").write_text(f"첫 줄\n\n  {SECOND}  \n둘째 줄\r\n", encoding="utf-8")
+    (more / "A.TXT").write_text(f"첫 줄\n\n  {SECOND}  \n둘째 줄\r\n", encoding="utf-8")
     (more / "b.jsonl").write_text('{"text": "셋째"}\n{"text": null}\n{"text": "첫 줄"}\n')
     (more / "notes.md").write_text("of no interest")
     pd.DataFrame({"n": [1], "sentence": ["넷째"]}).to_parquet(tmp_path / "c.parquet")
@@ -166,6 +166,8 @@ def test_a_run_is_of_its_texts_and_not_of_where_they_lie(recipe, tmp_path):
         ("a.jsonl", b'{"text": 3}\n', "this is no text"),
         ("a.jsonl", b'{"text": "\\ud800"}\n', "half a character"),
         ("a.csv", b'text\n"a\n', "cannot be cut"),
+        ("corpus", b"first\nsecond\n", "is not known"),
+        ("a.md", b"first; x\nsecond; y\n", "is not known"),
         ("nowhere.txt", None, "there is no such file"),
         ("folder", None, "holds no texts"),
     ],

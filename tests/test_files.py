@@ -15,6 +15,7 @@ from relx.files import (
     disk_faults,
     read_json,
     require_place,
+    sweep,
     whole_file,
     whole_folder,
     write_json,
@@ -191,6 +192,15 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
         os.utime(old, (0, 0))
     write_text(tmp_path / "page[1].html", "a page")
     assert set(tmp_path.iterdir()) == {tmp_path / "page[1].html", young, *others}
+
+
+def test_what_a_kill_between_two_renames_left_is_put_back(tmp_path):
+    old = tmp_path / ".plots.abcd1234.part.old"
+    old.mkdir()
+    (old / "mine.txt").write_text("mine")
+    os.utime(old, (0, 0))
+    sweep(tmp_path / "plots")
+    assert (tmp_path / "plots/mine.txt").read_text() == "mine" and not old.exists()
 
 
 def test_a_part_that_another_process_finishes_meanwhile_is_none_to_sweep(tmp_path, monkeypatch):

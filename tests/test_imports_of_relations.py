@@ -1,6 +1,7 @@
 """Relations of other programs' files: each format by hand, and what is refused."""
 
 import json
+import shlex
 
 import pytest
 
@@ -239,3 +240,64 @@ def test_ids_that_repeat_are_refused(tmp_path):
 
 def test_the_command_names_every_format():
     assert tuple(FORMATS) == NAMES
+
+
+@pytest.mark.parametrize("out", ["d.txt", "d.ann"])
+@pytest.mark.parametrize("name", ["d.ann", "."])
+def test_nothing_that_rows_are_made_from_is_written_over(out, name, tmp_path, capsys):
+    brat_files(tmp_path)
+    words = ["--format", "brat", "--out", str(tmp_path / out)]
+    assert run(["import", str(tmp_path / name), *words]) == 2
+    assert "made from" in capsys.readouterr().err
+    assert (tmp_path / "d.txt").read_text(encoding="utf-8") == TEXT
+
+
+def test_files_of_brat_in_folders_have_ids_of_their_own_and_may_be_empty(tmp_path):
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        brat_files(tmp_path / name)
+    (tmp_path / "x/empty.ann").touch()
+    (tmp_path / "x/empty.txt").write_text("a text", encoding="utf-8")
+    assert [each.id for each in read_relations(tmp_path, "brat")] == ["x/d-R1", "y/d-R1"]
+
+
+@pytest.mark.parametrize("counted", [1, 2])
+def test_line_ends_of_brat_are_counted_either_way(counted, tmp_path):
+    text = "첫 줄\r\n" + LINE
+    start = text.index("가람") - (2 - counted)
+    second = start + LINE.index("나루시")
+    (tmp_path / "d.txt").write_text(text, encoding="utf-8", newline="")
+    spans = (start, start + 2, second, second + 3)
+    (tmp_path / "d.ann").write_text(ANN.format(*spans), encoding="utf-8")
+    (found,) = read_relations(tmp_path, "brat")
+    assert found.text == LINE
+
+
+def test_records_on_one_line_have_ids_of_their_own(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([OPENNRE] * 3), encoding="utf-8")
+    assert len({each.id for each in read_relations(tmp_path / "a.json", "opennre")}) == 3
+
+
+def test_the_field_that_holds_the_spans_is_the_text(tmp_path):
+    fields = {"title": f"나루시의 가람, {LINE}", "text": TEXT}
+    (found,) = read_relations(written(tmp_path, STUDIO | {"data": fields}), "label-studio")
+    assert found.text == LINE
+
+
+def test_half_a_character_is_named_by_its_place(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(DOCCANO | {"text": TEXT.replace("산다", "\ud83d")}))
+    assert run(["import", str(path), "--format", "doccano", "--out", str(tmp_path / "o")]) == 2
+    assert "half a character" in capsys.readouterr().err
+
+
+def test_the_command_that_is_named_next_works(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    two = json.loads(json.dumps(DOCCANO))
+    two["relations"].append({"from_id": 9, "to_id": 7, "type": "holds"})
+    assert (
+        run(["import", str(written(tmp_path, two)), "--format", "doccano", "--out", "my o.csv"])
+        == 0
+    )
+    said = capsys.readouterr().err.partition("next: relx ")[2].splitlines()[0]
+    assert run(shlex.split(said)) == 0

@@ -52,13 +52,14 @@ def test_what_somebody_put_beside_the_plots_stays(tmp_path):
     folder = tmp_path / "plots"
     write_plots(folder, [a_plot("old")])
     (folder / "notes.txt").write_text("mine")
+    (folder / "link").symlink_to("nowhere")
     (folder / "more").mkdir()
     (folder / "more/drawn.png").write_bytes(b"mine")
     for name in ("new", "newer"):
         write_plots(folder, [a_plot(name)])
     assert (folder / "notes.txt").read_text() == "mine"
     assert (folder / "more/drawn.png").read_bytes() == b"mine"
-    assert {path.stem for path in folder.iterdir()} == {"newer", "plots", "notes", "more"}
+    assert {path.stem for path in folder.iterdir()} == {"newer", "plots", "notes", "more", "link"}
 
 
 @pytest.mark.parametrize("index", ["[1]", "3", '{"plots": 1}', '{"plots": {}}'])

@@ -31,6 +31,13 @@ def test_dates_are_texts(text, value):
     assert read_plain(text) == (text if value is None and text else value)
 
 
+def test_what_is_merged_twice_keeps_its_own_keys():
+    tree = read_plain("p: {b: &b {<<: &a {x: 1, y: 2}, x: 3}}\nc: {<<: *b, z: 4}")
+    assert tree == {"p": {"b": {"x": 3, "y": 2}}, "c": {"x": 3, "y": 2, "z": 4}}
+    with pytest.raises(NoPlainYamlError, match="twice"):
+        read_plain("b: {<<: {x: 1, x: 2}}")
+
+
 def doubling(levels, merge=""):
     """Aliases that double at each level, as lists or as merged keys."""
     lines = ["a0: &a0 {x: 1}" if merge else "a0: &a0 [x, x]"]

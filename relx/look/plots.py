@@ -182,8 +182,10 @@ def write_plots(folder: Path, plots: Sequence[Plot], facts: dict[str, Any] | Non
         listed = [{"name": plot.name, "title": plot.title, "note": plot.note} for plot in plots]
         write_json(beside / INDEX, {"plots": listed, "facts": facts or {}})
         for other in _others(folder):
-            copy = shutil.copytree if other.is_dir() else shutil.copy2
-            copy(other, beside / other.name)
+            if other.is_dir() and not other.is_symlink():
+                shutil.copytree(other, beside / other.name, symlinks=True)
+            else:
+                shutil.copy2(other, beside / other.name, follow_symlinks=False)
 
 
 def _others(folder: Path) -> list[Path]:

@@ -30,8 +30,13 @@ def result_digests(folder: Path) -> dict[str, str]:
     Args:
         folder: The result's folder, such as a run's model.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CARD)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and _is_own(path))
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+
+
+def _is_own(path: Path) -> bool:
+    """Leaves out the card, and what file managers and network disks put beside any file."""
+    return path.name != CARD and not path.name.startswith(".")
 
 
 def seal_of(manifest: Manifest) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,9 @@ def read_csv(path: Path, lines: list[str]) -> Table:
         InputError: The header cannot be cut into cells, or most rows cannot.
     """
     delimiter = _delimiter(path, lines)
-    cut = ((covered, cells) for covered, cells in _cut(lines, delimiter) if cells)
+    quoted = delimiter != "\t" or _is_quoted(path, lines)
+    rows = (found for found in _cut(lines, delimiter, quoted) if found[1])
+    cut = itertools.dropwhile(lambda found: not "".join(found[1]).strip(), rows)
     covered, header = next(cut)
     if isinstance(header, str):
         raise InputError(_uncut(f"{path}:{covered.start + 1}", covered, header))
@@ -62,9 +65,25 @@ def _delimiter(path: Path, lines: list[str]) -> str:
     return other
 
 
-def _cut(lines: list[str], delimiter: str) -> Iterator[tuple[slice, list[str] | str]]:
+def _is_quoted(path: Path, lines: list[str]) -> bool:
+    """Tells whether quotes of a file with tabs hold cells together, or are letters as any other.
+
+    Most files with tabs quote nothing: a lone quote would then swallow rows up to the next one.
+    """
+    for covered, cells in _cut(lines, "\t", True):
+        torn = isinstance(cells, list) and any("\n" in cell and "\t" in cell for cell in cells)
+        if torn or isinstance(cells, str):
+            say(f"note: {path}:{covered.start + 1}: quotes in this file are read as letters")
+            return False
+    return True
+
+
+def _cut(lines: list[str], delimiter: str, quoted: bool) -> Iterator[tuple[slice, list[str] | str]]:
     """Yields the lines that each row covers, with its cells or why it cannot be cut into cells."""
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    if quoted:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True, quoting=csv.QUOTE_NONE)
     while reader.line_num < len(lines):
         first = reader.line_num
         found: list[str] | str

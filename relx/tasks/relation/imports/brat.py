@@ -11,11 +11,12 @@ from relx.spans import Span
 from relx.tasks.relation.imports.found import Found, Mention, between
 
 
-def brat(annotations: Path) -> Iterator[Found]:
+def brat(annotations: Path, name: str) -> Iterator[Found]:
     """Reads a file of annotations and the text beside it (Stenetorp et al. 2012, E12-2021).
 
     Args:
-        annotations: The file that ends in .ann; its text ends in .txt.
+        annotations: The file that ends in .ann; its text ends in .txt. An empty one has none.
+        name: What the ids of its relations begin with.
 
     Yields:
         The relations.
@@ -23,9 +24,13 @@ def brat(annotations: Path) -> Iterator[Found]:
     Raises:
         InputError: A line cannot be read, or an entity has several parts.
     """
-    text = read_text(annotations.with_suffix(".txt")).replace("\r\n", "\n")
-    lines = [line for line in read_text(annotations).splitlines() if line.strip()]
+    if annotations.is_file() and not annotations.read_bytes().strip():
+        return
+    lines = read_text(annotations).splitlines()
     entities = dict(_entity(line, f"{annotations}:{n}") for n, line in _of(lines, "T"))
+    text = read_text(annotations.with_suffix(".txt"))
+    if any(mention.span.of(text) != mention.word for mention in entities.values()):
+        text = text.replace("\r\n", "\n")  # some tools count a line's end as one character
     for number, line in _of(lines, "R"):
         where = f"{annotations}:{number}"
         id_, label, first, second = _relation(line, where)
@@ -33,7 +38,7 @@ def brat(annotations: Path) -> Iterator[Found]:
         if missing:
             raise InputError(_broken(where, f"there is no entity {missing[0]}"))
         found = between(text, entities[first], entities[second])
-        yield Found(f"{annotations.stem}-{id_}", *found, label, where)
+        yield Found(f"{name}-{id_}", *found, label, where)
 
 
 def _of(lines: list[str], kind: str) -> Iterator[tuple[int, str]]:

@@ -44,7 +44,7 @@ def opennre(record: Record, where: str) -> Iterator[Found]:
         else:
             found.append(of_tokens(starts, first, past, type_))
     head, tail = found
-    yield Found(str(record.get("id", where)), text, head, tail, str(record["relation"]), where)
+    yield Found(str(record["id"]), text, head, tail, str(record["relation"]), where)
 
 
 def docred(record: Record, where: str) -> Iterator[Found]:
@@ -67,7 +67,7 @@ def docred(record: Record, where: str) -> Iterator[Found]:
             sizes = (len(sentence) for sentence in sentences)
             before = [0, *itertools.accumulate(sizes)]
         subject, object_ = (_of_document(starts, before, mention) for mention in mentions)
-        id_ = f"{record.get('title', where)}-{number}"
+        id_ = f"{record.get('title', record['id'])}-{number}"
         yield Found(id_, text, subject, object_, str(label["r"]), where)
 
 

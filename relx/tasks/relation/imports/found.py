@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from relx.faults import Fault, shorten
 from relx.spans import Span
 
+_HALF = re.compile("[\ud800-\udfff]")  # JSON can write half of a surrogate pair
 NO_TYPE = "ENTITY"  # of entities that a format gives no type
 
 
@@ -57,6 +59,9 @@ class Found:
                 received = f"characters {start} to {end}, which hold {shorten(held)}"
                 allowed = shorten(mention.word) if mention.word else "a span within the text"
                 yield Fault(what, f"{self.where}, {role}", received, allowed, kind="span")
+        if half := _HALF.search(self.text):
+            what, received = "the text contains half a character", f"character {half.start()}"
+            yield Fault(what, self.where, received, "whole characters", kind="broken character")
         if not self.text.strip():
             yield Fault("the text is empty", self.where, kind="empty sentence")
 

@@ -54,14 +54,25 @@ def read_relations(path: Path, format_: str) -> list[Found]:
     return found
 
 
+def source_files(path: Path) -> list[Path]:
+    """Lists the files that are read: one, or each of brat's annotations and its text.
+
+    Args:
+        path: A file or a folder.
+    """
+    files = sorted(path.rglob("*.ann")) if path.is_dir() else [path]
+    texts = [file.with_suffix(".txt") for file in files if file.suffix == ".ann"]
+    return [file for file in (*files, *texts) if file.is_file()]
+
+
 def _of_records(path: Path, format_: str, reader: Reader) -> Iterator[Found]:
     table = read_table(path)
-    for row in table.rows:
+    for number, row in enumerate(table.rows):
         where = f"{path}:{row.line}"
         if row.fault is not None:
             raise InputError(row.fault)
         try:
-            yield from reader(row.cells, where)
+            yield from reader({"id": number, **row.cells}, where)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             what, received = f"this is no record of {format_}", shorten(list(row.cells))
             why = f"{type(error).__name__}: {shorten(error.args[0] if error.args else '')}"
@@ -74,7 +85,8 @@ def _of_brat(path: Path) -> Iterator[Found]:
     if not files:
         raise InputError(Fault("this folder holds no .ann files", str(path), next_step=_CLOSEST))
     for file in files:
-        yield from brat(file)
+        name = file.relative_to(path) if path.is_dir() else Path(file.name)
+        yield from brat(file, name.with_suffix("").as_posix())
 
 
 def _repeated(found: list[Found]) -> Iterator[Fault]:

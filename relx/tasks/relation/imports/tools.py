@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from relx.progress import say
 from relx.spans import Span
 from relx.tasks.relation.imports.found import NO_TYPE, Found, Mention, between
 
@@ -21,7 +22,7 @@ def doccano(record: Record, where: str) -> Iterator[Found]:
         for entity in record["entities"]
     }
     pairs = [(each["from_id"], each["to_id"], str(each["type"])) for each in record["relations"]]
-    yield from _related(record.get("id", where), text, entities, pairs, where)
+    yield from _related(record["id"], text, entities, pairs, where)
 
 
 def prodigy(record: Record, where: str) -> Iterator[Found]:
@@ -44,7 +45,7 @@ def prodigy(record: Record, where: str) -> Iterator[Found]:
     for span in record.get("spans") or ():
         key = (int(span["start"]), int(span["end"]))
         entities.setdefault(key, Mention(Span(*key), str(span.get("label") or NO_TYPE)))
-    yield from _related(record.get("id", where), text, entities, pairs, where)
+    yield from _related(record["id"], text, entities, pairs, where)
 
 
 def label_studio(record: Record, where: str) -> Iterator[Found]:
@@ -57,28 +58,35 @@ def label_studio(record: Record, where: str) -> Iterator[Found]:
         return
     texts = [value for value in record["data"].values() if isinstance(value, str)]
     spans = [each for each in kept[0]["result"] if each.get("type") == "labels"]
-    text = _text_of(texts, spans)
+    text = _text_of(texts, [each["value"] for each in spans])
     entities = {each["id"]: _counted(text, each["value"]) for each in spans}
     pairs = []
     for each in kept[0]["result"]:
         if each.get("type") == "relation":
             ends = [each["from_id"], each["to_id"]]
             ends = ends[::-1] if each.get("direction") == "left" else ends
-            pairs += [(ends[0], ends[1], str(label)) for label in each.get("labels") or ()]
-    yield from _related(record.get("id", where), text, entities, pairs, where)
+            labels = each.get("labels") or ()
+            pairs += [(ends[0], ends[1], str(label)) for label in labels]
+            if not labels:
+                say(f"note: {where}: a relation without a label is left out")
+    yield from _related(record["id"], text, entities, pairs, where)
 
 
-def _text_of(texts: list[str], spans: list[Record]) -> str:
-    """Returns the text that the spans are of: the one field, or the first that holds a span."""
+def _text_of(texts: list[str], values: list[Record]) -> str:
+    """Returns the field that the spans are of: the first that has their words at their places."""
     if not texts:
         raise KeyError("text")
-    words = [word for span in spans if (word := span["value"].get("text"))]
-    return next((text for text in texts if all(word in text for word in words)), texts[0])
+    return next((text for text in texts if all(_holds(text, v) for v in values)), texts[0])
+
+
+def _holds(text: str, value: Record) -> bool:
+    span, word = _counted(text, value).span, value.get("text")
+    return span.of(text) == word if word else span.end <= len(text)
 
 
 def _counted(text: str, value: Record) -> Mention:
     """Carries a span from UTF-16 units, as browsers count, to characters."""
-    units = text.encode("utf-16-le")
+    units = text.encode("utf-16-le", "surrogatepass")
     start, end = (
         len(units[: 2 * int(value[name])].decode("utf-16-le", "replace"))
         for name in ("start", "end")
