@@ -25,10 +25,10 @@ from decoder_peers import LABELS, PROMPT, labelled_rows
 from thresholds import cpu_model
 
 from relx.files import write_json
-from relx.models.decoder.formats import stored_bytes
-from relx.models.decoder.load import LoadedDecoder, load_decoder
+from relx.models.decoder.files.load import LoadedDecoder, load_decoder
+from relx.models.decoder.layers.formats import stored_bytes
 from relx.runs.manifest import git_state, versions
-from relx.scoring.softmax import softmax
+from relx.scoring.decisions.softmax import softmax
 
 RESULT = Path("bench/results/decoder_formats.json")
 FORMATS = ("float32", "bfloat16", "int8", "nf4", "Keras int4")

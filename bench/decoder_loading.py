@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from relx.models.decoder.configuration import DecoderConfig
-from relx.models.decoder.families import read_configuration
-from relx.models.decoder.formats import Format, stored_bytes
-from relx.models.decoder.weights import expected_shapes
+from relx.models.decoder.configurations.configuration import DecoderConfig
+from relx.models.decoder.configurations.families import read_configuration
+from relx.models.decoder.files.weights import expected_shapes
+from relx.models.decoder.layers.formats import Format, stored_bytes
 from relx.models.stored.folder import INDEX
 from relx.runs.manifest import git_state, versions
 from relx.tensors import Shape, tensor_bytes, tensors_header
@@ -139,7 +139,7 @@ def measure(folder: Path, format_: Format) -> dict[str, Any]:
     """Loads in this process, whose memory nothing else has used."""
     import keras
 
-    from relx.models.decoder.load import load_decoder
+    from relx.models.decoder.files.load import load_decoder
 
     keras.ops.convert_to_numpy(keras.ops.zeros((8,)) + 1)  # starts the backend
     before = anonymous()

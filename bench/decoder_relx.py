@@ -30,7 +30,7 @@ def main() -> None:
 
 def rows(work: Work) -> Figures:
     """Writes the prompts of train and test, and the tokens of the labels' words."""
-    from relx.data.reading import require_good
+    from relx.data.rows.reading import require_good
     from relx.dataset import prompt_rows_of
     from relx.family.decoder import pad_id, shared_beginning
     from relx.family.prompting import (
@@ -72,7 +72,7 @@ def rows(work: Work) -> Figures:
 
 def steady(work: Work) -> Figures:
     """Predicts twice in a process, prompts and tokens included; the second time is measured."""
-    from relx.data.reading import require_good
+    from relx.data.rows.reading import require_good
     from relx.predict import open_run
 
     run = open_run(Path(work["runs_dir"]), "bench")

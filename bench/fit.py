@@ -170,7 +170,7 @@ def footprint(case: Case) -> Any:
 
 
 def adapters(configuration: Any, case: Case) -> Any:
-    from relx.models.decoder.linear import Lora
+    from relx.models.decoder.layers.linear import Lora
 
     return {name: Lora(16, 32, case.dropout) for name in configuration.linear_shapes()}
 
@@ -273,7 +273,7 @@ def built(case: Case, device: Any) -> Any:
 
 
 def encoder_model(case: Case) -> Any:
-    from relx.data.pooling import Pooling
+    from relx.data.tokenizing.pooling import Pooling
     from relx.models.classifier import span_classifier
     from relx.models.encoder.build import build_encoder
 
@@ -303,7 +303,7 @@ def encoder_configuration(case: Case) -> Any:
 
 
 def decoder_configuration(case: Case) -> Any:
-    from relx.models.decoder.families import configuration_from_dict
+    from relx.models.decoder.configurations.families import configuration_from_dict
 
     return configuration_from_dict(
         {

@@ -24,7 +24,7 @@ from relx.plain_yaml import NoPlainYamlError, read_plain
 from relx.recipe import DataSection, DecideSection, MarkersSection, TrainSection
 from relx.recipe_file import load_recipe
 from relx.runs.manifest import read_manifest
-from relx.scoring.cutoffs import Cutoffs
+from relx.scoring.decisions.cutoffs import Cutoffs
 from relx.scoring.predictions import Predictions
 from relx.tasks.task import open_task, usual_section
 from relx.training.log import read_metrics

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from relx.runs.manifest import git_state, versions
-from relx.scoring.cross_fitting import search_all
+from relx.scoring.decisions.cross_fitting import search_all
 
 SIZES = (1_000, 10_000, 100_000)
 MEASURES = ("micro_f1", "macro_f1", "accuracy")

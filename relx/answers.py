@@ -16,14 +16,14 @@ from relx.faults import Fault, InputError, shorten
 from relx.known_tasks import USUAL
 from relx.progress import say, warn
 from relx.recipe import DataSection, DecideSection, Recipe
-from relx.scoring.cutoffs import Cutoffs
+from relx.scoring.decisions.cutoffs import Cutoffs
 from relx.scoring.label_order import doubt, known_orders, other_numbering, places
 from relx.scoring.predictions import Submission
 from relx.tasks.task import Task, open_task, task_of, usual_section
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
-    from relx.scoring.decision import Decision
+    from relx.scoring.decisions.decision import Decision
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.data.batches import Batch
-from relx.data.token_texts import TokenText, token_texts
+from relx.data.tokenizing.token_texts import TokenText, token_texts
 from relx.dataset import token_rows
 from relx.devices.device import open_device
 from relx.faults import Fault, InputError
@@ -22,7 +22,7 @@ from relx.spans import Span
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
-    from relx.data.row import Row
+    from relx.data.rows.row import Row
 
 Map = npt.NDArray[Any]
 

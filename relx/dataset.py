@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 from relx import progress
-from relx.data.chat import chat_frame
-from relx.data.coverage import Coverage, Texts, coverage_of, require_covered
 from relx.data.labels import LabelList
 from relx.data.marked import MarkedText
 from relx.data.names import warn_of_alike
-from relx.data.prompt import Prompt
-from relx.data.prompt_rows import PromptRows, prompt_rows
-from relx.data.reading import Reading, require_good
-from relx.data.row import ROWS_FORMAT, R, Row, rows_digest, types_of
-from relx.data.splits import split
-from relx.data.token_cache import CHUNK, Content, cached, token_key
-from relx.data.token_rows import TokenRows, tokenize
+from relx.data.prompts.chat import chat_frame
+from relx.data.prompts.prompt import Prompt
+from relx.data.prompts.prompt_rows import PromptRows, prompt_rows
+from relx.data.rows.reading import Reading, require_good
+from relx.data.rows.row import ROWS_FORMAT, R, Row, rows_digest, types_of
+from relx.data.rows.splits import split
+from relx.data.tokenizing.coverage import Coverage, Texts, coverage_of, require_covered
+from relx.data.tokenizing.token_cache import CHUNK, Content, cached, token_key
+from relx.data.tokenizing.token_rows import TokenRows, tokenize
 from relx.faults import Fault, InputError
 from relx.recipe import Recipe
 from relx.spans import Span

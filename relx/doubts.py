@@ -9,10 +9,10 @@ from typing import Any
 
 from relx.data.labels import LabelList
 from relx.data.names import alike, alike_message
-from relx.data.reading import Reading
-from relx.data.repeats import repeated, shared
-from relx.data.row import Row, labels_of, types_of
-from relx.data.uncovered import NFC, is_decomposed
+from relx.data.rows.reading import Reading
+from relx.data.rows.repeats import repeated, shared
+from relx.data.rows.row import Row, labels_of, types_of
+from relx.data.tokenizing.uncovered import NFC, is_decomposed
 from relx.window import TokenCounts
 
 SHOWN_PLACES = 5

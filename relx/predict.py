@@ -13,8 +13,8 @@ import numpy as np
 
 from relx import progress
 from relx.answers import AnswerOptions, AnswerReader, chosen_decision
-from relx.data.reading import require_good
-from relx.data.row import ROWS_FORMAT, Row, rows_digest
+from relx.data.rows.reading import require_good
+from relx.data.rows.row import ROWS_FORMAT, Row, rows_digest
 from relx.dataset import path_of_a_run, read_dev_rows
 from relx.engines.engine import Engine, EngineName, Trained, open_engine
 from relx.engines.openvino import graph_name

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.answers import AnswerOptions, AnswerReader, reader_without_run
-from relx.data.reading import require_good
-from relx.data.row import Row, labels_of
+from relx.data.rows.reading import require_good
+from relx.data.rows.row import Row, labels_of
 from relx.faults import Fault, InputError
 from relx.known_tasks import TASKS, USUAL
 from relx.progress import say, warn
-from relx.scoring.one_of import ONE_OF
+from relx.scoring.decisions.one_of import ONE_OF
 from relx.scoring.predictions import Submission
 from relx.tasks.task import Task
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from relx.predict import Run
     from relx.recipe import DataSection
     from relx.runs.find import FoundStage
-    from relx.scoring.decision import Decision, Scores
+    from relx.scoring.decisions.decision import Decision, Scores
 
 IDS_SHOWN = 3
 _OF_COLUMNS = ("missing column", "no CSV")  # what a file of another task lacks, or is
@@ -124,11 +124,8 @@ def submission_rows(
     else:
         examples = _labelled_rows(gold, task, labels, reader.data)
     right = gold_of(examples, labels, gold, decision)
-    if not reader.told and right.ndim > 1 and (right.sum(axis=1) == 1).all():
-        warn(
-            "every row has exactly one label, and is scored as if it could have more or none; "
-            "where one is meant, name a recipe with decide.labels: one (--recipe)"
-        )
+    if not reader.told:
+        _question_one_label(right)
     rows = join_on_id(submission, examples, pred, gold)
     seen = [name for row in examples for name in labels_of(row)]
     submission = reader.ordered(submission, pred, seen)
@@ -140,13 +137,7 @@ def submission_rows(
         reader.question_names(right, predicted)
     else:
         assert probabilities is not None  # a file has labels, or probabilities, or both
-        predicted = decision.choose(probabilities)
-        if how := decision.described():
-            say(f"{pred} holds probabilities alone; {how}")
-        if decision.takes_cutoffs and not predicted.any():
-            highest = f"the highest is {probabilities.max():.3f}"
-            step = "name the cut-offs with --thresholds FILE, or the run with --run"
-            warn(f"no probability of {pred} reaches its cut-off, {highest}: {step}")
+        predicted = _chosen(probabilities, decision, pred)
     return ScoredRows(
         name=pred.name,
         gold_file=str(gold),
@@ -158,6 +149,29 @@ def submission_rows(
         decision=decision,
         task=reader.task_name,
     )
+
+
+def _question_one_label(right: npt.NDArray[Any]) -> None:
+    """Warns where every row of any number of labels, `(rows, labels)`, has exactly one."""
+    if right.ndim > 1 and (right.sum(axis=1) == 1).all():
+        warn(
+            "every row has exactly one label, and is scored as if it could have more or none; "
+            "where one is meant, name a recipe with decide.labels: one (--recipe)"
+        )
+
+
+def _chosen(
+    probabilities: npt.NDArray[np.float64], decision: Decision, pred: Path
+) -> npt.NDArray[Any]:
+    """Chooses the labels of a file that holds probabilities alone, and says by what."""
+    predicted = decision.choose(probabilities)
+    if how := decision.described():
+        say(f"{pred} holds probabilities alone; {how}")
+    if decision.takes_cutoffs and not predicted.any():
+        highest = f"the highest is {probabilities.max():.3f}"
+        step = "name the cut-offs with --thresholds FILE, or the run with --run"
+        warn(f"no probability of {pred} reaches its cut-off, {highest}: {step}")
+    return predicted
 
 
 def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:

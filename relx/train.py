@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from relx import progress
-from relx.data.token_cache import token_folder
+from relx.data.tokenizing.token_cache import token_folder
 from relx.dataset import Dataset
 from relx.devices.device import Device, open_device
 from relx.devices.processes import is_chief
@@ -19,7 +19,7 @@ from relx.models.saved import DEV_FILE, MODEL_FOLDER, write_decision
 from relx.recipe_file import recipe_yaml
 from relx.runs.place import StagePlace, fold_stage
 from relx.runs.stage import Stage, open_stage
-from relx.scoring.decision import Scores
+from relx.scoring.decisions.decision import Scores
 from relx.scoring.predictions import Predictions
 from relx.scoring.printed import percent
 from relx.training.dev_log import log_dev_rows

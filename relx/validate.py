@@ -9,17 +9,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relx.data.bad_rows import BadRow
-from relx.data.coverage import (
+from relx.data.labels import LabelList
+from relx.data.rows.bad_rows import BadRow
+from relx.data.rows.reading import Reading
+from relx.data.rows.row import labels_of, types_of
+from relx.data.tokenizing.coverage import (
     KIND,
     Coverage,
     broken_sentence,
     in_a_sentence,
     uncovered_fault,
 )
-from relx.data.labels import LabelList
-from relx.data.reading import Reading
-from relx.data.row import labels_of, types_of
 from relx.doubts import (
     Finding,
     absent_labels,

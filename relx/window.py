@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relx.data.coverage import Coverage, coverage_of
-from relx.data.prompt_frame import prompt_frame
-from relx.data.prompt_window import fitted
-from relx.data.row import Row, types_of
-from relx.data.token_rows import row_lengths
+from relx.data.prompts.prompt_frame import prompt_frame
+from relx.data.prompts.prompt_window import fitted
+from relx.data.rows.row import Row, types_of
+from relx.data.tokenizing.coverage import Coverage, coverage_of
+from relx.data.tokenizing.token_rows import row_lengths
 from relx.family.prompting import prompter_of, recipe_tokenizer
 from relx.faults import Fault
 from relx.model_sections import FreshDecoder

@@ -18,7 +18,7 @@ from relx_cli.sentence import GivenSentence, sentence_options
 
 if TYPE_CHECKING:
     from relx.engines.engine import EngineName
-    from relx.scoring.decision import Decision
+    from relx.scoring.decisions.decision import Decision
 
 TOP = 5
 

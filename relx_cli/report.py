@@ -47,7 +47,7 @@ def report(gold: Path | None, out: Path, draws: int, **given: Unpack[Predicted])
     require_look("relx report")
     from relx.look.page import require_place
     from relx.look.plots import plots_folder
-    from relx.look.report import figures_of, headline
+    from relx.look.report.page import figures_of, headline
     from relx.look.task_pages import task_page
     from relx.score import warn_of_collapse
     from relx_cli.tables import counted, print_table

@@ -18,7 +18,7 @@ from relx_cli.options import (
 
 if TYPE_CHECKING:
     from relx.scoring.averages import Average, Averaged
-    from relx.scoring.decision import Scores
+    from relx.scoring.decisions.decision import Scores
 
 
 @click.command(short_help="Score a run or a submission against labelled rows.")

@@ -12,8 +12,8 @@ from relx_cli.options import Predicted, predicted_options, quiet_option, scored_
 
 if TYPE_CHECKING:
     from relx.score import ScoredRows
-    from relx.scoring.cross_fitting import Estimate, Search
-    from relx.scoring.cutoffs import Cutoffs
+    from relx.scoring.decisions.cross_fitting import Estimate, Search
+    from relx.scoring.decisions.cutoffs import Cutoffs
 
 TITLES = {"micro_f1": "micro-F1", "macro_f1": "macro-F1", "accuracy": "cell accuracy"}
 WORDS = {"shared": "one for all", "per_label": "one a label", "joint": "one a label, jointly"}
@@ -106,8 +106,8 @@ def thresholds(
 def _searched(rows: ScoredRows, method: str, measure: str | None) -> tuple[Search, Cutoffs]:
     """Searches by every method, and takes the cut-offs of one."""
     from relx.faults import Fault, InputError
-    from relx.scoring.cross_fitting import search_all
-    from relx.scoring.cutoffs import Cutoffs
+    from relx.scoring.decisions.cross_fitting import search_all
+    from relx.scoring.decisions.cutoffs import Cutoffs
 
     if not rows.decision.takes_cutoffs:
         what = "each row has exactly one label, the most probable: there are no cut-offs to search"
@@ -127,7 +127,7 @@ def _draw(folder: Path, rows: ScoredRows, cutoffs: Cutoffs) -> None:
     from dataclasses import replace
 
     from relx.look.plots import write_plots
-    from relx.look.thresholds import threshold_plot
+    from relx.look.report.thresholds import threshold_plot
 
     decided = replace(rows, decision=rows.decision.with_thresholds(cutoffs))
     write_plots(folder, [threshold_plot(decided)])

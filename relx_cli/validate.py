@@ -12,7 +12,7 @@ from relx.faults import visible
 from relx_cli.options import recipe_options
 
 if TYPE_CHECKING:
-    from relx.data.coverage import Coverage
+    from relx.data.tokenizing.coverage import Coverage
     from relx.validate import Report
 
 SHOWN_FAULTS = 50
@@ -116,7 +116,7 @@ def _report(
 
 
 def _write_skipped(report: Report, path: Path) -> None:
-    from relx.data.bad_rows import write_bad_rows
+    from relx.data.rows.bad_rows import write_bad_rows
     from relx.progress import say
 
     if report.bad_rows:
@@ -161,7 +161,7 @@ def _print_kinds(report: Report) -> None:
 
 
 def _unknown(coverage: Coverage | None) -> str:
-    from relx.data.coverage import percent
+    from relx.data.tokenizing.coverage import percent
 
     return "not counted" if coverage is None else percent(coverage.lost, coverage.tokens)
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from relx.data.coverage import Coverage, coverage_of
-from relx.data.special_tokens import special_around
-from relx.data.token_cache import Content, cached, token_key
-from relx.data.token_rows import id_type
-from relx.data.tokens import CHUNK, Pieces, TextTokens, text_tokens
+from relx.data.tokenizing.coverage import Coverage, coverage_of
+from relx.data.tokenizing.special_tokens import special_around
+from relx.data.tokenizing.token_cache import Content, cached, token_key
+from relx.data.tokenizing.token_rows import id_type
+from relx.data.tokenizing.tokens import CHUNK, Pieces, TextTokens, text_tokens
 from relx.dataset import read_unlabelled
 from relx.files import facts_digest
 from relx.recipe import Recipe

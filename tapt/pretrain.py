@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from relx import progress
-from relx.data.coverage import require_covered
-from relx.data.row import types_of
-from relx.data.token_cache import token_folder
+from relx.data.rows.row import types_of
+from relx.data.tokenizing.coverage import require_covered
+from relx.data.tokenizing.token_cache import token_folder
 from relx.dataset import Dataset, read_unlabelled
 from relx.devices.device import open_device
 from relx.devices.processes import is_chief

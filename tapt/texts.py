@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from relx.data.encoding import Encoding
-from relx.data.row_checks import HALF_CHARACTER
+from relx.data.rows.row_checks import HALF_CHARACTER
 from relx.data.table import Table, read_table, read_text
 from relx.faults import Fault, InputError, shorten
 from relx.progress import say

@@ -50,9 +50,9 @@ def adapter_values(i: int, shape: tuple[int, ...], which: str) -> np.ndarray:
 def gradients(folder: Path, case: Case) -> dict[str, np.ndarray]:
     from keras import ops
 
-    from relx.models.decoder.families import read_configuration
-    from relx.models.decoder.linear import Lora
-    from relx.models.decoder.load import load_decoder
+    from relx.models.decoder.configurations.families import read_configuration
+    from relx.models.decoder.files.load import load_decoder
+    from relx.models.decoder.layers.linear import Lora
 
     parts = read_configuration(folder).linear_shapes()
     adapters = dict.fromkeys(parts, Lora(RANK, ALPHA, case.dropout))

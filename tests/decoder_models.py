@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from relx.models.decoder.configuration import DecoderConfig
+from relx.models.decoder.configurations.configuration import DecoderConfig
+from relx.models.decoder.configurations.families import configuration_from_dict
 from relx.models.decoder.decoder import Decoder
-from relx.models.decoder.families import configuration_from_dict
-from relx.models.decoder.load import LoadedDecoder
+from relx.models.decoder.files.load import LoadedDecoder
 
 VOCABULARY = 160
 _BASE = {

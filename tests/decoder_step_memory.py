@@ -18,9 +18,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from relx.models.decoder import products
-from relx.models.decoder.formats import quantize
-from relx.models.decoder.linear import FrozenLinear, Lora
+from relx.models.decoder.layers import products
+from relx.models.decoder.layers.formats import quantize
+from relx.models.decoder.layers.linear import FrozenLinear, Lora
 
 WIDTH, LAYERS, TOKENS = 1024, 32, 8
 FLOATS = 4 * WIDTH * WIDTH * LAYERS  # bytes of all kernels

@@ -15,9 +15,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from relx.models.decoder.formats import dequantized
-from relx.models.decoder.linear import FrozenLinear
-from relx.models.decoder.products import unpacked
+from relx.models.decoder.layers.formats import dequantized
+from relx.models.decoder.layers.linear import FrozenLinear
+from relx.models.decoder.layers.products import unpacked
 
 
 def product(stored: dict[str, np.ndarray], format_: Any) -> np.ndarray:

@@ -4,9 +4,9 @@ import numpy as np
 
 from relx.data.labels import LabelList
 from relx.score import ScoredRows
-from relx.scoring.any_of import AnyOf
-from relx.scoring.cutoffs import Cutoffs
-from relx.scoring.one_of import ONE_OF
+from relx.scoring.decisions.any_of import AnyOf
+from relx.scoring.decisions.cutoffs import Cutoffs
+from relx.scoring.decisions.one_of import ONE_OF
 from relx.spans import Span
 from relx.tasks.target.rows import Target, TargetRow
 

@@ -13,12 +13,12 @@ from sklearn import metrics
 from relx.data.labels import LabelList
 from relx.faults import InputError
 from relx.recipe import DecideSection
-from relx.scoring.any_of import AnyOf, Asymmetric, any_of, balanced_weights
 from relx.scoring.curves import class_auprc
-from relx.scoring.cutoffs import Cutoffs
-from relx.scoring.decision import Decision, Scores
+from relx.scoring.decisions.any_of import AnyOf, Asymmetric, any_of, balanced_weights
+from relx.scoring.decisions.cutoffs import Cutoffs
+from relx.scoring.decisions.decision import Decision, Scores
+from relx.scoring.decisions.one_of import ONE_OF
 from relx.scoring.label_scores import auroc, label_scores
-from relx.scoring.one_of import ONE_OF
 
 MOODS = LabelList(("joy", "trust", "fear"), None)
 GOLD = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 0]], np.float32)

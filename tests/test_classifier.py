@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from relx.data.batches import Batch
-from relx.data.token_rows import TokenRow, TokenRows
+from relx.data.tokenizing.token_rows import TokenRow, TokenRows
 from relx.dataset import token_rows
 from relx.devices.device import open_device
 from relx.models.arrays import SpanArrays

@@ -9,8 +9,8 @@ import pytest
 from relx.compare import compare
 from relx.data.labels import LabelList
 from relx.score import ScoredRows
-from relx.scoring.any_of import AnyOf
 from relx.scoring.comparison import mcnemar
+from relx.scoring.decisions.any_of import AnyOf
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.rows import Example

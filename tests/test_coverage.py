@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from relx.data.coverage import Coverage, coverage_of, percent, require_covered
-from relx.data.tokens import Pieces, text_tokens
-from relx.data.uncovered import is_decomposed
+from relx.data.tokenizing.coverage import Coverage, coverage_of, percent, require_covered
+from relx.data.tokenizing.tokens import Pieces, text_tokens
+from relx.data.tokenizing.uncovered import is_decomposed
 from relx.dataset import prompt_rows_of, token_rows
 from relx.faults import InputError
 from relx.models.stored.tokenizers.roles import with_roles

@@ -8,7 +8,7 @@ import pytest
 
 from relx.data import labels as of_labels
 from relx.data.labels import KLUE
-from relx.data.row import ROWS_FORMAT, rows_digest, types_of
+from relx.data.rows.row import ROWS_FORMAT, rows_digest, types_of
 from relx.dataset import path_of_a_run, read_dataset, read_dev_rows, read_unlabelled
 from relx.faults import Fault, InputError
 from relx.recipe_file import load_recipe

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from relx.models.decoder.load import load_decoder
+from relx.models.decoder.files.load import load_decoder
 from tests.decoder_models import MODELS, batch_of_ids, logits_of, write_reference
 
 torch = pytest.importorskip("torch")

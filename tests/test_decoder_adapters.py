@@ -14,10 +14,10 @@ from keras import ops
 from safetensors.numpy import load_file, save_file
 
 from relx.faults import InputError
-from relx.models.decoder.adapter_config import CONFIG_FILE, adapters_for, read_lora
-from relx.models.decoder.adapters import ADAPTERS_FILE, read_adapters, write_adapters
 from relx.models.decoder.decoder import Decoder
-from relx.models.decoder.linear import Lora
+from relx.models.decoder.files.adapter_config import CONFIG_FILE, adapters_for, read_lora
+from relx.models.decoder.files.adapters import ADAPTERS_FILE, read_adapters, write_adapters
+from relx.models.decoder.layers.linear import Lora
 from tests.decoder_models import configuration_of, draw_adapters
 
 LORA = Lora(4, 8.0)

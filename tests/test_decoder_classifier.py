@@ -7,14 +7,14 @@ import pytest
 from keras import ops
 
 from relx.data.batches import Batch
-from relx.data.prompt_rows import PromptRows
-from relx.models.decoder.adapter_config import adapters_for
+from relx.data.prompts.prompt_rows import PromptRows
 from relx.models.decoder.arrays import PromptArrays
 from relx.models.decoder.classifier import prompt_classifier
-from relx.models.decoder.families import read_configuration
+from relx.models.decoder.configurations.families import read_configuration
+from relx.models.decoder.files.adapter_config import adapters_for
+from relx.models.decoder.files.load import load_decoder
 from relx.models.decoder.heads import ClassHead, WordHead, assign_head, head_weights
-from relx.models.decoder.linear import Lora
-from relx.models.decoder.load import load_decoder
+from relx.models.decoder.layers.linear import Lora
 from tests.decoder_models import VOCABULARY, write_reference
 
 torch = pytest.importorskip("torch")

@@ -8,8 +8,9 @@ from safetensors.numpy import save_file
 
 from relx.devices.device import BACKENDS
 from relx.faults import InputError
-from relx.models.decoder import formats
-from relx.models.decoder.formats import (
+from relx.models.decoder.files.load import load_decoder
+from relx.models.decoder.layers import formats
+from relx.models.decoder.layers.formats import (
     FORMATS,
     LEVELS,
     block_size,
@@ -18,7 +19,6 @@ from relx.models.decoder.formats import (
     stored_bytes,
     stored_shapes,
 )
-from relx.models.decoder.load import load_decoder
 from tests.decoder_models import write_reference
 from tests.processes_by_backend import on_backend
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from relx.models.decoder import kept, load
-from relx.models.decoder.load import load_decoder
+from relx.models.decoder.files import kept, load
+from relx.models.decoder.files.load import load_decoder
 from tests.decoder_models import reference_model, write_reference
 
 torch = pytest.importorskip("torch")

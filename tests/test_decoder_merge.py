@@ -11,12 +11,12 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from relx.faults import InputError
-from relx.models.decoder import merge
-from relx.models.decoder.adapter_config import adapters_for
-from relx.models.decoder.adapters import ADAPTERS_FILE, write_adapters
-from relx.models.decoder.linear import Lora
-from relx.models.decoder.load import load_decoder
-from relx.models.decoder.merge import merge_adapters
+from relx.models.decoder.files import merge
+from relx.models.decoder.files.adapter_config import adapters_for
+from relx.models.decoder.files.adapters import ADAPTERS_FILE, write_adapters
+from relx.models.decoder.files.load import load_decoder
+from relx.models.decoder.files.merge import merge_adapters
+from relx.models.decoder.layers.linear import Lora
 from relx.models.stored.folder import WEIGHTS
 from relx.tensors import open_tensors
 from tests.decoder_models import (

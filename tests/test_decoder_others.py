@@ -9,8 +9,8 @@ from keras import ops
 
 from relx.devices.device import BACKENDS
 from relx.models.decoder import others
+from relx.models.decoder.files.load import load_decoder
 from relx.models.decoder.heads import WordHead
-from relx.models.decoder.load import load_decoder
 from relx.models.decoder.others import OtherWords
 from relx.recipe_file import recipe_from_tree
 from relx.training.losses import LOSSES

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from relx.models.decoder.adapter_config import adapters_for, part_paths, read_lora
-from relx.models.decoder.adapters import adapters_on_disk, read_adapters, write_adapters
-from relx.models.decoder.linear import Lora
-from relx.models.decoder.load import load_decoder
+from relx.models.decoder.files.adapter_config import adapters_for, part_paths, read_lora
+from relx.models.decoder.files.adapters import adapters_on_disk, read_adapters, write_adapters
+from relx.models.decoder.files.load import load_decoder
+from relx.models.decoder.layers.linear import Lora
 from relx.training.optimizer import make_optimizer
 from tests.decoder_models import (
     MODELS,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from relx.data.reading import require_good
+from relx.data.rows.reading import require_good
 from relx.family.prompting import prompter_of
-from relx.models.decoder.fresh import fresh_tokenizer
+from relx.models.decoder.files.fresh import fresh_tokenizer
 from relx.models.stored.tokenizers.tokenizer import write_tokenizer
 from relx.recipe_file import load_recipe
 from relx.shipped import shipped

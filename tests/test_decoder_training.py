@@ -8,12 +8,12 @@ import pytest
 from keras import ops
 
 from relx.devices.device import BACKENDS
-from relx.models.decoder.dropout import dropped
-from relx.models.decoder.families import FAMILIES, read_configuration
-from relx.models.decoder.formats import FORMATS, dequantized, quantize
-from relx.models.decoder.linear import Lora
-from relx.models.decoder.load import load_decoder
-from relx.models.decoder.weights import head_order
+from relx.models.decoder.configurations.families import FAMILIES, read_configuration
+from relx.models.decoder.files.load import load_decoder
+from relx.models.decoder.files.weights import head_order
+from relx.models.decoder.layers.dropout import dropped
+from relx.models.decoder.layers.formats import FORMATS, dequantized, quantize
+from relx.models.decoder.layers.linear import Lora
 from tests.decoder_gradients import ALPHA, RANK, REST, Case, adapter_values, batch
 from tests.decoder_models import batch_of_ids, reference_model
 from tests.processes_by_backend import on_backend

@@ -9,7 +9,7 @@ from tensorboard.plugin_util import markdown_to_safe_html
 from tensorboard.util.tensor_util import make_ndarray
 
 from relx.data.labels import LabelList
-from relx.scoring.one_of import ONE_OF
+from relx.scoring.decisions.one_of import ONE_OF
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.rows import Example

@@ -20,7 +20,7 @@ from relx.data.labels import KLUE
 from relx.models.encoder.families.registry import FAMILIES
 from relx.recipe import DataSection, DecoderSection, MarkersSection, MarkerStyle, Recipe
 from relx.recipe_file import load_recipe
-from relx.scoring.one_of import ClassScores, Scores
+from relx.scoring.decisions.one_of import ClassScores, Scores
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import mark

@@ -13,7 +13,7 @@ from relx.data.table import read_table
 from relx.known_tasks import with_usual
 from relx.recipe import DataSection, MarkersSection
 from relx.recipe_file import load_recipe
-from relx.scoring.thresholds import Method
+from relx.scoring.decisions.thresholds import Method
 from relx.spans import Span
 from relx.tasks.target.markers import ALLOWED, mark
 from relx.tasks.target.rows import IDS, SENTENCES, Target, TargetRow, scan_rows

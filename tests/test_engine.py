@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relx.data.batches import Batch
-from relx.data.token_rows import TokenRow
+from relx.data.tokenizing.token_rows import TokenRow
 from relx.devices.device import open_device
 from relx.engines import engine
 from relx.engines import openvino as graph
@@ -25,7 +25,7 @@ from relx.models.arrays import SpanArrays
 from relx.models.classifier import span_classifier
 from relx.models.encoder.load import load_encoder
 from relx.recipe import DeviceSection
-from relx.scoring.one_of import ONE_OF
+from relx.scoring.decisions.one_of import ONE_OF
 from relx.spans import Span
 from relx.tasks.relation.task import POOLINGS
 

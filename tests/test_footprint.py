@@ -25,10 +25,10 @@ from relx.footprint.parts import TURN
 from relx.footprint.recipes import adapted_parts, configuration_of, footprint_of
 from relx.footprint.smaller import GIB, changed, fits, proposals
 from relx.model_sections import LoraSection
+from relx.models.decoder.configurations.families import configuration_from_dict as decoder_from
 from relx.models.decoder.decoder import Decoder
-from relx.models.decoder.families import configuration_from_dict as decoder_from
-from relx.models.decoder.formats import FORMATS
-from relx.models.decoder.linear import Lora
+from relx.models.decoder.layers.formats import FORMATS
+from relx.models.decoder.layers.linear import Lora
 from relx.models.encoder.build import build_encoder
 from relx.models.encoder.configuration import configuration_from_dict as encoder_from
 from relx.recipe_file import recipe_from_tree

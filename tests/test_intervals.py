@@ -8,6 +8,7 @@ import pytest
 from relx.data.labels import LabelList
 from relx.score import ScoredRows
 from relx.scoring.curves import class_auprc
+from relx.scoring.decisions.one_of import scores
 from relx.scoring.intervals import (
     CLASS_SCORES,
     SCORES,
@@ -16,7 +17,6 @@ from relx.scoring.intervals import (
     bootstrap,
     paired_bootstrap,
 )
-from relx.scoring.one_of import scores
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.rows import Example

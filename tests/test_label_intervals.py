@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from relx.data.labels import LabelList
-from relx.scoring.any_of import AnyOf
+from relx.scoring.decisions.any_of import AnyOf
 from relx.scoring.intervals import CLASS_SCORES, _Scorer, bootstrap, paired_bootstrap
 
 LABELS = LabelList(("joy", "trust", "fear", "never"), None)

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prompt_tokenizers import BYTES, KINDS, tokenizer_of
 
-from relx.data.label_words import after_prompt, confusable, label_tokens, word_pieces
-from relx.data.prompt import Prompt
-from relx.data.vocabulary import Vocabulary
+from relx.data.prompts.label_words import after_prompt, confusable, label_tokens, word_pieces
+from relx.data.prompts.prompt import Prompt
+from relx.data.tokenizing.vocabulary import Vocabulary
 from relx.faults import InputError
 
 PROMPTS = [Prompt("글을 읽고 ", text, "\n알맞은 말:") for text in ("국밥은 좋았다", "주인은")]

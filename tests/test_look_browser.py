@@ -69,7 +69,7 @@ def many(count, seed=0, labels=LABELS):
 def write(folder, rows, pictures=False):
     from relx.look.page import render
     from relx.look.relation.report import context, write_report
-    from relx.look.report import figures_of
+    from relx.look.report.page import figures_of
 
     page = folder / "report.html"
     figures = figures_of(rows, draws=20)

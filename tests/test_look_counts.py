@@ -18,7 +18,7 @@ from relx.look.eda.file_facts import describe_file, occurs_earlier, shared_sente
 from relx.look.eda.label_shares import LabelShares, headline_label, label_shares
 from relx.look.eda.lengths import character_lengths, quantiles
 from relx.look.eda.token_lengths import TokenLengths, token_lengths
-from relx.look.eda.word_counts import frequent_words
+from relx.look.eda.vocabulary.word_counts import frequent_words
 from relx.look.relation.eda.entity_types import MOST_PAIRS, type_table
 from relx.look.relation.eda.file_facts import count_kinds, type_shifts
 from relx.look.relation.eda.sources import source_rows

@@ -14,9 +14,9 @@ from matplotlib.text import Text
 
 from relx.data.labels import LabelList
 from relx.faults import InputError
-from relx.look.eda.clouds import draw_clouds
 from relx.look.eda.corpus import read_corpus
 from relx.look.eda.plots import signed
+from relx.look.eda.vocabulary.clouds import draw_clouds
 from relx.look.font import drawable
 from relx.look.plots import png_bytes, svg_file
 from relx.look.relation.eda.findings import examine, facts

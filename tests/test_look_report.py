@@ -17,18 +17,18 @@ import relx.predict
 from relx.answers import AnswerReader
 from relx.data.labels import KLUE, LabelList
 from relx.faults import InputError
-from relx.look.class_curves import class_curves
-from relx.look.class_plots import confusion_plot
-from relx.look.learning import learning_plots
 from relx.look.page import require_place
 from relx.look.plots import svg
 from relx.look.relation.label_groups import label_groups
 from relx.look.relation.report import context, page_data, write_report
-from relx.look.report import figures_of
+from relx.look.report.class_curves import class_curves
+from relx.look.report.class_plots import confusion_plot
+from relx.look.report.learning import learning_plots
+from relx.look.report.page import figures_of
 from relx.recipe import DataSection, Recipe
 from relx.runs.find import find_run
 from relx.score import ScoredRows
-from relx.scoring.one_of import ONE_OF, scores
+from relx.scoring.decisions.one_of import ONE_OF, scores
 from relx.spans import Span
 from relx.tasks.relation.answers import write_submission
 from relx.tasks.relation.entities import Entity

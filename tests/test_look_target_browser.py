@@ -21,7 +21,7 @@ COUNT = 120
 
 def write(folder, rows, pictures=False):
     from relx.look.page import render
-    from relx.look.report import figures_of
+    from relx.look.report.page import figures_of
     from relx.look.target.report import TEMPLATE, context, write_report
 
     page = folder / "report.html"

@@ -12,11 +12,11 @@ from target_rows import CUTOFFS, LABELS, many, one_label, row, scored
 from relx.compare import compare
 from relx.data.labels import LabelList
 from relx.faults import InputError
-from relx.look.calibration import calibration_of, labels_plot
-from relx.look.class_curves import class_curves
-from relx.look.missing_surplus import counted_mistakes, mistakes_plot
 from relx.look.plots import svg
-from relx.look.report import figures_of
+from relx.look.report.calibration import calibration_of, labels_plot
+from relx.look.report.class_curves import class_curves
+from relx.look.report.missing_surplus import counted_mistakes, mistakes_plot
+from relx.look.report.page import figures_of
 from relx.look.target import compare as compare_page
 from relx.look.target.report import context, mistakes_in_words, page_data, write_report
 from relx.look.task_pages import task_page

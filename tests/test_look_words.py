@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from relx.look.eda import words
-from relx.look.eda.clouds import (
+from relx.look.eda.vocabulary import words
+from relx.look.eda.vocabulary.clouds import (
     CLOUD_SIZE,
     CLOUD_WORDS,
     LONGEST_IN_CLOUD,
@@ -23,9 +23,9 @@ from relx.look.eda.clouds import (
     cloud_words,
     data_address,
 )
-from relx.look.eda.telling_words import log_odds, telling_words
-from relx.look.eda.word_counts import count_words
-from relx.look.eda.words import find_words
+from relx.look.eda.vocabulary.telling_words import log_odds, telling_words
+from relx.look.eda.vocabulary.word_counts import count_words
+from relx.look.eda.vocabulary.words import find_words
 from relx.look.font import korean_font, letters_of
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
@@ -223,9 +223,9 @@ import re
 from types import SimpleNamespace
 
 from test_look_words import ROLES, example
-from relx.look.eda import words
-from relx.look.eda.clouds import cloud_words
-from relx.look.eda.word_counts import count_words
+from relx.look.eda.vocabulary import words
+from relx.look.eda.vocabulary.clouds import cloud_words
+from relx.look.eda.vocabulary.word_counts import count_words
 
 # Every word is a noun: Kiwi's dictionary takes seconds to load.
 words._analysed = lambda sentences: (

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relx.data.batches import Batch
-from relx.data.pooling import Pooling
-from relx.data.token_rows import TokenRow, TokenRows
+from relx.data.tokenizing.pooling import Pooling
+from relx.data.tokenizing.token_rows import TokenRow, TokenRows
 from relx.models.arrays import SpanArrays
 from relx.spans import Span
 from relx.tasks.relation.task import POOLINGS

@@ -12,8 +12,8 @@ from sklearn import metrics as sklearn_metrics
 from relx.data.labels import KLUE, LabelList
 from relx.faults import InputError
 from relx.scoring.curves import class_auprc
-from relx.scoring.cutoffs import Cutoffs
-from relx.scoring.one_of import ONE_OF, scores
+from relx.scoring.decisions.cutoffs import Cutoffs
+from relx.scoring.decisions.one_of import ONE_OF, scores
 
 THREE = LabelList(("no_relation", "per:spouse", "나라:수도"), "no_relation")
 
@@ -203,7 +203,8 @@ def test_there_is_nothing_to_search_and_cutoffs_are_refused():
 def test_scoring_imports_no_framework():
     heavy = "keras,tensorflow,torch,jax,pandas,sklearn,transformers,tokenizers,scipy"
     code = (
-        "import sys, relx.scoring.one_of, relx.tasks.relation.answers, relx.score, relx_cli.score;"
+        "import sys, relx.scoring.decisions.one_of, relx.tasks.relation.answers, relx.score;"
+        "import relx_cli.score;"
         f"print([name for name in {heavy.split(',')!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

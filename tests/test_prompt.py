@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relx.data.prompt import Prompt
+from relx.data.prompts.prompt import Prompt
 from relx.faults import InputError
 from relx.recipe import DataSection, DecideSection, MarkersSection
 from relx.spans import Span

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prompt_tokenizers import BYTES, CHAT, KINDS, SENTENCES, SPECIALS, tokenizer_of
 
-from relx.data.prompt import Prompt
-from relx.data.prompt_frame import prompt_frame
-from relx.data.prompt_rows import COLUMNS, PromptRows, common_prefix, prompt_rows
-from relx.data.prompt_window import LOST, Fitted, fitted
+from relx.data.prompts.prompt import Prompt
+from relx.data.prompts.prompt_frame import prompt_frame
+from relx.data.prompts.prompt_rows import COLUMNS, PromptRows, common_prefix, prompt_rows
+from relx.data.prompts.prompt_window import LOST, Fitted, fitted
 from relx.dataset import prompt_rows_of
 from relx.faults import InputError
 from relx.recipe import MarkersSection
@@ -195,7 +195,7 @@ def test_a_whole_sentence_keeps_its_beginning():
 
 
 def test_many_rows_are_the_single_ones_in_order(monkeypatch):
-    monkeypatch.setattr("relx.data.prompt_rows.CHUNK", 3)
+    monkeypatch.setattr("relx.data.prompts.prompt_rows.CHUNK", 3)
     prompts = [Prompt(f"{i}", LONG[i:], AFTER, (Span(3, 5),)) for i in range(8)]
     rows = prompt_rows(iter(prompts), tokenizer_of("llama3"), 60, map(str, range(8)))
     assert [row.tolist() for row in rows] == [

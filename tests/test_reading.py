@@ -2,7 +2,7 @@
 
 import pytest
 
-from relx.data.reading import require_good
+from relx.data.rows.reading import require_good
 from relx.data.table import MOST_BAD_ROWS
 from relx.faults import InputError
 from relx.recipe import DataSection

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relx.data.repeats import repeated, shared
+from relx.data.rows.repeats import repeated, shared
 
 
 @given(st.lists(st.integers(0, 5)))

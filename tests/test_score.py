@@ -16,7 +16,7 @@ from relx.recipe import DataSection, Recipe
 from relx.runs.find import FoundStage
 from relx.runs.place import StagePlace
 from relx.score import gold_of, join_on_id, run_rows, submission_rows
-from relx.scoring.one_of import ONE_OF
+from relx.scoring.decisions.one_of import ONE_OF
 from relx.tasks.relation.answers import write_submission
 from relx.tasks.relation.rows import read_examples
 from relx.tasks.relation.submission import read_submission

@@ -2,7 +2,7 @@ from unicodedata import normalize
 
 import pytest
 
-from relx.data.span_hints import SpanKeys, file_wide, span_hint
+from relx.data.rows.span_hints import SpanKeys, file_wide, span_hint
 from relx.spans import Span
 
 # A sentence, a word in it, and the word's span as other programs count it.

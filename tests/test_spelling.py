@@ -9,9 +9,9 @@ from test_tokens import SENTENCES, tokenizer_of
 from tokenizers import Regex, normalizers
 
 from relx.data.marked import MarkedText
-from relx.data.spelling import Spelling, spelling_of
-from relx.data.token_rows import pieces_of, row_of, tokenize
-from relx.data.tokens import text_tokens
+from relx.data.tokenizing.spelling import Spelling, spelling_of
+from relx.data.tokenizing.token_rows import pieces_of, row_of, tokenize
+from relx.data.tokenizing.tokens import text_tokens
 from relx.faults import Fault, InputError
 from relx.models.stored.tokenizers.roles import with_roles
 from relx.models.stored.tokenizers.tokenizer import fresh_tokenizer, read_tokenizer

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relx.data.splits import split
+from relx.data.rows.splits import split
 from relx.faults import InputError
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity

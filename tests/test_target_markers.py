@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relx.data.token_rows import tokenize
+from relx.data.tokenizing.token_rows import tokenize
 from relx.faults import Fault, InputError
 from relx.models.stored.tokenizers.tokenizer import add_marker_tokens, fresh_tokenizer
 from relx.recipe import MarkersSection

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from relx.data.gold_rows import scan_gold
 from relx.data.labels import LabelList
 from relx.data.marked import MarkedText
-from relx.data.pooling import Pooling
-from relx.data.prompt import Prompt
-from relx.data.reading import Reading
+from relx.data.prompts.prompt import Prompt
+from relx.data.rows.gold_rows import scan_gold
+from relx.data.rows.reading import Reading
 from relx.data.table import read_table
+from relx.data.tokenizing.pooling import Pooling
 from relx.dataset import read_dataset
 from relx.files import read_json
 from relx.known_tasks import TASKS, KnownTask
 from relx.recipe import DataSection
 from relx.recipe_file import load_recipe
-from relx.scoring.one_of import ONE_OF
+from relx.scoring.decisions.one_of import ONE_OF
 from relx.scoring.predictions import Predictions, Submission
 from relx.spans import Span
 from relx.tasks.task import open_task

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
 from relx.faults import InputError
-from relx.scoring.cross_fitting import search_all
-from relx.scoring.cutoffs import Cutoffs
-from relx.scoring.thresholds import METHODS, cuts_of, measured, place, search
+from relx.scoring.decisions.cross_fitting import search_all
+from relx.scoring.decisions.cutoffs import Cutoffs
+from relx.scoring.decisions.thresholds import METHODS, cuts_of, measured, place, search
 
 MEASURES = ("micro_f1", "macro_f1", "accuracy")
 

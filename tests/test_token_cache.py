@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from relx import dataset
-from relx.data import token_cache
-from relx.data.token_cache import KEPT_SECONDS, token_folder
+from relx.data.tokenizing import token_cache
+from relx.data.tokenizing.token_cache import KEPT_SECONDS, token_folder
 from relx.dataset import prompt_rows_of, token_rows
 from relx.files import digest
 from relx.recipe import DataSection, DecideSection, MarkersSection

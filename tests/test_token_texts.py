@@ -5,8 +5,8 @@ import re
 import pytest
 from test_tokens import KINDS, KLUE_LIKE, PUNCT, find, tokenizer_of, with_markers, wordpiece
 
-from relx.data.token_rows import tokenize
-from relx.data.token_texts import SPACE, token_sources, token_texts
+from relx.data.tokenizing.token_rows import tokenize
+from relx.data.tokenizing.token_texts import SPACE, token_sources, token_texts
 from relx.faults import InputError
 from relx.recipe import MarkersSection
 from relx.tasks.relation.markers import mark, marker_tokens

@@ -17,9 +17,9 @@ from tokenizers import (
 )
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from relx.data.special_tokens import special_around
-from relx.data.token_rows import TokenRow, TokenRows, tokenize
-from relx.data.tokens import Pieces, text_tokens
+from relx.data.tokenizing.special_tokens import special_around
+from relx.data.tokenizing.token_rows import TokenRow, TokenRows, tokenize
+from relx.data.tokenizing.tokens import Pieces, text_tokens
 from relx.faults import InputError
 from relx.recipe import MarkersSection
 from relx.spans import Span

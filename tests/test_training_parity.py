@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from relx.data.batches import Feeder
-from relx.data.token_rows import TokenRow
+from relx.data.tokenizing.token_rows import TokenRow
 from relx.devices.device import open_device
 from relx.models.arrays import SpanArrays
 from relx.models.classifier import head_weights, span_classifier

@@ -103,12 +103,12 @@ def relx_step(folder: Path, work: Work) -> tuple[Step, Step]:
     device = open_device(section, seed=0)
     import keras
 
-    from relx.models.decoder.adapter_config import adapters_for
     from relx.models.decoder.classifier import prompt_classifier
-    from relx.models.decoder.families import read_configuration
+    from relx.models.decoder.configurations.families import read_configuration
+    from relx.models.decoder.files.adapter_config import adapters_for
+    from relx.models.decoder.files.load import load_decoder
     from relx.models.decoder.heads import WordHead
-    from relx.models.decoder.linear import Lora
-    from relx.models.decoder.load import load_decoder
+    from relx.models.decoder.layers.linear import Lora
     from relx.training.losses import LOSSES
 
     configuration = read_configuration(folder)

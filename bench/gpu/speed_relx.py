@@ -111,7 +111,7 @@ def _encoder(asked: Work) -> Any:
 
 
 def _arrays(rows: list[Figures], pad: int, segments: bool) -> Any:
-    from relx.data.token_rows import TokenRow
+    from relx.data.tokenizing.token_rows import TokenRow
     from relx.models.arrays import SpanArrays
     from relx.spans import Span
     from relx.tasks.relation.task import POOLINGS

@@ -14,8 +14,8 @@ import numpy as np
 
 from relx.data.batches import ReadingRows
 from relx.data.labels import LabelList
-from relx.data.prompt import Prompt
-from relx.data.prompt_rows import PromptRows, common_prefix, prompt_rows
+from relx.data.prompts.prompt import Prompt
+from relx.data.prompts.prompt_rows import PromptRows, common_prefix, prompt_rows
 from relx.dataset import Dataset, prompt_rows_of
 from relx.family.family import Origin
 from relx.family.prompting import (
@@ -32,8 +32,8 @@ from relx.faults import Fault, InputError
 from relx.files import digest
 from relx.model_sections import FreshDecoder
 from relx.models.decoder.arrays import PromptArrays
-from relx.models.decoder.kept import decoder_folder
-from relx.models.decoder.saved import (
+from relx.models.decoder.files.kept import decoder_folder
+from relx.models.decoder.files.saved import (
     BASE_FILE,
     BASE_FOLDER,
     HEAD_FILE,
@@ -51,8 +51,8 @@ if TYPE_CHECKING:  # importing Keras takes seconds
     import keras
     from transformers import PreTrainedTokenizerFast
 
+    from relx.models.decoder.files.load import LoadedDecoder
     from relx.models.decoder.heads import Head
-    from relx.models.decoder.load import LoadedDecoder
 
 _MOST_EXPORTED = 1_000_000_000  # weights; 4 GB of float32, and as much again on the way
 _PROBES = ("가", '"A', "1")  # sentences that begin in different ways
@@ -143,7 +143,7 @@ class OpenedDecoder:
         """Writes PEFT's adapter files, with the head, the labels and the base's name beside."""
         from safetensors.numpy import save_file
 
-        from relx.models.decoder.adapters import write_adapters
+        from relx.models.decoder.files.adapters import write_adapters
         from relx.models.decoder.heads import head_weights
         from relx.models.stored.tokenizers.tokenizer import write_tokenizer
 
@@ -166,7 +166,7 @@ class OpenedDecoder:
         if not isinstance(origin.source, FreshDecoder):
             found = find_base(self.section, revision)
             return found.folder, found.revision
-        from relx.models.decoder.fresh import write_fresh_decoder
+        from relx.models.decoder.files.fresh import write_fresh_decoder
 
         self._keep = tempfile.TemporaryDirectory(prefix="relx-base-")
         folder, dataset = Path(self._keep.name) / BASE_FOLDER, self.dataset
@@ -251,13 +251,13 @@ class TrainedDecoder:
 
     def merge(self, folder: Path) -> None:
         """Writes the base with the adapters in it; see `merge_adapters`."""
-        from relx.models.decoder.merge import merge_adapters
+        from relx.models.decoder.files.merge import merge_adapters
 
         merge_adapters(self._loaded()[0], folder)
 
     def _loaded(self) -> tuple[LoadedDecoder, Head]:
         """Loads the base and its adapters, and a head that has not learnt."""
-        from relx.models.decoder.adapters import read_adapters
+        from relx.models.decoder.files.adapters import read_adapters
 
         self.files()
         # The model's folder is RUNS/NAME/train/fold-K/model.
@@ -290,8 +290,8 @@ class TrainedDecoder:
         Raises:
             InputError: They would take more memory than a CPU's user can be asked for.
         """
-        from relx.models.decoder.families import read_configuration
-        from relx.models.decoder.weights import expected_shapes
+        from relx.models.decoder.configurations.families import read_configuration
+        from relx.models.decoder.files.weights import expected_shapes
 
         shapes = expected_shapes(read_configuration(self._base_folder()))
         weights = sum(math.prod(shape) for shape in shapes.values())
@@ -316,11 +316,11 @@ def _loaded(
     recipe: Recipe, folder: Path, labels: int, kept: Path | None
 ) -> tuple[LoadedDecoder, Head]:
     """Loads a recipe's decoder from a folder, with adapters and a head that have not learnt."""
-    from relx.models.decoder.adapter_config import adapters_for
-    from relx.models.decoder.families import read_configuration
+    from relx.models.decoder.configurations.families import read_configuration
+    from relx.models.decoder.files.adapter_config import adapters_for
+    from relx.models.decoder.files.load import load_decoder
     from relx.models.decoder.heads import ClassHead, WordHead
-    from relx.models.decoder.linear import Lora
-    from relx.models.decoder.load import load_decoder
+    from relx.models.decoder.layers.linear import Lora
 
     section, configuration = section_of(recipe), read_configuration(folder)
     require_positions(configuration.max_positions, recipe)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relx.data.label_words import after_prompt, label_tokens
 from relx.data.labels import LabelList
-from relx.data.prompt import Prompt
+from relx.data.prompts.label_words import after_prompt, label_tokens
+from relx.data.prompts.prompt import Prompt
 from relx.faults import Fault, InputError
 from relx.model_sections import DecoderSection, FreshDecoder
 from relx.models.stored.source import LocalCheckpoint, find_source
@@ -158,7 +158,7 @@ def recipe_tokenizer(
     section = section_of(recipe)
     if not isinstance(section.source, FreshDecoder):
         return read_decoder_tokenizer(find_base(section, section.revision).folder)
-    from relx.models.decoder.fresh import fresh_tokenizer
+    from relx.models.decoder.files.fresh import fresh_tokenizer
 
     texts = [prompt.text for prompt in prompts()]
     ends = dict.fromkeys(prompt[-1:] for prompt in texts)

@@ -46,7 +46,7 @@ def stored_sizes(recipe: Recipe) -> Sizes | None:
     if not isinstance(recipe.source, str):
         return None
     if recipe.decoder is not None:
-        from relx.models.decoder.families import read_configuration as read_decoder
+        from relx.models.decoder.configurations.families import read_configuration as read_decoder
 
         folder = find_base(section_of(recipe), recipe.decoder.revision).folder
         decoder = read_decoder(folder)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from relx.data.label_words import Confusable, WordPieces, confusable, word_pieces
-from relx.data.prompt import Prompt
-from relx.data.prompt_rows import prompt_rows
+from relx.data.prompts.label_words import Confusable, WordPieces, confusable, word_pieces
+from relx.data.prompts.prompt import Prompt
+from relx.data.prompts.prompt_rows import prompt_rows
 from relx.dataset import read_unlabelled
 from relx.family.prompting import (
     SAMPLE,
@@ -103,7 +103,7 @@ def _log_probabilities(
     from keras import ops
 
     from relx.devices.device import open_device
-    from relx.models.decoder.load import load_decoder
+    from relx.models.decoder.files.load import load_decoder
 
     folder = find_base(section, section.revision).folder
     bare = replace(prompt, sentence="", keep=())

@@ -18,8 +18,8 @@ from relx.footprint.parts import (
     fullest,
     rows_at_once,
 )
-from relx.models.decoder.configuration import DecoderConfig
-from relx.models.decoder.formats import Format, stored_bytes
+from relx.models.decoder.configurations.configuration import DecoderConfig
+from relx.models.decoder.layers.formats import Format, stored_bytes
 
 
 class Adapter(Protocol):

@@ -10,8 +10,8 @@ from relx.footprint.decoder import Adapter, decoder_footprint
 from relx.footprint.encoder import encoder_footprint
 from relx.footprint.parts import Footprint, Precision
 from relx.model_sections import DecoderSection, FreshDecoder, FreshDecoderSizes, FreshSizes
-from relx.models.decoder import families as decoders
-from relx.models.decoder.configuration import DecoderConfig
+from relx.models.decoder.configurations import families as decoders
+from relx.models.decoder.configurations.configuration import DecoderConfig
 from relx.models.encoder import configuration as encoders
 from relx.models.encoder.families.family import EncoderConfig
 from relx.models.stored.source import find_configuration

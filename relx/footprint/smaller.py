@@ -8,7 +8,7 @@ from typing import Any
 
 from relx.footprint.recipes import Configuration, footprint_of, precision_of
 from relx.model_sections import DecoderSection
-from relx.models.decoder.formats import FORMATS
+from relx.models.decoder.layers.formats import FORMATS
 from relx.recipe import Recipe
 
 GIB = 1 << 30

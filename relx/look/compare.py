@@ -21,7 +21,7 @@ from relx.look.plots import (
     Plot,
     new_figure,
 )
-from relx.look.report import WHOLE, seen_in_training
+from relx.look.report.page import WHOLE, seen_in_training
 from relx.scoring.comparison import McNemar
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from relx.data.batches import Arrays, Batch, padded
-from relx.data.pooling import Pooling
-from relx.data.token_rows import TokenRow, TokenRows
+from relx.data.tokenizing.pooling import Pooling
+from relx.data.tokenizing.token_rows import TokenRow, TokenRows
 
 
 class SpanArrays:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from relx.data.pooling import Pooling
+from relx.data.tokenizing.pooling import Pooling
 from relx.models.loaded import Backbone
 
 # The head's layers. Its weights on disk have their names: with others, no run of before loads.

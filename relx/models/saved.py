@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relx.data.labels import LabelList
-from relx.data.pooling import Pooling
+from relx.data.tokenizing.pooling import Pooling
 from relx.faults import Fault, InputError, shorten
 from relx.files import read_json
-from relx.scoring.cutoffs import Cutoffs
+from relx.scoring.decisions.cutoffs import Cutoffs
 from relx.tensors import read_tensors
 
 if TYPE_CHECKING:  # importing Keras takes seconds
     import keras
 
     from relx.models.loaded import Loaded
-    from relx.scoring.decision import Decision
+    from relx.scoring.decisions.decision import Decision
 
 MODEL_FOLDER = "model"
 HEAD_FILE = "relation_head.safetensors"

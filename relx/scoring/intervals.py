@@ -13,7 +13,7 @@ from relx.scoring.curves import ranking, rates
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
-    from relx.scoring.decision import LabelFigures, Scores
+    from relx.scoring.decisions.decision import LabelFigures, Scores
 
 # Those of one label in a row; `Scores.titles` says which a decision has.
 SCORES = ("micro_f1", "auprc", "precision", "recall", "accuracy")

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from relx.data.composed import Form, composed, composed_index
 from relx.data.encoding import Encoding
-from relx.data.gold_rows import GoldRow
 from relx.data.marked import MarkedText
-from relx.data.prompt import Prompt
-from relx.data.reading import Reading
-from relx.data.row import R
+from relx.data.prompts.prompt import Prompt
+from relx.data.rows.gold_rows import GoldRow
+from relx.data.rows.reading import Reading
+from relx.data.rows.row import R
 from relx.faults import Fault, InputError, nearest
 from relx.known_tasks import TASKS, KnownTask
 from relx.model_sections import Section
@@ -27,12 +27,12 @@ from relx.recipe import (
     Recipe,
     TrainSection,
 )
-from relx.scoring.decision import Decision
+from relx.scoring.decisions.decision import Decision
 from relx.scoring.predictions import Submission
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
-    from relx.data.pooling import Pooling
+    from relx.data.tokenizing.pooling import Pooling
 
 S = TypeVar("S", bound=Section)
 Mention = tuple[str, str, int | None]  # words, type, and their first character where it was said

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.data.labels import LabelList
-from relx.data.row import Row
+from relx.data.rows.row import Row
 from relx.training.log import RunLog, escaped, markdown_table
 
 SHOWN = 12

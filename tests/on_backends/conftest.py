@@ -84,7 +84,7 @@ class Trainer:
     """A tiny classifier and its batches, compiled as stage 2 compiles them."""
 
     def __init__(self, device, dropout=0.0, epochs=2, accumulate=1):
-        from relx.data.pooling import Pooling
+        from relx.data.tokenizing.pooling import Pooling
         from relx.models.classifier import span_classifier
         from relx.models.encoder.build import build_encoder
         from relx.models.encoder.families.bert import BertConfig

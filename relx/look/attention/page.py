@@ -12,8 +12,8 @@ import numpy as np
 
 from relx.attention import Map, SentenceAttention, layer_means, overall_mean, rollout
 from relx.data.labels import LabelList
-from relx.data.reading import require_good
-from relx.data.row import labels_of
+from relx.data.rows.reading import require_good
+from relx.data.rows.row import labels_of
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.look.attention.plots import View, attention_plots
 from relx.look.page import write_page

@@ -11,8 +11,8 @@ from typing import Any, Generic
 import numpy.typing as npt
 
 from relx.data.labels import LabelList
-from relx.data.reading import require_good
-from relx.data.row import R
+from relx.data.rows.reading import require_good
+from relx.data.rows.row import R
 from relx.faults import Fault, InputError
 from relx.progress import say, warn
 from relx.recipe import Recipe

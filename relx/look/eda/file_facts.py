@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from relx.data.repeats import shared
-from relx.data.row import Row
+from relx.data.rows.repeats import shared
+from relx.data.rows.row import Row
 from relx.doubts import contradictions, repeated_rows
 from relx.look.eda.lengths import Quantiles, character_lengths, quantiles
 from relx.spans import Span

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic
 
-from relx.data.row import R
+from relx.data.rows.row import R
 from relx.look.eda.corpus import Corpus
 from relx.look.eda.file_facts import FileFacts, describe_file, shared_sentences
 from relx.look.eda.label_shares import LabelShares, headline_label, label_shares
-from relx.look.eda.telling_words import TellingWord, telling_words
 from relx.look.eda.token_lengths import TokenLengths, token_lengths
-from relx.look.eda.word_counts import WordCounts, count_words, frequent_words
+from relx.look.eda.vocabulary.telling_words import TellingWord, telling_words
+from relx.look.eda.vocabulary.word_counts import WordCounts, count_words, frequent_words
 
 TOLD_WORDS = 12  # of a label, in the facts
 KEPT = 50  # words of a label, in the CSV files

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from relx.data.row import Row
+from relx.data.rows.row import Row
 
 
 @dataclass(frozen=True, slots=True)

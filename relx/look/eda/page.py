@@ -6,13 +6,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from relx.data.row import Row, labels_of
+from relx.data.rows.row import Row, labels_of
 from relx.doubts import contradictions
-from relx.look.eda.clouds import Cloud, data_address
 from relx.look.eda.findings import TOLD_WORDS, Findings, headline_facts
 from relx.look.eda.plots import SERIES, signed
-from relx.look.eda.telling_words import TellingWord
-from relx.look.eda.word_plots import MOST_LABELS
+from relx.look.eda.vocabulary.clouds import Cloud, data_address
+from relx.look.eda.vocabulary.telling_words import TellingWord
+from relx.look.eda.vocabulary.word_plots import MOST_LABELS
 
 LARGE_SHIFT = 5.0  # percentage points
 SHOWN_ROWS = 20  # contradictions, and sources

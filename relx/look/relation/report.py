@@ -11,7 +11,7 @@ import numpy as np
 from relx.look.code_units import code_unit_span
 from relx.look.page import write_page
 from relx.look.relation.label_groups import label_groups
-from relx.look.report import WHOLE, Figures, report_context, report_facts, report_plots
+from relx.look.report.page import WHOLE, Figures, report_context, report_facts, report_plots
 from relx.progress import say
 
 if TYPE_CHECKING:

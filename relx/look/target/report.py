@@ -9,7 +9,7 @@ import numpy as np
 
 from relx.look.code_units import code_unit_span
 from relx.look.page import write_page
-from relx.look.report import WHOLE, Figures, report_context, report_facts, report_plots
+from relx.look.report.page import WHOLE, Figures, report_context, report_facts, report_plots
 from relx.progress import say
 from relx.scoring.comparison import right_rows
 

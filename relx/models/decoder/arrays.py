@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from relx.data.batches import Arrays, Batch, padded
-from relx.data.prompt_rows import PromptRows
+from relx.data.prompts.prompt_rows import PromptRows
 
 
 class PromptArrays:

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from relx.models.decoder.configuration import DecoderConfig
-from relx.models.decoder.formats import Format
-from relx.models.decoder.layers import DecoderLayer, Norm
-from relx.models.decoder.linear import FrozenLinear, FrozenWeights, Lora
-from relx.models.decoder.places import Flat, places_by_kind, token_places
+from relx.models.decoder.configurations.configuration import DecoderConfig
+from relx.models.decoder.layers.blocks import DecoderLayer, Norm
+from relx.models.decoder.layers.formats import Format
+from relx.models.decoder.layers.linear import FrozenLinear, FrozenWeights, Lora
+from relx.models.decoder.layers.places import Flat, places_by_kind, token_places
 
 Tensor = Any
 NO_ADAPTERS: Mapping[str, Lora] = {}

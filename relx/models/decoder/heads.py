@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from relx.models.decoder.linear import FrozenWeights
+from relx.models.decoder.layers.linear import FrozenWeights
 
 Tensor = Any
 Array = NDArray[np.float32]

@@ -10,9 +10,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from relx.models.decoder.formats import Format
-from relx.models.decoder.linear import FrozenWeights
-from relx.models.decoder.products import frozen_product
+from relx.models.decoder.layers.formats import Format
+from relx.models.decoder.layers.linear import FrozenWeights
+from relx.models.decoder.layers.products import frozen_product
 
 Tensor = Any
 _AT_ONCE = 1 << 14  # rows of the vocabulary

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from relx.data.coverage import (
+from relx.data.tokenizing.coverage import (
     Coverage,
     broken_sentence,
     coverage_of,
     in_a_sentence,
     uncovered_fault,
 )
-from relx.data.tokens import Pieces, text_tokens
+from relx.data.tokenizing.tokens import Pieces, text_tokens
 from relx.faults import InputError
 from relx.models.encoder.configuration import read_configuration
 from relx.models.encoder.families.family import EncoderConfig

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from relx.faults import Fault, InputError
 from relx.files import whole_file
-from relx.scoring.one_of import ONE_OF
+from relx.scoring.decisions.one_of import ONE_OF
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList

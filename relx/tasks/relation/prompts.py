@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from relx.data.prompt import Prompt, listed, prompt_of, require_prompt
+from relx.data.prompts.prompt import Prompt, listed, prompt_of, require_prompt
 from relx.recipe import MarkersSection
 from relx.tasks.relation.markers import PLACEHOLDERS as OF_ENTITIES
 from relx.tasks.relation.markers import mark, values_of

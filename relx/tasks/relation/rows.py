@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from relx.data.bad_rows import BadRow
 from relx.data.composed import composed, placed
 from relx.data.labels import LabelList
 from relx.data.literals import read_literal
-from relx.data.reading import Reading, require_good
-from relx.data.row_checks import HALF_CHARACTER, RowChecks, whole_number
-from relx.data.span_hints import SpanKeys
+from relx.data.rows.bad_rows import BadRow
+from relx.data.rows.reading import Reading, require_good
+from relx.data.rows.row_checks import HALF_CHARACTER, RowChecks, whole_number
+from relx.data.rows.span_hints import SpanKeys
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection

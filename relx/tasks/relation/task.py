@@ -11,18 +11,18 @@ import numpy.typing as npt
 
 from relx.data.composed import composed
 from relx.data.encoding import Encoding
-from relx.data.gold_rows import GoldRow, no_column, scan_gold
 from relx.data.labels import LabelList, read_labels
 from relx.data.marked import MarkedText
-from relx.data.pooling import Pooling
-from relx.data.prompt import Prompt
-from relx.data.reading import Reading
-from relx.data.row import types_of
+from relx.data.prompts.prompt import Prompt
+from relx.data.rows.gold_rows import GoldRow, no_column, scan_gold
+from relx.data.rows.reading import Reading
+from relx.data.rows.row import types_of
 from relx.data.table import Table, read_table
+from relx.data.tokenizing.pooling import Pooling
 from relx.faults import Fault, InputError
 from relx.recipe import DataSection, DecideSection, MarkersSection
-from relx.scoring.decision import Decision
-from relx.scoring.one_of import ONE_OF
+from relx.scoring.decisions.decision import Decision
+from relx.scoring.decisions.one_of import ONE_OF
 from relx.scoring.predictions import Submission
 from relx.tasks.relation.answers import normalized, write_columns, write_submission
 from relx.tasks.relation.markers import mark, marker_tokens, require_markers, shows_types

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from relx.data.encoding import Encoding
 from relx.data.formats.cells import NoText
 from relx.data.literals import read_literal
-from relx.data.row_checks import HALF_CHARACTER, RowChecks
+from relx.data.rows.row_checks import HALF_CHARACTER, RowChecks
 from relx.data.table import Row, Table, read_table
 from relx.faults import Fault, InputError, shorten
 from relx.files import whole_file

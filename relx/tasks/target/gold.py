@@ -10,7 +10,7 @@ from relx.data.formats.cells import NoText
 from relx.data.labels import UNLABELLED, LabelList
 from relx.data.literals import read_literal
 from relx.data.names import NO_NAMES, name_of
-from relx.data.row_checks import RowChecks
+from relx.data.rows.row_checks import RowChecks
 from relx.data.table import Table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.progress import say

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from relx.data.prompt import Prompt, listed, prompt_of, require_prompt
+from relx.data.prompts.prompt import Prompt, listed, prompt_of, require_prompt
 from relx.recipe import MarkersSection
 from relx.tasks.target.markers import mark, word_of
 from relx.tasks.target.rows import TargetRow

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from relx.data.bad_rows import BadRow
 from relx.data.composed import composed, placed
 from relx.data.formats.cells import NoText
 from relx.data.labels import LabelList
 from relx.data.literals import read_literal
-from relx.data.reading import Reading
-from relx.data.row_checks import (
+from relx.data.rows.bad_rows import BadRow
+from relx.data.rows.reading import Reading
+from relx.data.rows.row_checks import (
     HALF_CHARACTER,
     RowChecks,
     whole_number,
 )
-from relx.data.span_hints import SpanKeys
+from relx.data.rows.span_hints import SpanKeys
 from relx.data.table import Row, Table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from relx.data.token_cache import token_folder
-from relx.look.eda.clouds import Cloud, draw_clouds
+from relx.data.tokenizing.token_cache import token_folder
 from relx.look.eda.corpus import read_corpus
 from relx.look.eda.glance import (
     Group,
@@ -20,7 +19,8 @@ from relx.look.eda.glance import (
 from relx.look.eda.notices import place_notices, sentence_notices, token_notices
 from relx.look.eda.page import LARGE_SHIFT, SHOWN_ROWS, bars, card, common_context
 from relx.look.eda.plots import percent_text
-from relx.look.eda.word_plots import MOST_LABELS
+from relx.look.eda.vocabulary.clouds import Cloud, draw_clouds
+from relx.look.eda.vocabulary.word_plots import MOST_LABELS
 from relx.look.page import write_page
 from relx.look.relation.eda.entity_types import TypeTable
 from relx.look.relation.eda.file_facts import type_shifts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from relx.look.eda.clouds import AROUND, Cloud
 from relx.look.eda.plots import length_plots, percent_text, share_plot
-from relx.look.eda.word_plots import clouds_plot, frequent_plot, telling_plot
+from relx.look.eda.vocabulary.clouds import AROUND, Cloud
+from relx.look.eda.vocabulary.word_plots import clouds_plot, frequent_plot, telling_plot
 from relx.look.plots import FAINT, Plot, heat_map, new_figure
 from relx.look.relation.eda.entity_types import TypeTable
 from relx.look.relation.eda.findings import RelationFindings

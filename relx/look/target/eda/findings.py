@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from relx.data.row import labels_of
+from relx.data.rows.row import labels_of
 from relx.look.eda import findings
 from relx.look.eda.corpus import Corpus, names_in
 from relx.look.eda.findings import Findings

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from relx.look.eda.clouds import AROUND, Cloud
 from relx.look.eda.plots import COLORS, SERIES, length_plots, lengths_plot, share_plot
-from relx.look.eda.word_plots import clouds_plot, frequent_plot, telling_plot
+from relx.look.eda.vocabulary.clouds import AROUND, Cloud
+from relx.look.eda.vocabulary.word_plots import clouds_plot, frequent_plot, telling_plot
 from relx.look.plots import Plot, heat_map, new_figure
 from relx.look.target.eda.findings import TargetFindings
 from relx.look.target.eda.target_facts import target_lengths

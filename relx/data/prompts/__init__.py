@@ -1,0 +1,1 @@
+"""What a decoder is asked: prompts, their frames, and the words of labels."""

@@ -1,0 +1,1 @@
+"""The words of a task's data: counted, compared, drawn."""

@@ -1,0 +1,1 @@
+"""The report of a run or an answer file: its page, figures and plots."""

@@ -1,0 +1,1 @@
+"""What a decoder's config.json says, by architecture."""

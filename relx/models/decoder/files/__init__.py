@@ -1,0 +1,1 @@
+"""Decoders on disk: loading, keeping, saving, adapters and merging."""

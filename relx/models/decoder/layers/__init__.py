@@ -1,0 +1,1 @@
+"""The layers of decoders: attention, norms, linear parts with few bits and adapters."""
