@@ -176,7 +176,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """Gives a temporary folder beside `path` and renames it into place when the block succeeds.
 
     Args:
-        path: The folder that shall exist afterwards; one that exists is replaced.
+        path: The folder that shall exist afterwards; one that exists is replaced. Of a link, the
+            folder that it points to is replaced.
 
     Yields:
         The folder to fill. On an exception it is removed and `path` stays as it was.
@@ -185,6 +186,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         InputError: The disk is full, or the place cannot be written.
     """
     with disk_faults(path):
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path)
         beside = Path(tempfile.mkdtemp(_PART, _prefix(path), path.parent))

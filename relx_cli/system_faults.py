@@ -31,6 +31,7 @@ _SAYS = _OUT_OF_SPACE | {
     errno.EMFILE: "too many files are open",
     errno.ENFILE: "too many files are open",
 }
+_PLACELESS = {*_OUT_OF_SPACE, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EROFS}
 _NO_MEMORY = re.compile(
     r"bad_alloc|out of memory|OOM when allocating|can't allocate memory|cannot allocate memory"
     r"|DefaultCPUAllocator|RESOURCE_EXHAUSTED",
@@ -45,6 +46,8 @@ def system_fault(error: BaseException) -> Fault | None:
         error: What ended a command. A path within the installation is relx's affair.
     """
     if isinstance(error, OSError) and error.errno in _SAYS:
+        if error.filename is None and error.errno not in _PLACELESS:
+            return None  # without a place it helps nobody
         return None if _is_installed(error.filename) else _of_path(error)
     if _lacks_memory(error):
         step = "close other programs, or set smaller batches: train.batch_size, predict.batch_size"

@@ -93,7 +93,7 @@ def test_an_end_of_file_inside_is_a_bug_not_a_stop(failing, capsys):
         (OSError(errno.EACCES, "", "runs/a"), "runs/a: no permission to read or write here"),
         (OSError(errno.ENOENT, "", "runs/a"), "runs/a: there is no such file or folder"),
         (OSError(errno.EMFILE, "", b"runs/a"), "runs/a: too many files are open"),
-        (OSError(errno.ENOENT, ""), "there is no such file or folder"),
+        (OSError(errno.EIO, ""), "the disk cannot read or write this"),
         (OSError(errno.ENOMEM, ""), "the memory is used up"),
         (MemoryError(), "the memory is used up"),
         (RuntimeError("std::bad_alloc"), "the memory is used up"),
@@ -113,6 +113,7 @@ def test_what_the_system_refuses_is_no_bug(error, said, failing, capsys):
     [
         FileNotFoundError(errno.ENOENT, "", str(ROOT / "relx/look/static/gone.css")),
         FileNotFoundError(errno.ENOENT, "", f"{sys.prefix}/lib/gone.so"),
+        OSError(errno.EINVAL, ""),
         RuntimeError("shapes differ"),
         ValueError("too many values to unpack"),
     ],

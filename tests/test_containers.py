@@ -149,6 +149,11 @@ def test_a_column_that_is_named_like_a_container_is_a_column(name, tmp_path):
     assert cells(tmp_path / "a.csv") == [{name: "1", "id": "2"}]
 
 
+def test_a_comma_in_a_header_of_tabs_separates_nothing(tmp_path):
+    (tmp_path / "a.tsv").write_text("id\tsentence, raw; all\tlabel\n1\ta, b\tc\n", encoding="utf-8")
+    assert cells(tmp_path / "a.tsv") == [{"id": "1", "sentence, raw; all": "a, b", "label": "c"}]
+
+
 UNQUOTED = 'id\tdocument\tlabel\n1\t"\t0\n2\tgreat film\t1\n3\t"\t0\n4\t"good" film\t1\n'
 
 

@@ -194,6 +194,15 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
     assert set(tmp_path.iterdir()) == {tmp_path / "page[1].html", young, *others}
 
 
+def test_of_a_link_to_a_folder_the_folder_is_replaced(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with whole_folder(tmp_path / "link") as folder:
+        (folder / "new").touch()
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real/new").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
 def test_what_a_kill_between_two_renames_left_is_put_back(tmp_path):
     old = tmp_path / ".plots.abcd1234.part.old"
     old.mkdir()

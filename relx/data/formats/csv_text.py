@@ -56,10 +56,11 @@ def _delimiter(path: Path, lines: list[str]) -> str:
         (cells,) = csv.reader([header], strict=True)
     except (csv.Error, ValueError):
         return ","
-    if len(cells) > 1:
+    if len(cells) > 1 and "\t" not in header:  # which no column's name has
         return ","
-    count, other = max((header.count(other), other) for other in _OTHERS)
-    if not count:
+    counts = {other: header.count(other) for other in _OTHERS}
+    other = "\t" if counts["\t"] else max(counts, key=lambda name: counts[name])
+    if not counts[other]:
         return ","
     say(f"note: {path} has {_OTHERS[other]} between its cells, and is read so")
     return other
