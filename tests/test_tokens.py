@@ -17,6 +17,7 @@ from tokenizers import (
 )
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from relx.data.tokenizing import token_rows, tokens
 from relx.data.tokenizing.special_tokens import special_around
 from relx.data.tokenizing.token_rows import TokenRow, TokenRows, tokenize
 from relx.data.tokenizing.tokens import Pieces, text_tokens
@@ -423,8 +424,8 @@ def test_nested_entities_have_their_own_starts():
 
 
 def test_many_rows_are_the_single_ones_in_order(monkeypatch):
-    for module in ("tokens", "token_rows"):  # more chunks than one
-        monkeypatch.setattr(f"relx.data.{module}.CHUNK", 3)
+    for module in (token_rows, tokens):  # more chunks than one
+        monkeypatch.setattr(module, "CHUNK", 3)
     tokenizer = tokenizer_of("wordpiece")
     examples = [*KLUE_LIKE, KLUE_LIKE[0]]
     marked = [mark(row, MarkersSection(), "") for row in examples]
