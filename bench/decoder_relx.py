@@ -53,7 +53,7 @@ def rows(work: Work) -> Figures:
     parts = []
     for part in ("train", "test"):
         file = str(folder / f"{part}.jsonl")
-        examples = require_good(task.scan(Path(file), labels, labelled=True), None)
+        examples = require_good(task.scan(Path(file), labels, labelled=True).whole(), None)
         prompts = map(prompter, examples)
         found["words"] = checked_label_tokens(recipe, labels, prompts, tokenizer)
         window = recipe.tokens.max_length
@@ -77,7 +77,7 @@ def steady(work: Work) -> Figures:
 
     run = open_run(Path(work["runs_dir"]), "bench")
     path = Path(work["folder"], "test.jsonl")
-    examples = require_good(run.task.scan(path, None), None)
+    examples = require_good(run.task.scan(path, None).whole(), None)
     run.predict(examples)
     began = time.monotonic()
     run.predict(examples)

@@ -70,12 +70,12 @@ def stream_of(write: Callable[[io.BytesIO], Any]) -> bytes:
 
 def relation(path: Path) -> None:
     """Reads rows of relations, with their labels."""
-    open_task("relation", DataSection()).scan(path, LABELS, labelled=True)
+    open_task("relation", DataSection()).scan(path, LABELS, labelled=True).whole()
 
 
 def target(path: Path) -> None:
     """Reads rows of labels about a target, with their labels."""
-    _target_task().scan(path, EMOTIONS, labelled=True)
+    _target_task().scan(path, EMOTIONS, labelled=True).whole()
 
 
 def _target_task() -> Any:

@@ -2,6 +2,7 @@
 
     python bench/scaling.py
     python bench/scaling.py --sizes 1000 10000
+    python bench/scaling.py --stages predict score --sizes 1000 1000000 --limit 3600
 
 Validate, tokenise, one epoch of TAPT, predict and score, each as a process, on 1,000, 10,000,
 40,000 and 400,000 sentences: KLUE-RE's rows over and over (the sample's where ../shared is not at
@@ -35,6 +36,7 @@ FOLDER = Path("runs/bench-scaling")
 DATA = Path("../shared/data/klue_re/train.csv")
 SAMPLE = Path("sample/train.csv")
 SIZES = (1_000, 10_000, 40_000, 400_000)
+STAGES = ("validate", "tokenise", "tapt", "predict", "score")
 MODEL_STAGES = ("tapt", "predict")
 LIMIT = 600.0  # seconds that a stage with a model may be expected to take
 TINY = {"layers": 1, "hidden": 32, "heads": 2, "intermediate": 64, "vocabulary": 2000}
@@ -47,6 +49,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="sentences")
     parser.add_argument("--data", type=Path, default=DATA if DATA.exists() else SAMPLE)
     parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds that a stage may take")
     parser.add_argument("--tokenise", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.tokenise:
@@ -57,7 +61,7 @@ def main() -> None:
     encoder = _prepare(options.data)
     found: dict[str, dict[str, Any]] = {}
     for size in options.sizes:
-        for stage, figures in _of_size(options.data, size, encoder, found):
+        for stage, figures in _of_size(options, size, encoder, found):
             found.setdefault(stage, {})[str(size)] = figures
             say(f"{size:,} sentences, {stage}: {figures}")
             write_json(options.out, _result(options, found))
@@ -117,13 +121,13 @@ def write_rows(data: Path, size: int, path: Path) -> None:
 
 
 def _of_size(
-    data: Path, size: int, encoder: Path, before: dict[str, dict[str, Any]]
+    options: argparse.Namespace, size: int, encoder: Path, before: dict[str, dict[str, Any]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Runs every stage on so many sentences."""
     folder = FOLDER / str(size)
     folder.mkdir()
     rows, out = folder / "rows.csv", folder / "submission.csv"
-    write_rows(data, size, rows)
+    write_rows(options.data, size, rows)
     recipe = str(_recipe(folder / "recipe.yaml", rows, str(encoder)))
     run = ["--runs-dir", str(FOLDER), "--run", "scaling", "--test", str(rows), "--out", str(out)]
     commands = {
@@ -133,9 +137,10 @@ def _of_size(
         "predict": ["predict", *run],
         "score": ["score", "--gold", str(rows), "--pred", str(out)],
     }
-    for stage, words in commands.items():
+    for stage in options.stages:
+        words = commands[stage]
         expected = _expected(before.get(stage, {}), size)
-        if stage in MODEL_STAGES and expected > LIMIT:
+        if stage in MODEL_STAGES and expected > options.limit:
             yield stage, {"skipped": f"{expected:.0f} s were to be expected"}
         elif stage == "score" and not out.exists():
             yield stage, {"skipped": "nothing was predicted"}

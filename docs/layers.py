@@ -21,7 +21,7 @@ LAYERS = (
     (("relx.look",), "pages, plots"),
     (("relx.sides",), "runs and submissions to compare"),
     (("relx.compare",), "predictions compared"),
-    (("relx.score", "relx.attention"), "what these commands do"),
+    (("relx.score", "relx.attention", "relx.predict_file"), "what these commands do"),
     (("relx.train", "relx.predict", "relx.validate"), "likewise"),
     (("relx.doubts",), "what is doubtful in rows without a fault"),
     (("relx.window",), "what a window cuts off"),
@@ -42,7 +42,14 @@ LAYERS = (
     ),
     (
         (
-            *("relx.progress", "relx.files", "relx.plain_yaml", "relx.spans", "relx.stopping"),
+            *(
+                "relx.progress",
+                "relx.files",
+                "relx.garbage",
+                "relx.plain_yaml",
+                "relx.spans",
+                "relx.stopping",
+            ),
             "relx.tensors",
         ),
         "the ground",

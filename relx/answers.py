@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from relx.tasks.task import Task, open_task, task_of, usual_section
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
     from relx.scoring.decisions.decision import Decision
+
+CHUNK = 4096  # rows that are brought into another order at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,11 @@ class AnswerReader:
             what = f"this file {names}: there is no order to say"
             raise InputError(Fault(what, str(pred), next_step="leave out --probs-order"))
         columns = places(self.labels, self._order(self.order, seen))
-        return replace(submission, probabilities=submission.probabilities[:, columns])
+        probabilities = submission.probabilities
+        for start in range(0, len(probabilities), CHUNK):  # in place: it may be a large array
+            part = slice(start, start + CHUNK)
+            probabilities[part] = probabilities[part][:, columns]
+        return submission
 
     def question_order(self, submission: Submission, pred: Path, seen: Iterable[str]) -> None:
         """Says in how many rows the label is not the most probable one, and what explains it.

@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
 
 Facts = dict[str, Any]
+# What `require_covered` takes.
+Judge = Callable[[Coverage, Texts, "PreTrainedTokenizerFast", str], None]
 # Of the token rows; to be raised whenever other ones are made of the same texts.
 TOKENS_FORMAT = "token rows 2"
 PROMPTS_FORMAT = "prompts 1"  # likewise, of prompts
@@ -94,17 +96,17 @@ def read_dataset(recipe: Recipe) -> Dataset[Any]:
     """
     data, task = recipe.data, task_of(recipe)
     labels = task.read_labels()
-    of_train = task.scan(Path(data.train), labels, labelled=True)
+    of_train = task.scan(Path(data.train), labels, labelled=True).whole()
     rows = require_good(of_train, data.skip_bad_rows)
     unlabelled = {"train": of_train.readable}
     if data.dev:
-        of_dev = task.scan(Path(data.dev), labels, labelled=True)
+        of_dev = task.scan(Path(data.dev), labels, labelled=True).whole()
         train, dev = rows, require_good(of_dev, data.skip_bad_rows)
         unlabelled["dev"] = of_dev.readable
         _look_for_trained_rows(train, dev, data.dev)
     else:
         train, dev = _split(rows, recipe)
-    test = _good(task.scan(Path(data.test), None), recipe) if data.test else []
+    test = _good(task.scan(Path(data.test), None).whole(), recipe) if data.test else []
     files = {"train": file_facts(data.train, train), "dev": _dev_facts(dev, recipe)}
     if data.test:
         files["test"] = file_facts(data.test, test)
@@ -141,7 +143,7 @@ def read_dev_rows(recipe: Recipe, task: Task[R], labels: LabelList, then: Facts)
     """
     file = recipe.data.dev or recipe.data.train
     with path_of_a_run("--gold"):
-        reading = task.scan(Path(file), labels, labelled=True)
+        reading = task.scan(Path(file), labels, labelled=True).whole()
     rows = _good(reading, recipe)
     if recipe.data.dev is None:
         _, rows = _split(rows, recipe)
@@ -203,7 +205,7 @@ def read_unlabelled(recipe: Recipe, *, dev: bool) -> dict[str, list[Any]]:
     for role, file in files.items():
         try:
             if file is not None:
-                rows[role] = _good(task.scan(Path(file), None), recipe)
+                rows[role] = _good(task.scan(Path(file), None).whole(), recipe)
         except InputError as error:
             faults += error.faults
     if faults:
@@ -262,6 +264,7 @@ def token_rows(
     max_length: int,
     file: str = "",
     cache: Path | None = None,
+    judge: Judge = require_covered,
 ) -> TokenRows:
     """Marks and tokenises rows, or takes their tokens from an earlier run.
 
@@ -272,6 +275,7 @@ def token_rows(
         max_length: The window in tokens.
         file: Where the rows come from, for messages.
         cache: Where tokens are kept, as `token_folder` says; None keeps none.
+        judge: Says, and perhaps refuses, what the tokenizer does not know of the rows.
 
     Returns:
         As many rows, in order.
@@ -293,7 +297,7 @@ def token_rows(
 
     found = cached(cache, key, TokenRows, make)
     coverage = Coverage(*found.counts.tolist())
-    _require_covered(coverage, len(found), lambda: (r.sentence for r in rows), tokenizer, file)
+    _judge(judge, coverage, rows, tokenizer, file)
     return found
 
 
@@ -305,6 +309,7 @@ def prompt_rows_of(
     file: str = "",
     cache: Path | None = None,
     chat: bool = False,
+    judge: Judge = require_covered,
 ) -> PromptRows:
     """Makes prompts of rows and tokenises them, or takes their tokens from an earlier run.
 
@@ -316,6 +321,7 @@ def prompt_rows_of(
         file: Where the rows come from, for messages.
         cache: Where tokens are kept, as `token_folder` says; None keeps none.
         chat: Whether a prompt is the user's message in the tokenizer's chat template.
+        judge: As for `token_rows`.
 
     Returns:
         As many rows, in order.
@@ -336,17 +342,20 @@ def prompt_rows_of(
         return prompt_rows(map(prompter, rows), tokenizer, max_length, names, chat)
 
     found = cached(cache, key, PromptRows, make)
-    coverage = coverage_of(found.token_ids, tokenizer)
-    _require_covered(coverage, len(found), lambda: (r.sentence for r in rows), tokenizer, file)
+    _judge(judge, coverage_of(found.token_ids, tokenizer), rows, tokenizer, file)
     return found
 
 
-def _require_covered(
-    coverage: Coverage, rows: int, texts: Texts, tokenizer: PreTrainedTokenizerFast, file: str
+def _judge(
+    judge: Judge,
+    coverage: Coverage,
+    rows: Sequence[Row],
+    tokenizer: PreTrainedTokenizerFast,
+    file: str,
 ) -> None:
     """Says what of rows is unknown; a single sentence that is known needs no line."""
-    if rows > 1 or coverage.is_doubtful:
-        require_covered(coverage, texts, tokenizer, file)
+    if len(rows) > 1 or coverage.is_doubtful:
+        judge(coverage, lambda: (row.sentence for row in rows), tokenizer, file)
 
 
 def _prompt_contents(rows: Sequence[R], prompter: Callable[[R], Prompt]) -> Iterator[Content]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,14 @@ import numpy as np
 
 from relx import progress
 from relx.answers import AnswerOptions, AnswerReader, chosen_decision
-from relx.data.rows.reading import require_good
 from relx.data.rows.row import ROWS_FORMAT, Row, rows_digest
-from relx.dataset import path_of_a_run, read_dev_rows
+from relx.data.tokenizing.coverage import require_covered
+from relx.dataset import read_dev_rows
 from relx.engines.engine import Engine, EngineName, Trained, open_engine
 from relx.engines.openvino import graph_name
 from relx.family.family import family_of
 from relx.faults import Fault, InputError
-from relx.files import file_digest, require_place
+from relx.files import file_digest
 from relx.models.saved import (
     DEV_FILE,
     LABELS_FILE,
@@ -74,12 +72,21 @@ class Run:
         """The name that commands find the run by."""
         return self.found.run
 
-    def predict(self, rows: Sequence[Any], batch_size: int | None = None) -> np.ndarray:
+    def predict(
+        self,
+        rows: Sequence[Any],
+        batch_size: int | None = None,
+        *,
+        known: bool = False,
+        cache: Path | None = None,
+    ) -> np.ndarray:
         """Computes the probabilities of rows.
 
         Args:
             rows: The rows; their labels are not looked at.
             batch_size: Rows a batch; the recipe's `predict.batch_size` unless given.
+            known: Whether all that is doubtful about the rows has been said.
+            cache: Where tokens are kept, as `token_folder` says; None keeps none.
 
         Returns:
             (rows, labels) float64, in the rows' order.
@@ -87,14 +94,23 @@ class Run:
         Raises:
             InputError: The spans of some rows cannot be found or do not fit the window.
         """
-        if unknown := self.task.unknown(rows, self.types):
-            progress.warn(unknown)
-        arrays = self.trained.rows(rows)
+        if not known:
+            self.question_types(rows)
+        arrays = self.trained.rows(rows, _say_nothing if known else require_covered, cache)
         engine = self._open()
         logits = engine.logits(
             arrays(engine.segments), batch_size or self.recipe.predict.batch_size
         )
         return self.task.decision.probabilities(logits)
+
+    def question_types(self, rows: Sequence[Any]) -> None:
+        """Warns of types that the markers show, and that the run's data did not have.
+
+        Args:
+            rows: Rows to predict.
+        """
+        if unknown := self.task.unknown(rows, self.types):
+            progress.warn(unknown)
 
     def reader(self, options: AnswerOptions) -> AnswerReader:
         """Returns how rows and answer files are read for the run.
@@ -200,6 +216,10 @@ class Run:
         return self._engine
 
 
+def _say_nothing(*of_rows: object) -> None:
+    """Stands for a judge of rows that have been judged."""
+
+
 def open_run(
     runs_dir: Path,
     name: str | None,
@@ -223,71 +243,3 @@ def open_run(
     found = find_run(runs_dir, name)
     progress.say(f"predicting with {found.folder}")
     return Run(found, backend, engine)
-
-
-def predict_file(
-    runs_dir: Path,
-    name: str | None,
-    test: Path | None,
-    out: Path | None,
-    batch_size: int | None = None,
-    backend: str | None = None,
-    engine: EngineName | None = None,
-    *,
-    probs: Path | None = None,
-    thresholds: Path | None = None,
-) -> None:
-    """Predicts the rows of a file and writes the answer file.
-
-    Args:
-        runs_dir: The folder of all runs.
-        name: The run's name; None for the latest finished one.
-        test: The rows; None for the test file of the run's recipe.
-        out: The answer file to write; None where probabilities alone are wanted.
-        batch_size: Rows a batch; the recipe's `predict.batch_size` unless given.
-        backend: What to compute with in place of the recipe's backend, or None.
-        engine: The engine to use in place of the recipe's, or None.
-        probs: The file of probabilities to write; None without.
-        thresholds: A file of cut-offs; None for the run's own.
-
-    Raises:
-        InputError: The run, the rows or the place to write to cannot be used.
-    """
-    run = open_run(runs_dir, name, backend, engine)
-    if test is None and run.data.test is None:
-        fault = Fault("the run's recipe names no test file", "data.test", next_step="name --test")
-        raise InputError(fault)
-    file = test or Path(run.data.test or "")
-    _require_places({"--out": out, "--probs": probs}, file, thresholds)
-    decision = chosen_decision(run.decision, thresholds, run.labels)
-    if out is not None and (how := decision.described()):
-        progress.say(how)
-    progress.say(f"predicting the rows of {file}")
-    with path_of_a_run("--test") if test is None else contextlib.nullcontext():
-        reading = run.task.scan(file, None)
-    rows = require_good(reading, None)
-    began = time.monotonic()
-    probabilities = run.predict(rows, batch_size)
-    seconds = time.monotonic() - began
-    if probs is not None:
-        run.task.write_probabilities(probs, rows, probabilities, run.labels)
-    if out is not None:
-        run.task.write(out, rows, probabilities, run.labels, decision)
-    written = " and ".join(str(path) for path in (out, probs) if path is not None)
-    progress.say(
-        f"{len(rows):,} rows in {seconds:.1f} s, {len(rows) / seconds:.1f} sentences/s, "
-        f"loading included; written to {written}"
-    )
-
-
-def _require_places(places: Mapping[str, Path | None], rows: Path, thresholds: Path | None) -> None:
-    """Refuses to write over the rows that are predicted, or two things into one file."""
-    named = {option: path for option, path in places.items() if path is not None}
-    for option, path in named.items():
-        if path.exists() and rows.exists() and path.samefile(rows):
-            what = "the submission would replace the rows that are predicted"
-            raise InputError(Fault(what, option, str(path), next_step="name another file"))
-        require_place(path, option, [thresholds])
-    if len({path.resolve() for path in named.values()}) < len(named):
-        what, received = "these are one file", str(next(iter(named.values())))
-        raise InputError(Fault(what, ", ".join(named), received, next_step="name two files"))

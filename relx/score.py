@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from relx.answers import AnswerOptions, AnswerReader, reader_without_run
+from relx.data.rows.gold_rows import gold_rows
 from relx.data.rows.reading import require_good
 from relx.data.rows.row import Row, labels_of
+from relx.data.rows.seen_ids import SeenIds
 from relx.faults import Fault, InputError
 from relx.known_tasks import TASKS, USUAL
 from relx.progress import say, warn
@@ -54,7 +56,7 @@ class ScoredRows:
 
     name: str
     gold_file: str
-    examples: tuple[Any, ...]
+    examples: Sequence[Any]
     labels: LabelList
     gold: npt.NDArray[Any]
     predicted: npt.NDArray[Any]
@@ -118,9 +120,9 @@ def submission_rows(
     """
     task, labels, decision = reader.task, reader.labels, reader.decision
     submission = task.read(pred, labels, percent=reader.percent, encoding=reader.encoding)
-    examples: list[Any]
+    examples: Sequence[Any]
     if labels_alone:
-        examples = require_good(task.scan_gold(gold, labels), reader.data.skip_bad_rows)
+        examples = gold_rows(task.scan_gold(gold, labels), reader.data.skip_bad_rows)
     else:
         examples = _labelled_rows(gold, task, labels, reader.data)
     right = gold_of(examples, labels, gold, decision)
@@ -131,7 +133,7 @@ def submission_rows(
     submission = reader.ordered(submission, pred, seen)
     reader.question_order(submission, pred, seen)
     found = submission.probabilities
-    probabilities = None if found is None else found[rows]
+    probabilities = None if found is None else _in_order(found, rows)
     if submission.predicted is not None:
         predicted = submission.predicted[rows]
         reader.question_names(right, predicted)
@@ -141,7 +143,7 @@ def submission_rows(
     return ScoredRows(
         name=pred.name,
         gold_file=str(gold),
-        examples=tuple(examples),
+        examples=examples,
         labels=labels,
         gold=right,
         predicted=predicted,
@@ -149,6 +151,16 @@ def submission_rows(
         decision=decision,
         task=reader.task_name,
     )
+
+
+def _in_order(
+    probabilities: npt.NDArray[np.float64], rows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Puts each row once into another order, in place: a second array might be one too many."""
+    if not np.array_equal(rows, np.arange(len(rows))):
+        for column in probabilities.T:
+            column[:] = column[rows]
+    return probabilities
 
 
 def _question_one_label(right: npt.NDArray[Any]) -> None:
@@ -209,7 +221,7 @@ def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
     return ScoredRows(
         name=run.name,
         gold_file=str(gold or data.dev or f"a fold of {data.train}"),
-        examples=tuple(examples),
+        examples=examples,
         labels=run.labels,
         gold=right,
         predicted=decision.choose(probabilities),
@@ -222,7 +234,7 @@ def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
 
 
 def _labelled_rows(gold: Path, task: Task[Any], labels: LabelList, data: DataSection) -> list[Any]:
-    return require_good(task.scan(gold, labels), data.skip_bad_rows)
+    return require_good(task.scan(gold, labels).whole(), data.skip_bad_rows)
 
 
 def gold_of(
@@ -270,17 +282,22 @@ def join_on_id(
     """
     if submission.ids is None:
         return _join_in_order(submission, examples, pred, gold)
-    row_of = {id_: row for row, id_ in enumerate(submission.ids)}
-    gold_ids = dict.fromkeys(example.id for example in examples)
-    missing = [id_ for id_ in gold_ids if id_ not in row_of]
-    extra = [id_ for id_ in row_of if id_ not in gold_ids]
-    faults = [*_id_faults(missing, pred, gold), *_id_faults(extra, gold, pred)]
-    if len(gold_ids) < len(examples):
-        what = f"{len(examples) - len(gold_ids)} rows repeat an earlier id"
+    answered = submission.ids
+    if not isinstance(answered, SeenIds):
+        answered = SeenIds(answered)
+    found = (answered.find(example.id) for example in examples)
+    rows = np.fromiter(found, np.int64, len(examples))
+    is_asked = np.zeros(len(answered), bool)
+    is_asked[rows[rows >= 0]] = True
+    missing = dict.fromkeys(examples[row].id for row in np.flatnonzero(rows < 0).tolist())
+    extra = [answered[row] for row in np.flatnonzero(~is_asked).tolist()]
+    faults = [*_id_faults(list(missing), pred, gold), *_id_faults(extra, gold, pred)]
+    if repeats := len(examples) - int(is_asked.sum()) - len(missing):
+        what = f"{repeats} rows repeat an earlier id"
         faults.append(Fault(what, str(gold), allowed="each id once", kind="duplicate id"))
     if faults:
         raise InputError(*faults)
-    return np.array([row_of[example.id] for example in examples], dtype=np.int64)
+    return rows
 
 
 def _join_in_order(

@@ -32,6 +32,7 @@ from relx.doubts import (
 from relx.family.prompting import label_word_faults
 from relx.family.sizes import model_faults
 from relx.faults import Fault, InputError
+from relx.garbage import uncollected
 from relx.known_tasks import TASKS, USUAL
 from relx.progress import say
 from relx.recipe import DataSection, Recipe
@@ -106,6 +107,7 @@ class Report:
         }
 
 
+@uncollected()
 def validate(recipe: Recipe) -> Report:
     """Checks the labels and the train, dev and test files of a recipe.
 
@@ -137,6 +139,7 @@ def validate(recipe: Recipe) -> Report:
     return report
 
 
+@uncollected()
 def validate_file(
     path: Path, data: DataSection, recipe: Recipe | None = None, task_name: str = USUAL
 ) -> Report:
@@ -191,7 +194,7 @@ def _read(
     if path is None:
         return None
     try:
-        reading = task.scan(Path(path), labels, labelled=require_labels)
+        reading = task.scan(Path(path), labels, labelled=require_labels).whole()
     except InputError as error:
         # A training file that `labels: from-train` could not read has been reported already.
         report.faults += [fault for fault in error.faults if fault not in report.faults]

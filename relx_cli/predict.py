@@ -96,7 +96,7 @@ def predict(
         raise click.UsageError(what)
     if thresholds is not None and out is None:
         raise click.UsageError("--thresholds chooses the labels of --out; --probs has none.")
-    from relx.predict import predict_file
+    from relx.predict_file import predict_file
 
     files = {"probs": probs, "thresholds": thresholds}
     predict_file(runs_dir, run_name, test, out, batch_size, backend, engine, **files)

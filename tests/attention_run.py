@@ -81,7 +81,9 @@ def write_run(
     recipe = Recipe.model_validate(tree)
     task = task_of(recipe)
     labels = task.read_labels()
-    dev, train = (task.scan(Path(parts[part]), labels).examples for part in ("dev", "train"))
+    dev, train = (
+        task.scan(Path(parts[part]), labels).whole().examples for part in ("dev", "train")
+    )
     stage = folder / "runs" / name / "train/fold-0"
     facts = {"types": list(TYPES), "dev": file_facts(parts["dev"], dev)}
     begin(stage, "train/fold-0", recipe, {}, facts, "model")

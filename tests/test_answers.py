@@ -1,6 +1,7 @@
 import csv
 import errno
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from relx.data.labels import LabelList
 from relx.faults import InputError
-from relx.tasks.relation.answers import normalized, write_columns, write_submission
+from relx.tasks.relation.answers import columns_form, normalized, write_submission
 from relx.tasks.relation.submission import read_submission
 
 LABELS = LabelList(("no_relation", "per:spouse", "나라:수도"), "no_relation")
@@ -28,7 +29,7 @@ def test_what_is_written_is_read_back_bit_for_bit(tmp_path, weights):
     path = tmp_path / "submission.csv"
     write_submission(path, ids, rows, LABELS)
     read = read_submission(path, LABELS)
-    assert read.ids == tuple(ids)
+    assert tuple(read.ids) == tuple(ids)
     assert np.array_equal(read.probabilities, normalized(rows, ids))
     assert np.abs(read.probabilities.sum(axis=1) - 1).max() <= 1e-9
     assert np.array_equal(read.predicted, read.probabilities.argmax(axis=1))
@@ -54,12 +55,13 @@ def test_a_float32_row_is_scaled_to_sum_to_one():
 
 def test_one_column_a_label_is_written_and_read_back(tmp_path):
     path = tmp_path / "probs.csv"
-    write_columns(path, ["7", "2", "11"], ROWS, LABELS)
+    with columns_form(LABELS).file(path) as add:
+        add([SimpleNamespace(id=id_) for id_ in ("7", "2", "11")], ROWS)
     assert path.read_text(encoding="utf-8").splitlines()[0] == "id,no_relation,per:spouse,나라:수도"
     other_order = LabelList(LABELS.names[::-1], "no_relation")
     for labels, rows in ((LABELS, ROWS), (other_order, ROWS[:, ::-1])):
         found = read_submission(path, labels)
-        assert found.ids == ("7", "2", "11") and found.predicted is None
+        assert tuple(found.ids) == ("7", "2", "11") and found.predicted is None
         assert found.probabilities.tolist() == rows.tolist()
 
 

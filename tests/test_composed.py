@@ -34,7 +34,7 @@ def written(path, rows, as_text=str):
 
 
 def scanned(path, form="nfc", task="relation", **data):
-    return open_task(task, DataSection(normalize=form, **data)).scan(path, None)
+    return open_task(task, DataSection(normalize=form, **data)).scan(path, None).whole()
 
 
 def apart(rows):

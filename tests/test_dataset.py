@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from relx.data import labels as of_labels
+from relx.data import table
 from relx.data.labels import KLUE
 from relx.data.rows.row import ROWS_FORMAT, rows_digest, types_of
 from relx.dataset import path_of_a_run, read_dataset, read_dev_rows, read_unlabelled
 from relx.faults import Fault, InputError
 from relx.recipe_file import load_recipe
-from relx.tasks.relation import rows as reading
 from relx.tasks.relation import task as of_relation
 from relx.tasks.task import task_of
 from relx_cli.recipes import shipped
@@ -58,14 +57,14 @@ def test_a_run_in_another_folder_names_the_option_that_helps(data, tmp_path, mon
 
 @pytest.mark.parametrize("labels", ["klue", "from-train"])
 def test_each_file_is_read_once(labels, data, monkeypatch):
-    read, original = [], reading.read_table
+    read, original = [], table.open_table
 
     def counted(path, *more):
         read.append(path.name)
         return original(path, *more)
 
-    for module in (reading, of_relation, of_labels):
-        monkeypatch.setattr(module, "read_table", counted)
+    for module in (table, of_relation):
+        monkeypatch.setattr(module, "open_table", counted)
     known = {row["label"] for row in rows_of("train", 40)}
     write(data / "dev.csv", [row for row in rows_of("dev", 30) if row["label"] in known][:10])
     dataset = read_dataset(recipe_of(data, f"data.labels={labels}"))

@@ -67,7 +67,7 @@ def write_base(recipe, settings, folder):
     kind, sizes = KINDS[recipe.source]
     here = load_recipe(shipped()[recipe.name], settings)
     task, labels = task_of(here), task_of(here).read_labels()
-    rows = require_good(task.scan(Path(here.data.train), labels, labelled=True), None)
+    rows = require_good(task.scan(Path(here.data.train), labels, labelled=True).whole(), None)
     texts = [prompter_of(here, task, labels)(row).text for row in rows]
     words = [f" {word}" for word in (recipe.decoder.words or {}).values()]
     tokenizer = fresh_tokenizer(texts, words, 700)

@@ -15,6 +15,7 @@ import documents
 import pytest
 import yaml
 from documents import DOCS, DOCUMENTS, READMES, ROOT
+from relation_rows import scanned
 
 from relx.data.labels import KLUE
 from relx.models.encoder.families.registry import FAMILIES
@@ -24,7 +25,7 @@ from relx.scoring.decisions.one_of import ClassScores, Scores
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import mark
-from relx.tasks.relation.rows import Example, scan_examples
+from relx.tasks.relation.rows import Example
 from relx_cli.main import relx
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -387,7 +388,7 @@ def test_the_rows_shown_can_be_read(language, tmp_path):
     (block,) = documents.blocks("docs/data-formats.md", language)
     path = tmp_path / f"rows.{language}"
     path.write_text(block, encoding="utf-8")
-    reading = scan_examples(path, DataSection(), KLUE, require_labels=True)
+    reading = scanned(path, DataSection(), KLUE, require_labels=True)
     assert not reading.faults
     assert len(reading.examples) == 1
 
@@ -400,7 +401,7 @@ def test_the_fault_shown_is_what_relx_says(readme, tmp_path, monkeypatch):
     faulty = row.replace("0,", "1,", 1).replace("'end_idx': 7", "'end_idx': 8")
     monkeypatch.chdir(tmp_path)
     Path("my.csv").write_text(f"{header}\n{row}\n{faulty}\n", encoding="utf-8")
-    (said,) = scan_examples(Path("my.csv"), DataSection(), KLUE).faults
+    (said,) = scanned(Path("my.csv"), DataSection(), KLUE).faults
     assert fault == f"fault: {said}\n"
     assert fault in documents.blocks("docs/first-competition.md", "text")
 

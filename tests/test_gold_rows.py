@@ -13,7 +13,7 @@ MOODS = LabelList(("joy", "fear"), None)
 
 def scanned(path, text, task="relation", labels=LABELS):
     path.write_text(text, encoding="utf-8")
-    return open_task(task, usual_section(task, "data", DataSection)).scan_gold(path, labels)
+    return open_task(task, usual_section(task, "data", DataSection)).scan_gold(path, labels).whole()
 
 
 FORMS = {

@@ -1,8 +1,13 @@
 """A run opened for prediction: which engine computes, and what it leaves in the run's folder."""
 
+import csv
+import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +15,21 @@ import pytest
 from made_stages import begin, finish
 from safetensors.numpy import save_file
 
+from relx import predict_file
 from relx.data.labels import LabelList
 from relx.devices.device import open_device
 from relx.faults import InputError
 from relx.files import write_json
 from relx.models.classifier import head_weights, span_classifier
 from relx.models.encoder.load import load_encoder, write_encoder
-from relx.predict import open_run
+from relx.predict import Run, open_run
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, Recipe
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import marker_tokens
 from relx.tasks.relation.rows import Example
 from relx.tasks.relation.task import POOLINGS
+from relx_cli.main import run
 
 ROOT = Path(__file__).parents[1]
 converts = pytest.mark.xfail(
@@ -146,3 +153,121 @@ def test_a_run_that_lost_a_part_of_its_model_says_so(part, engine, runs):
     (runs / "tiny/train/fold-0/model" / part).unlink()
     with pytest.raises(InputError, match=r"gone|no weights"):
         open_run(runs, "tiny", engine=engine).predict(examples(1))
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def csv_of(rows, path, without=()):
+    """A file of examples, some of which lose their sentence."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "sentence", "subject_entity", "object_entity"])
+        for row in rows:
+            entities = [
+                {
+                    "word": entity.word,
+                    "start_idx": entity.span.start,
+                    "end_idx": entity.span.end - 1,
+                    "type": entity.type,
+                }
+                for entity in (row.subject, row.object)
+            ]
+            writer.writerow([row.id, "" if row.id in without else row.sentence, *entities])
+    return path
+
+
+def predicted(runs, folder, test, *more):
+    """What `relx predict` writes of a file: its status, the answers and the probabilities."""
+    outs = [folder / "out.csv", folder / "probs.csv"]
+    words = ["predict", "--runs-dir", str(runs), "--run", "tiny", "--engine", "keras"]
+    words += ["--test", str(test), "--out", str(outs[0]), "--probs", str(outs[1]), *more]
+    status = run(words)
+    return status, *(out.read_text("utf-8") if out.exists() else None for out in outs)
+
+
+def numbers_of(text):
+    return np.array([row[1:] for row in csv.reader(text.splitlines()[1:])], float)
+
+
+@pytest.fixture
+def in_parts(monkeypatch):
+    """Five rows at once are many."""
+    monkeypatch.setattr(predict_file, "AT_ONCE", 5)
+
+
+def test_many_rows_are_predicted_as_few_are(finished, tmp_path, capsys, monkeypatch):
+    test = csv_of(examples(13), tmp_path / "test.csv")
+    _, answers, probabilities = predicted(finished, tmp_path, test)
+    monkeypatch.setattr(predict_file, "AT_ONCE", 5)
+    capsys.readouterr()
+    status, in_parts, numbers = predicted(finished, tmp_path, test)
+    said = capsys.readouterr().err
+    assert status == 0 and "10 of 13 rows are predicted" in said and "13 rows in" in said
+    assert said.count("of them unknown") == 1
+    columns = [[row[:2] for row in csv.reader(text.splitlines())] for text in (answers, in_parts)]
+    assert columns[0] == columns[1] and len(columns[0]) == 14
+    assert np.abs(numbers_of(probabilities) - numbers_of(numbers)).max() < 1e-6
+    assert {path.name for path in tmp_path.iterdir()} == {"test.csv", "out.csv", "probs.csv"}
+
+
+@pytest.mark.parametrize("bad", ["0", "12"])
+def test_a_bad_row_is_found_before_any_is_predicted(bad, in_parts, runs, tmp_path, monkeypatch):
+    test = csv_of(examples(13), tmp_path / "test.csv", without=[bad])
+    monkeypatch.setattr(Run, "_open", lambda self: pytest.fail("the engine was opened"))
+    assert predicted(runs, tmp_path, test) == (2, None, None)
+
+
+def test_all_rows_that_do_not_fit_are_named(in_parts, runs, tmp_path, capsys):
+    rows = examples(13)
+    for i in (1, 11):
+        text = f"{'가람은 ' * 400}나루의 대표이다."
+        ends = Span(0, 2), Span(len(text) - 5, len(text))
+        rows[i] = Example(str(i), text, *(Entity(s.of(text), s, "PER") for s in ends), None)
+    test = csv_of(rows, tmp_path / "test.csv")
+    assert predicted(runs, tmp_path, test) == (2, None, None)
+    said = capsys.readouterr().err
+    assert re.search(r"row 1\b", said) and re.search(r"row 11\b", said), said
+
+
+def test_unknown_types_and_texts_are_judged_over_all_rows(in_parts, runs, tmp_path, capsys):
+    rows = examples(13)
+    rows[7] = replace(rows[7], subject=replace(rows[7].subject, type="ORG"))
+    test = csv_of(rows, tmp_path / "test.csv")
+    assert predicted(runs, tmp_path, test)[0] == 0
+    assert capsys.readouterr().err.count("entities of type ORG are in none") == 1
+    strange = [replace_words(row, "〄㉠㋿〠㈱㌔") for row in rows]
+    test = csv_of(strange, tmp_path / "test.csv")
+    (tmp_path / "out.csv").unlink(), (tmp_path / "probs.csv").unlink()
+    assert predicted(runs, tmp_path, test) == (2, None, None)
+    assert "the tokenizer does not know these texts" in capsys.readouterr().err
+
+
+def replace_words(row, words):
+    text = f"{words} " * 6
+    spans = Span(0, len(words)), Span(len(words) + 1, 2 * len(words) + 1)
+    return Example(row.id, text, *(Entity(s.of(text), s, "PER") for s in spans), None)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_is_predicted_at_once(in_parts, finished, tmp_path):
+    test, pipe = csv_of(examples(13), tmp_path / "test.csv"), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(test.read_bytes(),))
+    writer.start()
+    status, answers, _ = predicted(finished, tmp_path, pipe)
+    writer.join()
+    assert status == 0 and len(answers.splitlines()) == 14
+
+
+def test_a_run_that_is_stopped_leaves_nothing(in_parts, runs, tmp_path, monkeypatch):
+    test, original = csv_of(examples(13), tmp_path / "test.csv"), Run.predict
+
+    def stopped(self, rows, *args, **options):
+        if rows[0].id == "10":
+            raise KeyboardInterrupt
+        return original(self, rows, *args, **options)
+
+    monkeypatch.setattr(Run, "predict", stopped)
+    assert predicted(runs, tmp_path, test)[1:] == (None, None)
+    assert {path.name for path in tmp_path.iterdir()} == {"test.csv", "runs"}

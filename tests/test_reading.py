@@ -1,12 +1,12 @@
 """A file of little but faults: what is kept of it, and that nothing is left out unsaid."""
 
 import pytest
+from relation_rows import scanned
 
 from relx.data.rows.reading import require_good
 from relx.data.table import MOST_BAD_ROWS
 from relx.faults import InputError
 from relx.recipe import DataSection
-from relx.tasks.relation.rows import scan_examples
 from relx_cli.main import run
 
 HEADER = "id,sentence,subject_entity,object_entity,label\n"
@@ -23,7 +23,7 @@ def file_of(folder, bad, good=0):
 
 def test_a_file_of_bad_rows_is_not_read_to_its_end(tmp_path, capsys):
     path = file_of(tmp_path, 3 * MOST_BAD_ROWS)
-    reading = scan_examples(path, DataSection(), None)
+    reading = scanned(path, DataSection(), None)
     assert len(reading.bad_rows) == MOST_BAD_ROWS and reading.rows == 3 * MOST_BAD_ROWS
     assert reading.faults[-1].kind == "too many faults"
     assert "20,000 rows left" in reading.faults[-1].received
@@ -33,7 +33,7 @@ def test_a_file_of_bad_rows_is_not_read_to_its_end(tmp_path, capsys):
 
 def test_what_was_not_looked_at_is_not_left_out(tmp_path):
     path = file_of(tmp_path, 2 * MOST_BAD_ROWS, 10)
-    reading = scan_examples(path, DataSection(), None)
+    reading = scanned(path, DataSection(), None)
     reading.examples = [None]
     with pytest.raises(InputError):
         require_good(reading, str(tmp_path / "bad.csv"))
@@ -49,7 +49,7 @@ def test_many_bad_rows_among_more_good_ones_are_all_found(tmp_path):
     rows = [row.replace(row.split(",")[0], str(i), 1) for i in range(2000) for row in good]
     rows = [f"{i}{row[row.index(',') :]}" for i, row in enumerate(rows)]
     path.write_text(header + "".join(rows) + ",,,,\n" * 10_500, encoding="utf-8")
-    reading = scan_examples(path, DataSection(), None)
+    reading = scanned(path, DataSection(), None)
     assert len(reading.bad_rows) == 10_500 and reading.stopped is None
     assert len(require_good(reading, str(tmp_path / "bad.csv"))) == 24_000
 
@@ -66,7 +66,7 @@ def test_many_bad_rows_among_more_good_ones_are_all_found(tmp_path):
 def test_a_file_of_broken_rows_is_not_kept(name, text, tmp_path):
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        scan_examples(tmp_path / name, DataSection(), None)
+        scanned(tmp_path / name, DataSection(), None)
     faults = caught.value.faults
     assert len(faults) == 21 and "most rows of this file are broken" in faults[-1].what
     assert all(str(tmp_path / name) in fault.where for fault in faults)
@@ -75,6 +75,6 @@ def test_a_file_of_broken_rows_is_not_kept(name, text, tmp_path):
 def test_lines_that_are_all_cut_off_are_no_missing_column(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"id": 1, "sent\n{"id": 2, "s\n', encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        scan_examples(tmp_path / "a.jsonl", DataSection(), None)
+        scanned(tmp_path / "a.jsonl", DataSection(), None)
     assert [fault.what for fault in caught.value.faults] == ["this is not JSON"] * 2
     assert "Unterminated string" in caught.value.faults[0].received

@@ -10,6 +10,7 @@ from unicodedata import normalize
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relation_rows import scanned
 
 from relx.data.labels import KLUE, LabelList
 from relx.data.literals import read_literal
@@ -17,7 +18,7 @@ from relx.faults import InputError
 from relx.recipe import DataSection
 from relx.spans import Span
 from relx.tasks.relation.entities import Entity
-from relx.tasks.relation.rows import Example, read_examples, scan_examples
+from relx.tasks.relation.rows import Example, read_examples
 
 SENTENCE = "가람은 나루의 형이다."
 SUBJECT = {"word": "가람", "start_idx": 0, "end_idx": 1, "type": "PER"}
@@ -38,6 +39,7 @@ EXAMPLE = Example(
     "per:siblings",
     "own",
 )
+
 INCLUSIVE = DataSection()
 EXCLUSIVE = DataSection(ends="exclusive")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -56,7 +58,7 @@ def write_csv(path, rows, encoding="utf-8", columns=None):
 
 
 def scan(path, data=INCLUSIVE, labels=KLUE, **options):
-    return scan_examples(path, data, labels, **options)
+    return scanned(path, data, labels, **options)
 
 
 def file_fault(path, data=INCLUSIVE, labels=KLUE, **options):
@@ -167,10 +169,10 @@ def test_a_plain_entity_reads_as_any_other(tmp_path_factory, word, start, last, 
     path = tmp_path_factory.mktemp("plain") / "a.jsonl"
     path.write_text(json.dumps(row(sentence=sentence, subject_entity=text)), encoding="utf-8")
     ends = data.draw(st.sampled_from([INCLUSIVE, EXCLUSIVE]))
-    found = [scan_examples(path, ends, None)]
+    found = [scanned(path, ends, None)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("relx.tasks.relation.rows._PLAIN_ENTITY", re.compile("(?!)"))
-        found.append(scan_examples(path, ends, None))
+        found.append(scanned(path, ends, None))
     assert found[0] == found[1]
 
 

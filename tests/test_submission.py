@@ -32,7 +32,7 @@ def test_files_of_others_are_read(tmp_path, encoding):
         encoding=encoding,
     )
     read = read_submission(path, LABELS)
-    assert read.ids == ("a", "b", "c")
+    assert tuple(read.ids) == ("a", "b", "c")
     assert read.predicted.tolist() == [2, 0, 1]
     assert read.probabilities.tolist() == [[0.5, 0.25, 0.25], [1, 0, 0], [1e-5, 0.99999, 0]]
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from relx.data.formats.csv_text import lines_of
+from relx.data.formats.text_blocks import lines_of
 from relx.data.table import read_table, read_text
 from relx.faults import InputError
 
@@ -20,7 +20,10 @@ TEXTS = st.text(st.sampled_from('a가"\n\r\x85\u2028\x0c, 😀'), max_size=30)
 
 @given(TEXTS)
 def test_lines_are_those_of_a_text_file(text):
-    assert lines_of(text) == list(io.StringIO(text, newline=""))
+    expected = list(io.StringIO(text, newline=""))
+    assert list(lines_of([text])) == expected
+    assert list(lines_of(text)) == expected  # a block of one character each
+    assert list(lines_of([text[:3], "", text[3:]])) == expected
 
 
 CELLS = st.lists(st.text(st.sampled_from('a가"\n\r, 😀'), max_size=6), min_size=2, max_size=2)

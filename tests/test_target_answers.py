@@ -10,20 +10,24 @@ from hypothesis import strategies as st
 from target_data import LABELS, record, write_csv, write_lines
 
 from relx.data.labels import LabelList
-from relx.data.table import read_table
+from relx.data.table import open_table
 from relx.faults import InputError
 from relx.recipe import DataSection
-from relx.tasks.target.answers import read_answers, write_answers, write_probabilities
+from relx.tasks.target.answers import answer_lines, probability_lines, read_answers
 from relx.tasks.target.rows import scan_rows
 
 KNOWN = LabelList(LABELS, None)
 SHARE = st.floats(0, 1)
 
 
+def wrote(path, lines):
+    path.write_text("".join(lines), encoding="utf-8")
+
+
 def rows_of(path):
-    table = read_table(path)
+    table = open_table(path)
     section = DataSection(ends="exclusive", labels="from-train", negative=None)
-    return scan_rows(table, section, None, one=False, required=False).examples
+    return scan_rows(table, section, None, one=False, required=False).whole().examples
 
 
 def read(path, **options):
@@ -38,9 +42,9 @@ def test_probabilities_come_back_to_the_last_bit(tmp_path_factory, shares):
         folder / "test.jsonl", [record(f"r{i}", true=None) for i in range(len(shares))]
     )
     values = np.array(shares)
-    write_probabilities(folder / "probs.jsonl", rows_of(path), values, KNOWN)
+    wrote(folder / "probs.jsonl", probability_lines(rows_of(path), values, KNOWN))
     found = read(folder / "probs.jsonl")
-    assert found.ids == tuple(f"r{i}" for i in range(len(shares)))
+    assert tuple(found.ids) == tuple(f"r{i}" for i in range(len(shares)))
     assert (found.probabilities == values).all() and found.predicted is None
 
 
@@ -51,7 +55,7 @@ def test_answers_keep_every_field_and_the_order(tmp_path):
     ]
     path = write_lines(tmp_path / "test.jsonl", records)
     chosen = np.array([[True, False, True], [False, False, False]])
-    write_answers(tmp_path / "out.jsonl", rows_of(path), chosen, KNOWN)
+    wrote(tmp_path / "out.jsonl", answer_lines(rows_of(path), chosen, KNOWN))
     written = [
         json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
     ]
@@ -59,13 +63,15 @@ def test_answers_keep_every_field_and_the_order(tmp_path):
     assert written[0]["output"] == {"joy": "True", "fear": "False", "anger": "True"}
     found = read(tmp_path / "out.jsonl")
     assert (found.predicted == chosen).all()
-    assert (found.ids, found.probabilities) == (("b", "a"), None)
+    assert (list(found.ids), found.probabilities) == (["b", "a"], None)
 
 
 def test_answers_to_a_csv_have_its_columns(tmp_path):
     columns = ("id", "sentence", "target", "begin", "end")
     path = write_csv(tmp_path / "test.csv", columns, [("a", "국밥은 좋다.", "국밥", "0", "2")])
-    write_answers(tmp_path / "out.jsonl", rows_of(path), np.array([[True, False, False]]), KNOWN)
+    wrote(
+        tmp_path / "out.jsonl", answer_lines(rows_of(path), np.array([[True, False, False]]), KNOWN)
+    )
     written = json.loads((tmp_path / "out.jsonl").read_text("utf-8"))
     assert list(written) == [*columns, "output"]
 
@@ -119,7 +125,7 @@ def test_a_little_above_one_is_no_percentage(tmp_path):
 def test_half_a_character_in_a_field_nobody_reads_is_written_as_it_came(tmp_path):
     path = tmp_path / "test.jsonl"
     path.write_text(json.dumps({**record(true=None), "note": "\ud800"}) + "\n")
-    write_answers(tmp_path / "out.jsonl", rows_of(path), np.ones((1, 3), bool), KNOWN)
+    wrote(tmp_path / "out.jsonl", answer_lines(rows_of(path), np.ones((1, 3), bool), KNOWN))
     assert json.loads((tmp_path / "out.jsonl").read_text("utf-8"))["note"] == "\ud800"
 
 

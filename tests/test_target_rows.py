@@ -24,7 +24,7 @@ def task_for(path, decide="many", **data):
 
 
 def scan(path, labels=KNOWN, decide="many", labelled=True, **data):
-    return task_for(path, decide, **data).scan(path, labels, labelled=labelled)
+    return task_for(path, decide, **data).scan(path, labels, labelled=labelled).whole()
 
 
 def only(path, **options):

@@ -12,8 +12,8 @@ from relx.data.labels import LabelList
 from relx.data.marked import MarkedText
 from relx.data.prompts.prompt import Prompt
 from relx.data.rows.gold_rows import scan_gold
-from relx.data.rows.reading import Reading
-from relx.data.table import read_table
+from relx.data.rows.reading import Scan
+from relx.data.table import open_table
 from relx.data.tokenizing.pooling import Pooling
 from relx.dataset import read_dataset
 from relx.files import read_json
@@ -23,6 +23,7 @@ from relx.recipe_file import load_recipe
 from relx.scoring.decisions.one_of import ONE_OF
 from relx.scoring.predictions import Predictions, Submission
 from relx.spans import Span
+from relx.tasks.answer_form import AnswerForm
 from relx.tasks.task import open_task
 from relx_cli.main import run
 from relx_cli.recipes import shipped
@@ -62,17 +63,17 @@ class TasteTask:
         return LabelList(("good", "bad"), None)
 
     def scan(self, path, labels, *, labelled=False):
-        reading = Reading(path)
-        for row in read_table(path).rows:
+        def add(row, reading):
             cells = row.cells
             gold = cells["label"] if labels else None
             reading.examples.append(Dish(cells["id"], cells["sentence"], cells["word"], gold))
+            reading.readable.append(reading.examples[-1])
             reading.lines.append(row.line)
-        reading.rows, reading.readable = len(reading.lines), reading.examples
-        return reading
+
+        return Scan(open_table(path), add)
 
     def scan_gold(self, path, labels):
-        return scan_gold(read_table(path), ["id"], lambda cells, checks: cells["label"])
+        return scan_gold(open_table(path), ["id"], lambda cells, checks: cells["label"])
 
     def marked(self, row, separator):
         start, end = row.spans[0]
@@ -92,9 +93,15 @@ class TasteTask:
     def as_written(self, probabilities, ids):
         return probabilities
 
-    def write(self, out, rows, probabilities, labels, decision):
-        lines = zip([row.id for row in rows], probabilities.tolist(), strict=True)
-        out.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    def answers(self, labels, decision):
+        def lines(rows, probabilities):
+            pairs = zip([row.id for row in rows], probabilities.tolist(), strict=True)
+            return (json.dumps(pair) + "\n" for pair in pairs)
+
+        return AnswerForm(lines)
+
+    def probabilities(self, labels):
+        return self.answers(labels, None)
 
     def read(self, path, labels, *, percent=False, encoding="auto"):
         ids, rows = zip(*map(json.loads, path.read_text("utf-8").splitlines()), strict=True)

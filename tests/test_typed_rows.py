@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import pandas as pd
 import pytest
+from relation_rows import scanned
 
 from relx.data.labels import KLUE, LabelList, read_labels
 from relx.faults import InputError
 from relx.recipe import DataSection
-from relx.tasks.relation.rows import read_examples, scan_examples
+from relx.tasks.relation.rows import read_examples
 from relx.tasks.relation.submission import read_submission
 from relx_cli.main import run
 
@@ -61,7 +62,7 @@ def rows(**changes):
 
 def row_fault(path, labels=KLUE, require_labels=True):
     """The only fault of a file whose second row has one."""
-    reading = scan_examples(path, DATA, labels, require_labels=require_labels)
+    reading = scanned(path, DATA, labels, require_labels=require_labels)
     assert len(reading.examples) == 1
     (fault,) = reading.faults
     return fault
@@ -134,7 +135,7 @@ def test_labels_may_be_numbers_or_booleans(tmp_path, name, write, values, names)
 def test_a_date_is_no_text(tmp_path, name, write, column, kind):
     date = datetime.datetime(2024, 1, 2)
     write(tmp_path / name, pd.DataFrame([{**ROW, column: date}]))
-    reading = scan_examples(tmp_path / name, DATA, KLUE)
+    reading = scanned(tmp_path / name, DATA, KLUE)
     (fault,) = reading.faults
     assert fault.kind == kind and "2024-01-02" in fault.received
     assert fault.where.endswith(f"column {column}") and not reading.examples
@@ -163,7 +164,7 @@ def test_labels_from_train_are_never_dates(tmp_path, name, write):
 def test_a_missing_column_is_named(tmp_path, name, write):
     write(tmp_path / name, rows().rename(columns={"sentence": "sentences"}))
     with pytest.raises(InputError) as caught:
-        scan_examples(tmp_path / name, DATA, KLUE)
+        scanned(tmp_path / name, DATA, KLUE)
     (fault,) = caught.value.faults
     assert fault.kind == "missing column" and fault.next_step == "rename sentences to sentence"
 
@@ -223,7 +224,7 @@ def test_a_submission_may_be_a_table_too(tmp_path, name, as_lists):
     write = write_parquet if name == "a.parquet" else write_excel
     write(tmp_path / name, frame)
     found = read_submission(tmp_path / name, labels)
-    assert found.ids == ("1", "2") and found.predicted.tolist() == [0, 1]
+    assert tuple(found.ids) == ("1", "2") and found.predicted.tolist() == [0, 1]
     assert found.probabilities.tolist() == [[1, 0], [0.5, 0.5]]
 
 

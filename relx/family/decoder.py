@@ -16,7 +16,8 @@ from relx.data.batches import ReadingRows
 from relx.data.labels import LabelList
 from relx.data.prompts.prompt import Prompt
 from relx.data.prompts.prompt_rows import PromptRows, common_prefix, prompt_rows
-from relx.dataset import Dataset, prompt_rows_of
+from relx.data.tokenizing.coverage import require_covered
+from relx.dataset import Dataset, Judge, prompt_rows_of
 from relx.family.family import Origin
 from relx.family.prompting import (
     checked_label_tokens,
@@ -222,12 +223,19 @@ class TrainedDecoder:
         self.base = read_base(folder)
         self.prefix = list(self.base.prefix)
 
-    def rows(self, rows: Sequence[Any]) -> Callable[[bool], ReadingRows]:
+    @functools.cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The tokenizer."""
+        return read_decoder_tokenizer(self.folder)
+
+    def rows(
+        self, rows: Sequence[Any], judge: Judge = require_covered, cache: Path | None = None
+    ) -> Callable[[bool], ReadingRows]:
         """Writes the prompts of rows to predict, and tokenises them."""
-        section = section_of(self.recipe)
+        chat = section_of(self.recipe).chat
         prompter = prompter_of(self.recipe, self.task, self.labels)
-        tokenizer, window = read_decoder_tokenizer(self.folder), self.recipe.tokens.max_length
-        found = prompt_rows_of(rows, prompter, tokenizer, window, "", None, section.chat)
+        tokenizer, window = self.tokenizer, self.recipe.tokens.max_length
+        found = prompt_rows_of(rows, prompter, tokenizer, window, "", cache, chat, judge)
         # Whatever the rows are, the common beginning is theirs too.
         self.prefix = self.prefix[: _shared(self.prefix, found)]
         pad, prefix = pad_id(tokenizer), len(self.prefix)

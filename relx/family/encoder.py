@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relx.data.batches import ReadingRows
 from relx.data.labels import LabelList
-from relx.dataset import Dataset, token_rows
+from relx.data.tokenizing.coverage import require_covered
+from relx.dataset import Dataset, Judge, token_rows
 from relx.family.family import Origin
 from relx.family.sizes import require_positions
 from relx.files import digest
@@ -20,6 +22,7 @@ from relx.tasks.task import Task
 
 if TYPE_CHECKING:  # importing Keras takes seconds
     import keras
+    from transformers import PreTrainedTokenizerFast
 
     from relx.models.loaded import Loaded
 
@@ -120,12 +123,19 @@ class TrainedEncoder:
     def __init__(self, folder: Path, recipe: Recipe, task: Task[Any], labels: LabelList) -> None:
         self.folder, self.recipe, self.task, self.labels = folder, recipe, task, labels
 
-    def rows(self, rows: Sequence[Any]) -> Callable[[bool], ReadingRows]:
-        """Marks and tokenises rows to predict."""
+    @functools.cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The tokenizer."""
         from relx.models.stored.tokenizers.tokenizer import read_tokenizer
 
-        tokenizer = read_tokenizer(self.folder)
-        tokens = token_rows(rows, self.task, tokenizer, self.recipe.tokens.max_length)
+        return read_tokenizer(self.folder)
+
+    def rows(
+        self, rows: Sequence[Any], judge: Judge = require_covered, cache: Path | None = None
+    ) -> Callable[[bool], ReadingRows]:
+        """Marks and tokenises rows to predict."""
+        tokenizer, window = self.tokenizer, self.recipe.tokens.max_length
+        tokens = token_rows(rows, self.task, tokenizer, window, "", cache, judge)
         pooling, pad = self.task.pooling, tokenizer.pad_token_id
         return lambda segments: SpanArrays(tokens, pooling, pad, segments)
 

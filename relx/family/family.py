@@ -12,6 +12,7 @@ import numpy as np
 
 from relx.data.batches import Arrays, Batch, ReadingRows
 from relx.data.labels import LabelList
+from relx.data.tokenizing.coverage import require_covered
 from relx.model_sections import DecoderSource, EncoderSource
 from relx.recipe import Recipe
 from relx.tasks.task import Task
@@ -19,7 +20,7 @@ from relx.tasks.task import Task
 if TYPE_CHECKING:  # importing Keras takes seconds
     import keras
 
-    from relx.dataset import Dataset
+    from relx.dataset import Dataset, Judge
 
 FAMILIES = {
     "encoder": "relx.family.encoder:EncoderFamily",
@@ -101,11 +102,15 @@ class Opened(Protocol):
 class Trained(Protocol):
     """A trained model in a run's folder, of which nothing has been loaded."""
 
-    def rows(self, rows: Sequence[Any]) -> Callable[[bool], ReadingRows]:
+    def rows(
+        self, rows: Sequence[Any], judge: Judge = require_covered, cache: Path | None = None
+    ) -> Callable[[bool], ReadingRows]:
         """Tokenises rows to predict.
 
         Args:
             rows: The rows.
+            judge: Says, and perhaps refuses, what the tokenizer does not know of them.
+            cache: Where tokens are kept, as `token_folder` says; None keeps none.
 
         Returns:
             What gives them as arrays, told whether the model takes segment ids.

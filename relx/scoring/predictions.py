@@ -101,7 +101,7 @@ class Submission:
             supposed to be that of the labels.
     """
 
-    ids: tuple[str, ...] | None
+    ids: Sequence[str] | None
     predicted: npt.NDArray[Any] | None
     probabilities: npt.NDArray[np.float64] | None
     named: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +11,14 @@ from relx.faults import Fault
 from relx.progress import say, warn
 
 Floats = npt.NDArray[np.float64]
+Place = Callable[[int], str]
 
 EXACT = 1e-3  # sums that float32 and float16 give
 ROUNDED = 1e-2  # sums of numbers that were rounded to two or three digits
 _ALLOWED = "numbers from 0 to 1 whose sum is 1"
 
 
-def as_shares(
-    numbers: Floats, places: Sequence[str], name: str
-) -> tuple[Floats, list[tuple[int, Fault]]]:
+def as_shares(numbers: Floats, place: Place, name: str) -> list[tuple[int, Fault]]:
     """Makes probabilities of numbers that are nearly such, and says what the others could be.
 
     Rows whose sum is near 1 are divided by it. Where others are in the file, nothing is divided
@@ -27,31 +26,33 @@ def as_shares(
     one number for all leaves as it is.
 
     Args:
-        numbers: `(rows, labels)`.
-        places: Where each row is, in words.
+        numbers: `(rows, labels)`; changed in place.
+        place: Says where a row is.
         name: The file.
 
     Returns:
-        The probabilities, and a fault, with its row, for each row that holds nan, infinity or a
-        negative number.
+        A fault, with its row, for each row that holds nan, infinity or a negative number.
     """
-    faults = [*_no_numbers(numbers, places), *_negative(numbers, places)]
+    faults = [*_no_numbers(numbers, place), *_negative(numbers, place)]
     if faults:
-        return numbers, faults
+        return faults
     with np.errstate(over="ignore"):
         sums = numbers.sum(axis=1)
     off = np.abs(sums - 1)
     if (off <= EXACT).all():
-        return numbers, []
+        return []
     if (off <= ROUNDED).all():
-        count = int((off > EXACT).sum())
+        rounded = off > EXACT
+        count = int(rounded.sum())
         say(f"note: {name}: {count} rows sum to 1 but for rounding, and are divided by their sums")
-        return np.where((off > EXACT)[:, None], numbers / sums[:, None], numbers), []
-    warn(_no_shares(sums, places, name))
-    return numbers / max(1.0, float(numbers.max())), []
+        np.divide(numbers, sums[:, None], out=numbers, where=rounded[:, None])
+        return []
+    warn(_no_shares(sums, place, name))
+    numbers /= max(1.0, float(numbers.max()))
+    return []
 
 
-def _no_shares(sums: Floats, places: Sequence[str], name: str) -> str:
+def _no_shares(sums: Floats, place: Place, name: str) -> str:
     """Says which rows do not sum to 1, and what their numbers look like."""
     wrong = np.flatnonzero(np.abs(sums - 1) > ROUNDED)
     first = int(wrong[0])
@@ -64,29 +65,29 @@ def _no_shares(sums: Floats, places: Sequence[str], name: str) -> str:
         looks = ", as votes or sums of several models do"
     return (
         f"{name}: the numbers of {len(wrong)} of {len(sums)} rows do not sum to 1 but to "
-        f"{spread}{looks} (the first: {places[first]}); AUPRC asks for none and takes them as they "
+        f"{spread}{looks} (the first: {place(first)}); AUPRC asks for none and takes them as they "
         "are; where probabilities are wanted, divide each row by its sum"
     )
 
 
-def _no_numbers(numbers: Floats, places: Sequence[str]) -> list[tuple[int, Fault]]:
+def _no_numbers(numbers: Floats, place: Place) -> list[tuple[int, Fault]]:
     what = "these probabilities hold nan or infinity"
     step = "predict again with a model that has not diverged; nothing stands for such a number"
     faults = []
-    for row in np.flatnonzero(~np.isfinite(numbers).all(axis=1)).tolist():
+    for row in np.flatnonzero(~np.isfinite(_extremes(numbers)).all(axis=0)).tolist():
         received = str(numbers[row][~np.isfinite(numbers[row])][0])
-        where = f"{places[row]}, column probs"
+        where = f"{place(row)}, column probs"
         faults.append((row, Fault(what, where, received, _ALLOWED, step, "no probabilities")))
     return faults
 
 
-def _negative(numbers: Floats, places: Sequence[str]) -> list[tuple[int, Fault]]:
+def _negative(numbers: Floats, place: Place) -> list[tuple[int, Fault]]:
     """Tells logits from probabilities that some arithmetic left a little below 0."""
     logits = "these look like logits: apply softmax to them, once, before writing them"
     logs = "these look like logarithms of probabilities: apply exp to them, once"
     small = "cut what is below 0 by rounding: row.clip(0), then divide the row by its sum"
     faults = []
-    for row in np.flatnonzero((numbers < 0).any(axis=1)).tolist():
+    for row in np.flatnonzero(_extremes(numbers)[0] < 0).tolist():
         if not np.isfinite(numbers[row]).all():
             continue  # said already
         lowest, total = float(numbers[row].min()), float(np.exp(numbers[row].clip(max=1)).sum())
@@ -95,7 +96,12 @@ def _negative(numbers: Floats, places: Sequence[str]) -> list[tuple[int, Fault]]
             step = logs
         elif lowest >= -ROUNDED and abs(float(numbers[row].sum()) - 1) <= ROUNDED:
             step = small
-        what, where = "a probability is never negative", f"{places[row]}, column probs"
+        what, where = "a probability is never negative", f"{place(row)}, column probs"
         fault = Fault(what, where, str(lowest), _ALLOWED, step, "no probabilities")
         faults.append((row, fault))
     return faults
+
+
+def _extremes(numbers: Floats) -> Floats:
+    """Returns the least and the largest number of each row, `(2, rows)`; nan where one is nan."""
+    return np.stack([numbers.min(axis=1), numbers.max(axis=1)])

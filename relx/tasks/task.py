@@ -15,7 +15,7 @@ from relx.data.encoding import Encoding
 from relx.data.marked import MarkedText
 from relx.data.prompts.prompt import Prompt
 from relx.data.rows.gold_rows import GoldRow
-from relx.data.rows.reading import Reading
+from relx.data.rows.reading import Scan
 from relx.data.rows.row import R
 from relx.faults import Fault, InputError, nearest
 from relx.known_tasks import TASKS, KnownTask
@@ -29,6 +29,7 @@ from relx.recipe import (
 )
 from relx.scoring.decisions.decision import Decision
 from relx.scoring.predictions import Submission
+from relx.tasks.answer_form import AnswerForm
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
@@ -72,8 +73,8 @@ class Task(Protocol[R]):
             InputError: It cannot be read, or is not a list of labels.
         """
 
-    def scan(self, path: Path, labels: LabelList | None, *, labelled: bool = False) -> Reading[R]:
-        """Reads a data file, and collects the faults of its rows instead of raising them.
+    def scan(self, path: Path, labels: LabelList | None, *, labelled: bool = False) -> Scan[R]:
+        """Begins to read a data file; the faults of its rows are collected, and not raised.
 
         Args:
             path: The file.
@@ -84,8 +85,8 @@ class Task(Protocol[R]):
             InputError: The file as a whole cannot be read, or a column is missing.
         """
 
-    def scan_gold(self, path: Path, labels: LabelList) -> Reading[GoldRow]:
-        """Reads ids and labels alone, whatever else the file has or lacks.
+    def scan_gold(self, path: Path, labels: LabelList) -> Scan[GoldRow]:
+        """Begins to read ids and labels alone, whatever else the file has or lacks.
 
         Args:
             path: The file.
@@ -167,44 +168,19 @@ class Task(Protocol[R]):
             InputError: Some of them are no probabilities.
         """
 
-    def write(
-        self,
-        out: Path,
-        rows: Sequence[R],
-        probabilities: npt.NDArray[np.floating[Any]],
-        labels: LabelList,
-        decision: Decision,
-    ) -> None:
-        """Writes the competition's answer file, whole or not at all.
+    def answers(self, labels: LabelList, decision: Decision) -> AnswerForm[R]:
+        """Returns the form of the competition's answer file.
 
         Args:
-            out: The file.
-            rows: The rows, in their order.
-            probabilities: (rows, labels).
             labels: The label list.
             decision: How a run chooses labels.
-
-        Raises:
-            InputError: The file cannot be written, or something is no probability.
         """
 
-    def write_probabilities(
-        self,
-        out: Path,
-        rows: Sequence[R],
-        probabilities: npt.NDArray[np.floating[Any]],
-        labels: LabelList,
-    ) -> None:
-        """Writes the probabilities that an answer file leaves out, whole or not at all.
+    def probabilities(self, labels: LabelList) -> AnswerForm[R]:
+        """Returns the form of a file of the probabilities, which `read` reads too.
 
         Args:
-            out: The file, which `read` reads too.
-            rows: The rows, in their order.
-            probabilities: (rows, labels).
             labels: The label list.
-
-        Raises:
-            InputError: The file cannot be written, or the answer file holds the probabilities.
         """
 
     def read(

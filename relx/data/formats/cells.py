@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from relx.faults import Fault, InputError, shorten
 
@@ -19,20 +19,6 @@ MOST_BYTES = 2**30
 MOST_CELLS = 2**25
 # From here on a float cannot tell one whole number from the next.
 _EXACT = 2**53
-
-
-class TypedRows(NamedTuple):
-    """What is in a file whose cells have types.
-
-    Args:
-        columns: The columns, in the file's order.
-        rows: Each row's number and its cells, one for each column.
-        sheet: The sheet of a workbook; empty elsewhere.
-    """
-
-    columns: tuple[str, ...]
-    rows: list[tuple[int, Sequence[Any]]]
-    sheet: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,55 +3,61 @@
 from __future__ import annotations
 
 import csv
+import functools
 import itertools
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from relx.data.formats.rows import Row, Table, collected
+from relx.data.formats.rows import Header, OpenTable, Row, mostly_whole
+from relx.data.formats.text_blocks import TextFile
 from relx.faults import Fault, InputError
 from relx.progress import say
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 # The longest cell that the csv module takes; a sentence is never near it.
 _LONGEST_CELL = csv.field_size_limit()
 _OTHERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
-def lines_of(text: str) -> list[str]:
-    """Cuts a text into lines, each with its end: a carriage return, a line feed, or both."""
-    return _LINE.findall(text)
+class _Cut(NamedTuple):
+    """A row of the file: its first line and its last, their text, and its cells or why it has none.
+
+    The lines are those of this row until the next one is asked for.
+    """
+
+    first: int
+    last: int
+    lines: Sequence[str]
+    cells: list[str] | str
 
 
-def read_csv(path: Path, lines: list[str]) -> Table:
-    """Reads a CSV, with commas between its cells, or semicolons, tabs or bars.
+def open_csv(path: Path, text: TextFile) -> OpenTable:
+    """Opens a CSV, with commas between its cells, or semicolons, tabs or bars.
 
     Args:
         path: The file, for messages.
-        lines: Its lines.
+        text: Its content.
 
     Returns:
         The rows, those that cannot be cut into cells among them.
 
     Raises:
-        InputError: The header cannot be cut into cells, or most rows cannot.
+        InputError: The header cannot be cut into cells.
     """
-    delimiter = _delimiter(path, lines)
-    quoted = delimiter != "\t" or _is_quoted(path, lines)
-    rows = (found for found in _cut(lines, delimiter, quoted) if found[1])
-    cut = itertools.dropwhile(lambda found: not "".join(found[1]).strip(), rows)
-    covered, header = next(cut)
-    if isinstance(header, str):
-        raise InputError(_uncut(f"{path}:{covered.start + 1}", covered, header))
-    table = Table(path, tuple(name.strip().strip("\ufeff").strip() for name in header))
-    found = (_csv_row(table, lines, covered, cells) for covered, cells in cut)
-    table.rows = collected(table, found)
-    return table
+    delimiter = _delimiter(path, next(line for line in text.lines() if line.strip()))
+    quoted = delimiter != "\t" or _is_quoted(path, text)
+    cut = _cut(text.lines(), delimiter, quoted)
+    head = next(found for found in cut if "".join(found.cells).strip())
+    if isinstance(head.cells, str):
+        raise InputError(_uncut(path, head, head.cells))
+    header = Header(path, tuple(name.strip().strip("\ufeff").strip() for name in head.cells))
+    found = mostly_whole(header.name, map(functools.partial(_csv_row, header), cut))
+    first = list(itertools.islice(found, 1))
+    return OpenTable(path, header.columns, rows=itertools.chain(first, found), has_rows=bool(first))
 
 
-def _delimiter(path: Path, lines: list[str]) -> str:
+def _delimiter(path: Path, header: str) -> str:
     """Finds what stands between the cells of the header, where that is no comma."""
-    header = next(line for line in lines if line.strip())
     try:
         (cells,) = csv.reader([header], strict=True)
     except (csv.Error, ValueError):
@@ -66,58 +72,70 @@ def _delimiter(path: Path, lines: list[str]) -> str:
     return other
 
 
-def _is_quoted(path: Path, lines: list[str]) -> bool:
+def _is_quoted(path: Path, text: TextFile) -> bool:
     """Tells whether quotes of a file with tabs hold cells together, or are letters as any other.
 
     Most files with tabs quote nothing: a lone quote would then swallow rows up to the next one.
     """
-    for covered, cells in _cut(lines, "\t", True):
+    for found in _cut(text.lines(), "\t", True):
+        cells = found.cells
         torn = isinstance(cells, list) and any("\n" in cell and "\t" in cell for cell in cells)
         if torn or isinstance(cells, str):
-            say(f"note: {path}:{covered.start + 1}: quotes in this file are read as letters")
+            say(f"note: {path}:{found.first}: quotes in this file are read as letters")
             return False
     return True
 
 
-def _cut(lines: list[str], delimiter: str, quoted: bool) -> Iterator[tuple[slice, list[str] | str]]:
-    """Yields the lines that each row covers, with its cells or why it cannot be cut into cells."""
+def _cut(lines: Iterable[str], delimiter: str, quoted: bool) -> Iterator[_Cut]:
+    """Yields the rows, cut into cells where they can be."""
+    taken: list[str] = []
+
+    def noted() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line
+
     if quoted:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        reader = csv.reader(noted(), delimiter=delimiter, strict=True)
     else:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True, quoting=csv.QUOTE_NONE)
-    while reader.line_num < len(lines):
-        first = reader.line_num
+        reader = csv.reader(noted(), delimiter=delimiter, strict=True, quoting=csv.QUOTE_NONE)
+    while True:
+        taken.clear()
+        first = reader.line_num + 1
         found: list[str] | str
         try:
             found = next(reader)
+        except StopIteration:
+            return
         except csv.Error as error:
             found = str(error)
-        yield slice(first, reader.line_num), found
+        if found:  # a blank line is no row
+            yield _Cut(first, reader.line_num, taken, found)
 
 
-def _csv_row(table: Table, lines: list[str], covered: slice, cells: list[str] | str) -> Row:
-    if len(cells) == len(table.columns) and isinstance(cells, list):
-        return Row(covered.start + 1, dict(zip(table.columns, cells, strict=True)))
-    where = f"{table.path}:{covered.start + 1}"
-    raw = "".join(lines[covered])
+def _csv_row(header: Header, found: _Cut) -> Row:
+    cells = found.cells
+    if isinstance(cells, list) and len(cells) == len(header.columns):
+        return Row(found.first, dict(zip(header.columns, cells, strict=True)))
+    raw = "".join(found.lines)
     if isinstance(cells, str):
-        return Row(covered.start + 1, {}, raw, _uncut(where, covered, cells))
+        return Row(found.first, {}, raw, _uncut(header.path, found, cells))
     fault = Fault(
         "the row has more or fewer cells than the header",
-        where,
+        f"{header.path}:{found.first}",
         f"{len(cells)} cells",
-        f"{len(table.columns)} cells: {', '.join(table.columns)}",
+        f"{len(header.columns)} cells: {', '.join(header.columns)}",
         'a cell that holds a comma goes in quotes: "a, b"',
         "number of cells",
     )
-    return Row(covered.start + 1, {}, raw, fault)
+    return Row(found.first, {}, raw, fault)
 
 
-def _uncut(where: str, covered: slice, reason: str) -> Fault:
+def _uncut(path: Path, found: _Cut, reason: str) -> Fault:
     return Fault(
         "the row cannot be cut into cells",
-        where,
-        f"{reason} (lines {covered.start + 1} to {covered.stop})",
+        f"{path}:{found.first}",
+        f"{reason} (lines {found.first} to {found.last})",
         f"quotes in pairs, a quote inside a cell doubled, cells under {_LONGEST_CELL:,} characters",
         "look for a quote that opens on these lines and is never closed",
         "broken row",

@@ -17,13 +17,13 @@ from typing import Any
 from relx.data.formats.cells import (
     MOST_BYTES,
     NoText,
-    TypedRows,
     bounded,
     cell,
     first_line,
     not_installed,
     too_large,
 )
+from relx.data.formats.rows import Row, Table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.progress import warn
 
@@ -37,7 +37,7 @@ _SAVE_AS = "open it and save it as .xlsx, or as CSV in UTF-8"
 _CONTROL = re.compile("_x00([01][0-9A-Fa-f])_")
 
 
-def read_excel(path: Path, data: bytes, sheet: str | None = None) -> TypedRows:
+def read_excel(path: Path, data: bytes, sheet: str | None = None) -> Table:
     """Reads all rows of one sheet; its first row that is not blank is the header.
 
     Args:
@@ -65,7 +65,7 @@ def read_excel(path: Path, data: bytes, sheet: str | None = None) -> TypedRows:
         lines = [[_value(each) for each in line] for line in _lines(path, book[name])]
         if any(None in line for line in lines):
             _mark_formulas(lines, _lines(path, _open(data, data_only=False)[name]))
-    return _table(lines, name)
+    return _table(path, lines, name)
 
 
 def _refuse_others(path: Path, data: bytes) -> None:
@@ -192,7 +192,7 @@ def _mark_formulas(lines: list[list[Any]], written: Iterator[Sequence[Any]]) -> 
                 line[i] = NoText("a formula that was never computed", str(found.value))
 
 
-def _table(lines: list[list[Any]], name: str) -> TypedRows:
+def _table(path: Path, lines: list[list[Any]], name: str) -> Table:
     """Takes the first row that is not blank as the header, and cuts the others to its width."""
     filled = ((number, _texts(line)) for number, line in enumerate(lines, 1))
     rows = [(number, line) for number, line in filled if _is_filled(line)]
@@ -201,7 +201,8 @@ def _table(lines: list[list[Any]], name: str) -> TypedRows:
         header.pop()
     width = len(header)
     cut = ((number, (line + [""] * width)[:width]) for number, line in rows)
-    return TypedRows(tuple(header), [row for row in cut if _is_filled(row[1])], name)
+    cells = ((n, dict(zip(header, row, strict=True))) for n, row in cut if _is_filled(row))
+    return Table(path, tuple(header), name, [Row(*pair) for pair in cells])
 
 
 def _texts(line: list[Any]) -> list[Any]:

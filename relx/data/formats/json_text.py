@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
+import itertools
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from relx.data.formats.json_list import NoJsonError, elements
 from relx.data.formats.json_objects import rows_in
-from relx.data.formats.rows import Row, Table, collected
+from relx.data.formats.rows import OpenTable, Row, Table, mostly_whole
+from relx.data.formats.text_blocks import TextFile
 from relx.faults import Fault, InputError, shorten
 from relx.progress import say
 
 FORMATS = "a CSV with a header, a JSON list of objects, or one JSON object a line"
-_SPACE = re.compile(r"\s*")
 
 
-def read_json_list(path: Path, text: str) -> Table:
-    """Reads a JSON list of objects.
+def open_json_list(path: Path, text: TextFile) -> OpenTable:
+    """Opens a JSON list of objects.
 
     Args:
         path: The file, for messages.
@@ -28,42 +29,20 @@ def read_json_list(path: Path, text: str) -> Table:
     Raises:
         InputError: It is not JSON.
     """
-    table = Table(path)
-    try:
-        table.rows = [_json_row(path, line, value) for line, value in _elements(text)]
-    except (ValueError, RecursionError) as error:
-        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError(_no_json(f"{path}{line}", error)) from error
-    table.columns = _columns(table.rows)
-    return table
+
+    def rows() -> Iterator[Row]:
+        try:
+            for line, value in elements(text.blocks()):
+                yield _json_row(path, line, value)
+        except (ValueError, RecursionError) as error:
+            place = f":{error.line}" if isinstance(error, NoJsonError) else ""
+            raise InputError(_no_json(f"{path}{place}", error)) from error
+
+    return _looked_through(path, rows)
 
 
-def _elements(text: str) -> Iterator[tuple[int, Any]]:
-    """Yields each element of a JSON list with the line on which it begins."""
-    decoder = json.JSONDecoder()
-    at, line, counted = _after_space(text, text.index("[") + 1), 1, 0
-    while text[at : at + 1] != "]":
-        line, counted = line + text.count("\n", counted, at), at
-        value, end = decoder.raw_decode(text, at)
-        yield line, value
-        at = _after_space(text, end)
-        if text[at : at + 1] == ",":
-            at = _after_space(text, at + 1)
-            if text[at : at + 1] == "]":
-                raise json.JSONDecodeError("a comma before the closing bracket", text, at)
-        elif text[at : at + 1] != "]":
-            raise json.JSONDecodeError("a comma or a closing bracket is missing", text, at)
-    if text[at + 1 :].strip():
-        raise json.JSONDecodeError("text after the closing bracket", text, at + 1)
-
-
-def _after_space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
-
-
-def read_json_lines(path: Path, text: str) -> Table:
-    """Reads one JSON object a line, or an object that holds the rows.
+def open_json_lines(path: Path, text: TextFile) -> OpenTable:
+    """Opens a file of one JSON object a line, or of an object that holds the rows.
 
     Args:
         path: The file, for messages.
@@ -72,29 +51,44 @@ def read_json_lines(path: Path, text: str) -> Table:
     Raises:
         InputError: It is one object that holds no rows, or no line of it is JSON.
     """
-    table = Table(path)
     whole = _whole_object(path, text)
     if whole is not None:
-        table.rows = [Row(number, cells) for number, cells in enumerate(whole, 1)]
-        table.columns = _columns(table.rows)
-        return table
-    lines = ((n, line) for n, line in enumerate(io.StringIO(text), 1) if line.strip())
-    table.rows = collected(table, (_json_line(path, number, line) for number, line in lines))
-    table.columns = _columns(table.rows)
-    faults = [row.fault for row in table.rows if row.fault is not None]
-    if len(faults) == len(table.rows):
-        raise InputError(*faults)  # no column is known, and none is what is missing
-    return table
+        rows = [Row(number, cells) for number, cells in enumerate(whole, 1)]
+        return Table(path, tuple(_columns(iter(rows))), rows=rows).opened()
+
+    def lines() -> Iterator[Row]:
+        numbered = ((n, line) for n, line in enumerate(text.json_lines(), 1) if line.strip())
+        return mostly_whole(str(path), (_json_line(path, *pair) for pair in numbered))
+
+    faults: list[Fault] = []
+    for row in lines():
+        if row.fault is None:
+            return _looked_through(path, lines)
+        faults.append(row.fault)
+    raise InputError(*faults)  # no column is known, and none is what is missing
 
 
-def _whole_object(path: Path, text: str) -> list[dict[str, Any]] | None:
+def _looked_through(path: Path, rows: Callable[[], Iterator[Row]]) -> OpenTable:
+    """Opens rows whose columns are all the keys that any of them has, which takes one look."""
+    columns = _columns(rows())
+    found = rows()
+    first = list(itertools.islice(found, 1))
+    return OpenTable(path, columns, rows=itertools.chain(first, found), has_rows=bool(first))
+
+
+def _whole_object(path: Path, text: TextFile) -> list[dict[str, Any]] | None:
     """Returns the rows of a file that is one object; None where it has one object a line.
 
     Raises:
         InputError: It is one object over several lines, and holds no rows.
     """
+    first = list(itertools.islice((line for line in text.json_lines() if line.strip()), 2))
+    with contextlib.suppress(ValueError, RecursionError):
+        json.loads(first[0])
+        if len(first) > 1:
+            return None
     try:
-        value = json.loads(text)
+        value = json.loads(text.whole())
     except (ValueError, RecursionError):
         return None
     found = rows_in(value)
@@ -102,7 +96,7 @@ def _whole_object(path: Path, text: str) -> list[dict[str, Any]] | None:
         form, rows = found
         say(f"note: {path} is {form}: its rows are counted from 1")
         return rows
-    if text.strip().count("\n") == 0:
+    if len(first) == 1:
         return None  # the one row of the file
     received = f"an object with the keys {shorten(list(value))}"
     fault = Fault("this JSON is no list of rows", str(path), received, FORMATS, kind="no rows")
@@ -129,5 +123,5 @@ def _no_json(where: str, error: Exception) -> Fault:
     return Fault("this is not JSON", where, received, FORMATS, kind="JSON syntax")
 
 
-def _columns(rows: list[Row]) -> tuple[str, ...]:
+def _columns(rows: Iterator[Row]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column for row in rows for column in row.cells))

@@ -5,6 +5,7 @@ pandas would turn whole numbers into floats in a column that misses one, and so 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 from collections.abc import Collection, Iterator
@@ -14,46 +15,65 @@ from typing import Any
 from relx.data.formats.cells import (
     MOST_BYTES,
     MOST_CELLS,
-    TypedRows,
     bounded,
     cell,
     first_line,
     not_installed,
     too_large,
 )
+from relx.data.formats.file_bytes import FileBytes
+from relx.data.formats.rows import OpenTable, Row
 from relx.faults import Fault, InputError
 
 _BATCH = 1024  # rows that are unpacked at once
 
 
-def read_parquet(path: Path, data: bytes) -> TypedRows:
-    """Reads all rows of a Parquet file.
+def open_parquet(source: FileBytes) -> OpenTable:
+    """Opens a Parquet file.
 
     Args:
-        path: The file, for messages.
-        data: Its content.
+        source: The file.
 
     Returns:
-        The rows, numbered from 1; a struct is a dictionary without the keys that are null.
+        The rows, numbered from 1; a struct is a dictionary without the keys that are null. Reading
+        on raises an `InputError` where the file is damaged or unpacks to too much.
 
     Raises:
-        InputError: pyarrow is not installed, or the file is damaged or unpacks to too much.
+        InputError: pyarrow is not installed, or the file is damaged or has too many cells.
     """
+    path = source.path
     try:
-        import pyarrow as pa
+        import pyarrow  # noqa: F401 - whether it is there
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise not_installed(path, "pyarrow") from error
-    try:
-        file = ParquetFile(io.BytesIO(data), page_checksum_verification=True)
+    with _damage_said(path):
+        where = path if path.is_file() else io.BytesIO(source.whole())
+        file = ParquetFile(where, page_checksum_verification=True)
         cells = file.metadata.num_rows * len(file.schema_arrow.names)
         if cells > MOST_CELLS:
             raise too_large(path, f"{cells:,} cells", f"{MOST_CELLS:,} cells")
         index = _range_index(file)
-        rows = list(enumerate(bounded(path, _rows(path, file, index.values())), 1))
+        columns = (*file.schema_arrow.names, *index)
+
+    def rows() -> Iterator[Row]:
+        with _damage_said(path):
+            found = bounded(path, _rows(path, file, index.values()))
+            for number, row in enumerate(found, 1):
+                yield Row(number, dict(zip(columns, row, strict=True)))
+
+    return OpenTable(path, columns, rows=rows(), has_rows=file.metadata.num_rows > 0)
+
+
+@contextlib.contextmanager
+def _damage_said(path: Path) -> Iterator[None]:
+    """Turns what pyarrow raises of a damaged file into a fault."""
+    import pyarrow as pa
+
+    try:
+        yield
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
-    return TypedRows((*file.schema_arrow.names, *index), rows)
 
 
 def _range_index(file: Any) -> dict[str, range]:

@@ -33,19 +33,17 @@ class Row:
 
 
 @dataclass(slots=True)
-class Table:
-    """All rows of a file.
+class Header:
+    """What is known of a file before its rows.
 
     Args:
         path: The file.
         columns: The columns, in the order in which the file names them.
-        rows: The rows, those that could not be cut into cells among them.
         sheet: The sheet of an Excel workbook; empty otherwise.
     """
 
     path: Path
     columns: tuple[str, ...] = ()
-    rows: list[Row] = field(default_factory=list)
     sheet: str = ""
 
     @property
@@ -54,24 +52,67 @@ class Table:
         return f"{self.path} (sheet {self.sheet})" if self.sheet else str(self.path)
 
 
-def collected(table: Table, rows: Iterator[Row]) -> list[Row]:
-    """Collects rows, unless most of them are broken: a row's fault takes more than the row.
+@dataclass(slots=True)
+class Table(Header):
+    """All rows of a file.
 
     Args:
-        table: The file, for messages.
+        rows: The rows, those that could not be cut into cells among them.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+
+    def opened(self) -> OpenTable:
+        """Returns the rows as a file that is read; they are let go one by one."""
+        rows, self.rows = self.rows[::-1], []
+        taken = (rows.pop() for _ in range(len(rows)))
+        return OpenTable(self.path, self.columns, self.sheet, taken, has_rows=bool(rows))
+
+
+@dataclass(slots=True)
+class OpenTable(Header):
+    """A file whose rows are read as they are asked for, once.
+
+    Args:
+        rows: The rows, those that could not be cut into cells among them. Reading on may raise an
+            `InputError`, where most of them cannot.
+        has_rows: Whether there are any.
+    """
+
+    rows: Iterator[Row] = field(default_factory=lambda: iter(()))
+    has_rows: bool = False
+
+    def held(self) -> Table:
+        """Reads all rows.
+
+        Raises:
+            InputError: Most of them are broken.
+        """
+        return Table(self.path, self.columns, self.sheet, list(self.rows))
+
+
+def mostly_whole(name: str, rows: Iterator[Row]) -> Iterator[Row]:
+    """Passes rows on, unless most of them are broken: a row's fault takes more than the row.
+
+    Args:
+        name: The file, for messages.
         rows: Its rows.
+
+    Yields:
+        The rows.
 
     Raises:
         InputError: Most rows are broken; the first of them are named.
     """
-    found: list[Row] = []
+    first: list[Fault] = []
     broken = 0
-    for row in rows:
-        found.append(row)
-        broken += row.fault is not None
-        if broken >= MOST_BAD_ROWS and 2 * broken > len(found):
-            first = [row.fault for row in found if row.fault is not None][:_SHOWN_BROKEN]
-            what, received = "most rows of this file are broken", f"{broken:,} of {len(found):,}"
+    for number, row in enumerate(rows, 1):
+        if row.fault is not None:
+            broken += 1
+            if broken <= _SHOWN_BROKEN:
+                first.append(row.fault)
+        if broken >= MOST_BAD_ROWS and 2 * broken > number:
+            what, received = "most rows of this file are broken", f"{broken:,} of {number:,}"
             step = "see the first of them: they are likely of one kind"
-            raise InputError(*first, Fault(what, table.name, received, "", step, "broken row"))
-    return found
+            raise InputError(*first, Fault(what, name, received, "", step, "broken row"))
+        yield row

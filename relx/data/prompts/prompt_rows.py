@@ -16,6 +16,7 @@ from relx.data.prompts.prompt_window import fitted
 from relx.data.tokenizing.token_rows import id_type
 from relx.data.tokenizing.tokens import CHUNK
 from relx.faults import Fault, InputError
+from relx.garbage import uncollected
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
@@ -51,6 +52,7 @@ class PromptRows:
         return (self[row] for row in range(len(self)))
 
 
+@uncollected()
 def prompt_rows(
     prompts: Iterable[Prompt],
     tokenizer: PreTrainedTokenizerFast,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from relx.data.formats.cells import NoText
 from relx.data.labels import UNLABELLED, LabelList
 from relx.data.names import name_of
 from relx.data.rows.bad_rows import BadRow
+from relx.data.rows.seen_ids import SeenIds
 from relx.data.rows.span_hints import FILE_WIDE, FileWide, SpanKeys, file_wide, span_fault
 from relx.data.table import Row
 from relx.faults import Fault, shorten
@@ -30,7 +32,8 @@ class RowChecks:
 
     Args:
         name: What comes before a line in messages: the file, and its sheet if it has any.
-        lines: The line of each id.
+        ids: The ids so far.
+        lines: The line of each of them.
         faults: The faults of the row that is read.
         where: Its place, as `file:line (id ID)`.
         good_spans: How many spans of the file hold their words.
@@ -39,7 +42,8 @@ class RowChecks:
     """
 
     name: str
-    lines: dict[str, int] = field(default_factory=dict)
+    ids: SeenIds = field(default_factory=SeenIds)
+    lines: array[int] = field(default_factory=lambda: array("Q"))
     faults: list[Fault] = field(default_factory=list)
     where: str = ""
     good_spans: int = 0
@@ -73,14 +77,15 @@ class RowChecks:
             name = ascii(name)
             self.half_character("id", name)
         self.where = f"{self.name}:{row.line} (id {name})" if name else f"{self.name}:{row.line}"
+        place = self.ids.add(name)
+        self.lines.append(row.line)
         if isinstance(value, NoText):
             self.no_text("id", value)
         elif not name:
             self.fault("id", "the id is empty", shorten(value), "a text or number", "", "empty id")
-        elif name in self.lines:
-            received = f"{shorten(name)}, which is already on line {self.lines[name]}"
+        elif place < len(self.ids) - 1:
+            received = f"{shorten(name)}, which is already on line {self.lines[place]}"
             self.fault("id", "the id appears twice", received, "each id once", "", "duplicate id")
-        self.lines.setdefault(name, row.line)
         return name
 
     def no_text(self, column: str, value: NoText) -> None:

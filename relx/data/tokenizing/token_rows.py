@@ -18,6 +18,7 @@ from relx.data.tokenizing.special_tokens import FramePart, frame_of
 from relx.data.tokenizing.spelling import Spelling, misspelt, spelling_of
 from relx.data.tokenizing.tokens import CHUNK, Pieces, TextTokens, text_tokens
 from relx.faults import Fault, InputError, shorten
+from relx.garbage import uncollected
 from relx.spans import Span
 
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
@@ -108,6 +109,7 @@ class TokenRows:
         return (self[row] for row in range(len(self)))
 
 
+@uncollected()
 def tokenize(
     texts: Iterable[MarkedText],
     tokenizer: PreTrainedTokenizerFast,

@@ -120,7 +120,7 @@ def _files(
 
 
 def _rows(run: Run, file: Path, labels: LabelList | None) -> list[Any]:
-    return require_good(run.task.scan(file, labels), run.data.skip_bad_rows)
+    return require_good(run.task.scan(file, labels).whole(), run.data.skip_bad_rows)
 
 
 def write_page_of(out: Path, attention: SentenceAttention, view: View, words: Words) -> None:

@@ -79,7 +79,7 @@ def read_corpus(recipe: Recipe, pred: Path | None = None) -> Corpus[Any]:
     """
     data, task = recipe.data, task_of(recipe)
     labels = task.read_labels()
-    train = task.scan(Path(data.train), labels, labelled=True)
+    train = task.scan(Path(data.train), labels, labelled=True).whole()
     files = {"train": require_good(train, data.skip_bad_rows)}
     if data.dev is not None:
         files["dev"] = _read_if_any(Path(data.dev), recipe, task, labels)
@@ -93,7 +93,7 @@ def _read_if_any(
     path: Path, recipe: Recipe, task: Task[Any], labels: LabelList | None
 ) -> list[Any]:
     try:
-        reading = task.scan(path, labels, labelled=labels is not None)
+        reading = task.scan(path, labels, labelled=labels is not None).whole()
         return require_good(reading, recipe.data.skip_bad_rows)
     except InputError as error:
         if any(fault.kind != "empty file" for fault in error.faults):

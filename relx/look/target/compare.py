@@ -42,7 +42,7 @@ def page_data(result: ComparedPredictions) -> dict[str, Any]:
     """
     kinds = np.stack([other.kinds for other in result.others])
     rows = np.flatnonzero((kinds >= 0).any(axis=0))
-    examples = [result.reference.examples[row] for row in rows]
+    examples = [result.reference.examples[row] for row in rows.tolist()]
     return {
         "names": [side.name for side in result.sides],
         "labels": list(result.reference.labels.names),

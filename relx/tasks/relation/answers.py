@@ -3,34 +3,63 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from relx.data.rows.row import R
 from relx.faults import Fault, InputError
 from relx.files import whole_file
 from relx.scoring.decisions.one_of import ONE_OF
+from relx.tasks.answer_form import AnswerForm
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
 
+Floats = npt.NDArray[np.floating[Any]]
 COLUMNS = ("id", "pred_label", "probs")
 SUM_TOLERANCE = 1e-3
 
 
-def write_submission(
-    path: Path,
-    ids: Sequence[str],
-    probabilities: npt.NDArray[np.floating[Any]],
-    labels: LabelList,
-) -> None:
-    """Writes a submission, whole or not at all, in the ids' order.
+def submission_form(labels: LabelList) -> AnswerForm[R]:
+    """Returns the form of a submission.
 
     The numbers are written so that reading them gives back the float64 values of
     `normalized(probabilities)` exactly; pred_label is the most probable class.
+
+    Args:
+        labels: The label list.
+    """
+
+    def lines(rows: Sequence[R], probabilities: Floats) -> Iterator[str]:
+        yield _submission_text([row.id for row in rows], probabilities, labels)
+
+    return AnswerForm(lines, _csv([COLUMNS]))
+
+
+def columns_form(labels: LabelList) -> AnswerForm[R]:
+    """Returns the form of id and one column a label, which is read whatever the labels' order.
+
+    Args:
+        labels: The label list.
+    """
+
+    def lines(rows: Sequence[R], probabilities: Floats) -> Iterator[str]:
+        ids = [row.id for row in rows]
+        values = normalized(probabilities, ids).tolist()
+        yield _csv([id_, *row] for id_, row in zip(ids, values, strict=True))
+
+    return AnswerForm(lines, _csv([["id", *labels.names]]))
+
+
+def write_submission(
+    path: Path, ids: Sequence[str], probabilities: Floats, labels: LabelList
+) -> None:
+    """Writes a submission of ids alone, whole or not at all; see `submission_form`.
 
     Args:
         path: The CSV file; its folder is created.
@@ -41,48 +70,26 @@ def write_submission(
     Raises:
         InputError: An id appears twice, or a row is not a probability distribution.
     """
-    rows = _ready(path, ids, probabilities)
-    predicted = [labels.names[index] for index in ONE_OF.choose(rows)]
-    with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(zip(ids, predicted, map(str, rows.tolist()), strict=True))
-
-
-def write_columns(
-    path: Path,
-    ids: Sequence[str],
-    probabilities: npt.NDArray[np.floating[Any]],
-    labels: LabelList,
-) -> None:
-    """Writes id and one column a label, whole or not at all, which is read whatever the order.
-
-    Args:
-        path: The CSV file; its folder is created.
-        ids: The rows' ids, each once.
-        probabilities: As for `write_submission`.
-        labels: The label list.
-
-    Raises:
-        InputError: As for `write_submission`.
-    """
-    rows = _ready(path, ids, probabilities)
-    with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["id", *labels.names])
-        writer.writerows([id_, *row] for id_, row in zip(ids, rows.tolist(), strict=True))
-
-
-def _ready(
-    path: Path, ids: Sequence[str], probabilities: npt.NDArray[np.floating[Any]]
-) -> npt.NDArray[np.float64]:
-    """Returns what is written of each row, `(rows, classes)`; see `normalized`."""
     if twice := _first_repeat(ids):
         first, again = twice
         what = f"the id {ids[first]} is in row {first + 1} and again in row {again + 1}"
         step = "give each row an id of its own"
         raise InputError(Fault(what, str(path), ids[first], "each id once", step, "duplicate id"))
-    return normalized(probabilities, ids)
+    text = _submission_text(ids, probabilities, labels)
+    with whole_file(path) as beside:
+        beside.write_text(_csv([COLUMNS]) + text, encoding="utf-8", newline="")
+
+
+def _submission_text(ids: Sequence[str], probabilities: Floats, labels: LabelList) -> str:
+    rows = normalized(probabilities, ids)
+    predicted = [labels.names[index] for index in ONE_OF.choose(rows)]
+    return _csv(zip(ids, predicted, map(str, rows.tolist()), strict=True))
+
+
+def _csv(rows: Iterable[Iterable[object]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def normalized(

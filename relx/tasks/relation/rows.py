@@ -15,10 +15,10 @@ from relx.data.composed import composed, placed
 from relx.data.labels import LabelList
 from relx.data.literals import read_literal
 from relx.data.rows.bad_rows import BadRow
-from relx.data.rows.reading import Reading, require_good
+from relx.data.rows.reading import Reading, Scan, require_good
 from relx.data.rows.row_checks import HALF_CHARACTER, RowChecks, whole_number
 from relx.data.rows.span_hints import SpanKeys
-from relx.data.table import Row, Table, read_table
+from relx.data.table import OpenTable, Row, open_table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
 from relx.spans import Span
@@ -108,51 +108,41 @@ def read_examples(
     Raises:
         InputError: Everything wrong with the file, at once.
     """
-    reading = scan_examples(path, data, labels, require_labels=require_labels)
+    table = open_table(path, data.encoding, data.sheet)
+    reading = scan_examples(table, data, labels, require_labels=require_labels).whole()
     return require_good(reading, data.skip_bad_rows)
 
 
 def scan_examples(
-    path: Path,
+    table: OpenTable,
     data: DataSection,
     labels: LabelList | None,
     *,
     require_labels: bool = False,
-    table: Table | None = None,
-) -> Reading[Example]:
-    """Reads a data file and collects the faults of its rows instead of raising them.
+) -> Scan[Example]:
+    """Begins to read a data file; the faults of its rows are collected, and not raised.
 
     Args:
-        path: The competition's CSV, KLUE's JSON, JSON Lines, Parquet or Excel.
-        data: How it is written: `ends`, `encoding` and `sheet`.
+        table: The competition's CSV, KLUE's JSON, JSON Lines, Parquet or Excel.
+        data: How it is written: `ends`, and `normalize`.
         labels: The labels that may be there; None leaves the label column unread.
         require_labels: Whether a row without a label is a fault.
-        table: The file, where it has been read already; its rows are taken out of it.
 
     Returns:
-        The good rows, and the bad ones with their faults.
+        The rows, to be read.
 
     Raises:
-        InputError: The file as a whole cannot be read, or a column is missing.
+        InputError: The file has no rows, or a column is missing.
     """
-    table = table or read_table(path, data.encoding, data.sheet)
     wanted = _WANTED if labels is None or not require_labels else {**_WANTED, "label": ("label",)}
     faults = list(_column_faults(table, wanted))
     if faults:
         raise InputError(*faults)
-    reading = Reading[Example](path, rows=len(table.rows), name=table.name)
-    reader = _RowReader(path, table.name, data, labels, require_labels)
-    with warnings.catch_warnings():
-        # A backslash in an entity's text makes Python warn of its own syntax.
-        warnings.simplefilter("ignore", SyntaxWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        for row in reading.taken(table):
-            reader.read(row, reading)
-    reading.bad_rows = reader.checks.settled(reading.bad_rows)
-    return reading
+    reader = _RowReader(table.path, table.name, data, labels, require_labels)
+    return Scan(table, reader.read, reader.checks.settled)
 
 
-def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
+def _column_faults(table: OpenTable, wanted: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
     """Yields what is wrong with the columns of a whole file."""
     path, columns = table.name, table.columns
     flat = {f"{role}_entity" for role in ("subject", "object") if _is_flat(columns, role)}
@@ -165,7 +155,7 @@ def _column_faults(table: Table, wanted: Mapping[str, Sequence[str]]) -> Iterato
         step = "write the header as the first line, or name a file that is a CSV"
         yield Fault("no header with the columns of a row", path, received, _HEADER, step, "no CSV")
         return
-    if not table.rows:
+    if not table.has_rows:
         yield Fault("the file has no rows", path, "", "at least one row", kind="empty file")
         return
     for name in missing:
@@ -192,6 +182,16 @@ def _entity_in(cells: Mapping[str, Any], role: str) -> Any:
     if parts and role in cells:
         parts.setdefault("word", cells[role])
     return parts or None
+
+
+def _literal(text: str) -> Any:
+    """Reads the text of an entity; a backslash in it makes Python warn of its own syntax."""
+    if "\\" not in text:
+        return read_literal(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return read_literal(text)
 
 
 def _is_flat(columns: Sequence[str], role: str) -> bool:
@@ -288,7 +288,7 @@ class _RowReader:
 
     def _parsed(self, column: str, value: Any) -> dict[str, Any] | None:
         """Returns the entity as a dict, from a dict or from the text of one."""
-        found = read_literal(value) if isinstance(value, str) else value
+        found = _literal(value) if isinstance(value, str) else value
         if isinstance(found, dict):
             return found
         what = "the entity is empty" if value in ("", None) else "the entity cannot be read"

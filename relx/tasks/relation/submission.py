@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +16,8 @@ import numpy.typing as npt
 from relx.data.encoding import Encoding
 from relx.data.formats.cells import NoText
 from relx.data.number_lists import read_numbers, remedy
-from relx.data.table import Row, Table, read_table
+from relx.data.rows.seen_ids import SeenIds
+from relx.data.table import MOST_BAD_ROWS, Header, OpenTable, Row, open_table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.scoring.predictions import Submission
 from relx.scoring.shares import as_shares
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from relx.data.labels import LabelList
 
 Floats = npt.NDArray[np.float64]
+CHUNK = 4096  # rows that are read at a time
 ID, LABEL, PROBS = "id", "pred_label", "probs"
 _WANTED = "the columns id and pred_label, and the probabilities as probs or as one column a label"
 # Characters that JSON needs for anything but numbers and lists, NaN and Infinity included.
@@ -50,26 +54,15 @@ def read_submission(
     Raises:
         InputError: The file cannot be read; else every fault of every row at once.
     """
-    table = read_table(path, encoding)
+    table = open_table(path, encoding)
     columns = _columns(table, labels)
-    reader = _Reader(table, labels, (ID, *columns, *(set(table.columns) & {LABEL, PROBS})))
-    ids = [str(row.cells[ID]).strip() for row in table.rows]
-    reader.place(ids)
-    predicted = reader.labels_of(LABEL) if LABEL in table.columns else None
-    probabilities = None
-    if columns:
-        probabilities = reader.numbers_of(columns)
-    elif PROBS in table.columns:
-        probabilities = reader.lists_of(PROBS)
-    if probabilities is not None and not reader.unread:
-        shares = probabilities / 100 if percent else probabilities
-        probabilities, faults = as_shares(shares, reader.places, str(path))
-        reader.faults += faults
-    reader.raise_faults()
-    return Submission(tuple(ids), predicted, probabilities, named=bool(columns))
+    reader = _Reader(table, labels, columns)
+    while rows := list(itertools.islice(table.rows, CHUNK)):
+        reader.read(rows)
+    return reader.submission(percent=percent)
 
 
-def _columns(table: Table, labels: LabelList) -> tuple[str, ...]:
+def _columns(table: OpenTable, labels: LabelList) -> tuple[str, ...]:
     """Returns the columns of probabilities, in label order; none where there is `probs` or nothing.
 
     Raises:
@@ -87,7 +80,7 @@ def _columns(table: Table, labels: LabelList) -> tuple[str, ...]:
     if not own and PROBS not in table.columns and LABEL not in table.columns:
         missing.append(f"{LABEL} or {PROBS}")
     faults = [_missing_column(name, table) for name in missing]
-    if not faults and not table.rows:
+    if not faults and not table.has_rows:
         faults = [Fault("the file has a header and no rows", str(table.path), kind="empty file")]
     if faults:
         raise InputError(*faults)
@@ -100,7 +93,7 @@ def _column_of(label: str, columns: Sequence[str]) -> str | None:
     return next((name for name in names if name in columns), None)
 
 
-def _no_column_of_labels(missing: Sequence[str], table: Table) -> Fault:
+def _no_column_of_labels(missing: Sequence[str], table: Header) -> Fault:
     what = f"there is no column of probabilities for {len(missing)} of the labels"
     received = f"the columns {shorten(', '.join(table.columns))}"
     step = "add them, or name the labels that the file is about with --labels"
@@ -108,7 +101,7 @@ def _no_column_of_labels(missing: Sequence[str], table: Table) -> Fault:
     return Fault(what, f"{table.name}:1", received, f"also {some}", step, "missing column")
 
 
-def _missing_column(name: str, table: Table) -> Fault:
+def _missing_column(name: str, table: Header) -> Fault:
     guess = nearest(name, table.columns)
     return Fault(
         f"the column {name} is missing",
@@ -122,24 +115,79 @@ def _missing_column(name: str, table: Table) -> Fault:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads the columns of a submission and collects the faults of its rows."""
+    """Reads the rows of a submission, some at a time, and collects their faults.
 
-    table: Table
+    Args:
+        header: The file.
+        labels: The label list.
+        columns: The columns of probabilities, in label order; empty where they are lists, or none.
+        ids: The ids.
+        lines: The line of each row.
+        predicted: The label of each row.
+        numbers: The numbers of all rows, one row after the other.
+        faults: What is wrong, with the number of its row.
+        no_cells: Which rows lack a column or cannot be cut; then nothing else is said.
+        unread: Whether numbers could not be read.
+    """
+
+    header: Header
     labels: LabelList
     columns: tuple[str, ...]
-    places: list[str] = field(default_factory=list)
+    ids: SeenIds = field(default_factory=SeenIds)
+    lines: array[int] = field(default_factory=lambda: array("Q"))
+    predicted: array[int] = field(default_factory=lambda: array("q"))
+    numbers: array[float] = field(default_factory=lambda: array("d"))
     faults: list[tuple[int, Fault]] = field(default_factory=list)
+    no_cells: list[Fault] = field(default_factory=list)
     unread: bool = False
 
-    def __post_init__(self) -> None:
-        faults = [fault for row in self.table.rows if (fault := row.fault or self._cell_fault(row))]
-        if faults:
-            raise InputError(*faults)
+    def read(self, rows: Sequence[Row]) -> None:
+        """Adds rows.
+
+        Raises:
+            InputError: So many rows have faults that the others are not looked at.
+        """
+        self.no_cells += [fault for row in rows if (fault := row.fault or self._cell_fault(row))]
+        if not self.no_cells:
+            first = len(self.ids)
+            for row in rows:
+                self._identify(row)
+            if LABEL in self.header.columns:
+                self._read_labels([str(row.cells[LABEL]) for row in rows], first)
+            if self.columns:
+                self._add(self._numbers_of(rows, first))
+            elif PROBS in self.header.columns:
+                self._add(self._lists_of([str(row.cells[PROBS]) for row in rows], first))
+        if len(self.no_cells) + len(self.faults) >= MOST_BAD_ROWS:
+            self._raise_faults()
+
+    def submission(self, *, percent: bool) -> Submission:
+        """Returns what was read.
+
+        Args:
+            percent: Whether numbers are percent.
+
+        Raises:
+            InputError: Every fault of every row.
+        """
+        probabilities = None
+        if self.numbers and not self.unread and not self.no_cells:
+            shares = np.frombuffer(self.numbers, np.float64).reshape(-1, len(self.labels))
+            if percent:
+                shares /= 100
+            self.faults += as_shares(shares, self._place, str(self.header.path))
+            probabilities = shares
+        self._raise_faults()
+        predicted = None
+        if LABEL in self.header.columns:
+            predicted = np.frombuffer(self.predicted, np.int64)
+        return Submission(self.ids, predicted, probabilities, named=bool(self.columns))
 
     def _cell_fault(self, row: Row) -> Fault | None:
         """Returns the fault of a row that lacks a column, as in JSON, or has a date there."""
-        where = f"{self.table.name}:{row.line}"
-        for name in self.columns:
+        where = f"{self.header.name}:{row.line}"
+        given = [name for name in (LABEL, PROBS) if name in self.header.columns]
+        for name in (ID, *self.columns, *given):
             if name not in row.cells:
                 return Fault(f"the row has no {name}", where, kind="no value")
             cell = row.cells[name]
@@ -147,38 +195,49 @@ class _Reader:
                 return cell.fault(f"{where}, column {name}")
         return None
 
-    def place(self, ids: Sequence[str]) -> None:
-        """Notes where each row is, and what is wrong with its id."""
-        rows = self.table.rows
-        self.places = [
-            f"{self.table.name}:{row.line}, id {id_}" for row, id_ in zip(rows, ids, strict=True)
-        ]
-        self.faults += _id_faults(ids, rows, self.places)
+    def _place(self, row: int) -> str:
+        return f"{self.header.name}:{self.lines[row]}, id {self.ids[row]}"
 
-    def labels_of(self, column: str) -> npt.NDArray[np.int64]:
-        """Reads the predicted labels, `(rows,)`."""
-        names = [str(row.cells[column]) for row in self.table.rows]
-        for row, name in enumerate(names):
-            if name not in self.labels:
-                where = f"{self.places[row]}, column {column}"
-                self.faults.append((row, self.labels.unknown(name, where)))
-        found = [self.labels.index(name) if name in self.labels else 0 for name in names]
-        return np.array(found, np.int64)
+    def _identify(self, row: Row) -> None:
+        """Notes the row's id, its line, and what is wrong with the id."""
+        id_, number = str(row.cells[ID]).strip(), len(self.ids)
+        same = self.ids.add(id_)
+        self.lines.append(row.line)
+        if not id_:
+            where = f"{self._place(number)}, column id"
+            fault = Fault("the row has no id", where, allowed="an id", kind="no id")
+            self.faults.append((number, fault))
+        elif same < number:
+            what, where = f"the id {id_} is already in line", f"{self._place(number)}, column id"
+            what, kind = f"{what} {self.lines[same]}", "duplicate id"
+            self.faults.append((number, Fault(what, where, id_, "each id once", kind=kind)))
 
-    def lists_of(self, column: str) -> Floats:
-        """Reads a column of lists, `(rows, labels)`."""
-        texts = [str(row.cells[column]) for row in self.table.rows]
+    def _read_labels(self, names: Sequence[str], first: int) -> None:
+        """Reads the predicted labels."""
+        for row, name in enumerate(names, first):
+            if name in self.labels:
+                self.predicted.append(self.labels.index(name))
+                continue
+            self.predicted.append(0)
+            where = f"{self._place(row)}, column {LABEL}"
+            self.faults.append((row, self.labels.unknown(name, where)))
+
+    def _add(self, numbers: Floats) -> None:
+        self.numbers.frombytes(np.ascontiguousarray(numbers).tobytes())
+
+    def _lists_of(self, texts: Sequence[str], first: int) -> Floats:
+        """Reads lists, `(rows, labels)`."""
         together = _read_together(texts, len(self.labels))
         if together is not None:
             return together
         found = np.full((len(texts), len(self.labels)), 1 / len(self.labels))
         for row, text in enumerate(texts):
-            numbers = self._list(row, text, column)
+            numbers = self._list(first + row, text)
             if numbers is not None:
                 found[row] = numbers
         return found
 
-    def _list(self, row: int, text: str, column: str) -> list[float] | None:
+    def _list(self, row: int, text: str) -> list[float] | None:
         numbers = read_numbers(text)
         count = len(self.labels)
         step = ""
@@ -190,19 +249,19 @@ class _Reader:
         else:
             return numbers
         allowed = f"a list of {count} numbers such as [0.9, 0.1], in label order"
-        self._no_number(row, what, column, text, allowed, step)
+        self._no_number(row, what, PROBS, text, allowed, step)
         return None
 
-    def numbers_of(self, columns: Sequence[str]) -> Floats:
+    def _numbers_of(self, rows: Sequence[Row], first: int) -> Floats:
         """Reads one column a label, `(rows, labels)`."""
-        found = np.full((len(self.table.rows), len(columns)), 1 / len(columns))
-        for row, cells in enumerate(self.table.rows):
-            for at, column in enumerate(columns):
+        found = np.full((len(rows), len(self.columns)), 1 / len(self.columns))
+        for row, cells in enumerate(rows):
+            for at, column in enumerate(self.columns):
                 text = str(cells.cells[column])
                 number = read_numbers(f"[{text}]")
                 if isinstance(number, str) or len(number) != 1:
                     what, step = "this is not a number", "write the probability of the label"
-                    self._no_number(row, what, column, text, "a number from 0 to 1", step)
+                    self._no_number(first + row, what, column, text, "a number from 0 to 1", step)
                 else:
                     found[row, at] = number[0]
         return found
@@ -211,28 +270,14 @@ class _Reader:
         self, row: int, what: str, column: str, text: str, allowed: str, step: str
     ) -> None:
         self.unread = True
-        where = f"{self.places[row]}, column {column}"
+        where = f"{self._place(row)}, column {column}"
         self.faults.append((row, Fault(what, where, shorten(text), allowed, step, "probs")))
 
-    def raise_faults(self) -> None:
+    def _raise_faults(self) -> None:
         """Raises what was found, in the rows' order."""
-        if self.faults:
-            raise InputError(*(f for _, f in sorted(self.faults, key=lambda pair: pair[0])))
-
-
-def _id_faults(
-    ids: Iterable[str], rows: Sequence[Row], places: Sequence[str]
-) -> Iterator[tuple[int, Fault]]:
-    """Yields a fault, with its row, for each id that is empty or repeats an earlier one."""
-    line_of: dict[str, int] = {}
-    for row, id_ in enumerate(ids):
-        where = f"{places[row]}, column id"
-        if not id_:
-            yield row, Fault("the row has no id", where, allowed="an id", kind="no id")
-        elif id_ in line_of:
-            what = f"the id {id_} is already in line {line_of[id_]}"
-            yield row, Fault(what, where, id_, "each id once", kind="duplicate id")
-        line_of.setdefault(id_, rows[row].line)
+        faults = [fault for _, fault in sorted(self.faults, key=lambda pair: pair[0])]
+        if faults := self.no_cells or faults:
+            raise InputError(*faults)
 
 
 def _read_together(texts: Sequence[str], classes: int) -> Floats | None:

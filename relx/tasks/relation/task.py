@@ -15,16 +15,17 @@ from relx.data.labels import LabelList, read_labels
 from relx.data.marked import MarkedText
 from relx.data.prompts.prompt import Prompt
 from relx.data.rows.gold_rows import GoldRow, no_column, scan_gold
-from relx.data.rows.reading import Reading
+from relx.data.rows.reading import Scan
 from relx.data.rows.row import types_of
-from relx.data.table import Table, read_table
+from relx.data.table import OpenTable, Table, open_table, read_table
 from relx.data.tokenizing.pooling import Pooling
 from relx.faults import Fault, InputError
 from relx.recipe import DataSection, DecideSection, MarkersSection
 from relx.scoring.decisions.decision import Decision
 from relx.scoring.decisions.one_of import ONE_OF
 from relx.scoring.predictions import Submission
-from relx.tasks.relation.answers import normalized, write_columns, write_submission
+from relx.tasks.answer_form import AnswerForm
+from relx.tasks.relation.answers import columns_form, normalized, submission_form
 from relx.tasks.relation.markers import mark, marker_tokens, require_markers, shows_types
 from relx.tasks.relation.prompts import prompter
 from relx.tasks.relation.rows import Example, scan_examples
@@ -75,15 +76,14 @@ class RelationTask:
 
     def scan(
         self, path: Path, labels: LabelList | None, *, labelled: bool = False
-    ) -> Reading[Example]:
-        """Reads a data file; see `scan_examples`."""
-        table = self._table(path)
-        return scan_examples(path, self.data, labels, require_labels=labelled, table=table)
+    ) -> Scan[Example]:
+        """Begins to read a data file; see `scan_examples`."""
+        return scan_examples(self._table(path), self.data, labels, require_labels=labelled)
 
-    def scan_gold(self, path: Path, labels: LabelList) -> Reading[GoldRow]:
-        """Reads ids and relations alone; see `scan_gold`."""
+    def scan_gold(self, path: Path, labels: LabelList) -> Scan[GoldRow]:
+        """Begins to read ids and relations; see `scan_gold`."""
         table = self._table(path)
-        if table.rows and "label" not in table.columns:
+        if table.has_rows and "label" not in table.columns:
             raise InputError(no_column("label", table))
         return scan_gold(
             table,
@@ -91,12 +91,12 @@ class RelationTask:
             lambda cells, checks: checks.label(cells.get("label"), labels, required=False),
         )
 
-    def _table(self, path: Path) -> Table:
-        """Reads a file, unless it was read for its labels already."""
+    def _table(self, path: Path) -> OpenTable:
+        """Opens a file, unless it was read for its labels already."""
         table = None
         if path == Path(self.data.train):
             table, self._train = self._train, None
-        return table or read_table(path, self.data.encoding, self.data.sheet)
+        return table.opened() if table else open_table(path, self.data.encoding, self.data.sheet)
 
     def marked(self, row: Example, separator: str) -> MarkedText:
         """Marks the two entities; see `mark`."""
@@ -136,26 +136,13 @@ class RelationTask:
         """Returns the probabilities as a submission gives them back; see `normalized`."""
         return normalized(probabilities, ids)
 
-    def write(
-        self,
-        out: Path,
-        rows: Sequence[Example],
-        probabilities: npt.NDArray[np.floating[Any]],
-        labels: LabelList,
-        decision: Decision,
-    ) -> None:
-        """Writes a submission; see `write_submission`."""
-        write_submission(out, [row.id for row in rows], probabilities, labels)
+    def answers(self, labels: LabelList, decision: Decision) -> AnswerForm[Example]:
+        """Returns the form of a submission; see `submission_form`."""
+        return submission_form(labels)
 
-    def write_probabilities(
-        self,
-        out: Path,
-        rows: Sequence[Example],
-        probabilities: npt.NDArray[np.floating[Any]],
-        labels: LabelList,
-    ) -> None:
-        """Writes the probabilities as one column a label; see `write_columns`."""
-        write_columns(out, [row.id for row in rows], probabilities, labels)
+    def probabilities(self, labels: LabelList) -> AnswerForm[Example]:
+        """Returns the form of one column a label; see `columns_form`."""
+        return columns_form(labels)
 
     def read(
         self, path: Path, labels: LabelList, *, percent: bool = False, encoding: Encoding = "auto"

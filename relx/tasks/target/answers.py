@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,11 @@ from relx.data.encoding import Encoding
 from relx.data.formats.cells import NoText
 from relx.data.literals import read_literal
 from relx.data.rows.row_checks import HALF_CHARACTER, RowChecks
-from relx.data.table import Row, Table, read_table
+from relx.data.table import MOST_BAD_ROWS, Row, open_table
 from relx.faults import Fault, InputError, shorten
-from relx.files import whole_file
 from relx.progress import warn
 from relx.scoring.predictions import Submission
+from relx.scoring.shares import Place
 from relx.tasks.target.gold import OUTPUT, truth
 from relx.tasks.target.rows import IDS, TargetRow, first_of
 
@@ -34,45 +35,41 @@ NOTICED = 1.001  # numbers above it are percent; up to it, probabilities that ar
 _VALUES = "True or False for each label, or a probability for each"
 
 
-def write_answers(path: Path, rows: Sequence[TargetRow], chosen: Bools, labels: LabelList) -> None:
-    """Writes the rows with every field they had and `output` filled in, whole or not at all.
+def answer_lines(rows: Sequence[TargetRow], chosen: Bools, labels: LabelList) -> Iterator[str]:
+    """Yields rows with every field they had and `output` filled in, as JSON Lines.
 
     Args:
-        path: The JSON Lines file; its folder is created.
         rows: The rows.
         chosen: Which labels each has, `(rows, labels)`.
         labels: The label list.
     """
     texts = np.where(chosen, "True", "False").tolist()
     outputs = (dict(zip(labels.names, row, strict=True)) for row in texts)
-    _write_lines(path, ({**row.fields, OUTPUT: o} for row, o in zip(rows, outputs, strict=True)))
+    return (_line({**row.fields, OUTPUT: o}) for row, o in zip(rows, outputs, strict=True))
 
 
-def write_probabilities(
-    path: Path, rows: Sequence[TargetRow], probabilities: Floats, labels: LabelList
-) -> None:
-    """Writes `{"id": …, "output": {label: probability}}` lines, whole or not at all.
+def probability_lines(
+    rows: Sequence[TargetRow], probabilities: Floats, labels: LabelList
+) -> Iterator[str]:
+    """Yields `{"id": …, "output": {label: probability}}` lines.
 
     The numbers are written so that reading them gives back the same float64 values.
 
     Args:
-        path: The JSON Lines file; its folder is created.
         rows: The rows.
         probabilities: `(rows, labels)`.
         labels: The label list.
     """
     values = np.asarray(probabilities, np.float64).tolist()
     outputs = (dict(zip(labels.names, row, strict=True)) for row in values)
-    _write_lines(path, ({"id": row.id, OUTPUT: o} for row, o in zip(rows, outputs, strict=True)))
+    return (_line({"id": row.id, OUTPUT: o}) for row, o in zip(rows, outputs, strict=True))
 
 
-def _write_lines(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
-    with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as stream:
-        for each in objects:
-            text = json.dumps(each, ensure_ascii=False, default=str)
-            if HALF_CHARACTER.search(text):  # which UTF-8 has no bytes for, and JSON an escape
-                text = json.dumps(each, default=str)
-            stream.write(text + "\n")
+def _line(each: Mapping[str, Any]) -> str:
+    text = json.dumps(each, ensure_ascii=False, default=str)
+    if HALF_CHARACTER.search(text):  # which UTF-8 has no bytes for, and JSON an escape
+        text = json.dumps(each, default=str)
+    return text + "\n"
 
 
 def require_probabilities(probabilities: Floats, ids: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -120,49 +117,70 @@ def read_answers(
     Raises:
         InputError: The file cannot be read; else every fault of every row at once.
     """
-    table = read_table(path, encoding)
-    if OUTPUT not in table.columns and not set(labels.names) & set(table.columns) and table.rows:
-        what = "the file has no answers"
+    table = open_table(path, encoding)
+    if OUTPUT not in table.columns and not set(labels.names) & set(table.columns):
+        what = "the file has no answers" if table.has_rows else "the file has no rows"
         received = f"the columns {shorten(', '.join(table.columns))}"
         allowed = f"{OUTPUT}, an object with {_VALUES}; or a column a label"
-        raise InputError(Fault(what, str(path), received, allowed, kind="missing column"))
-    reader = _AnswerReader(labels, RowChecks(table.name), "id" in _idents(table), [])
-    found = [reader.read(row) for row in table.rows]
-    if not table.rows:
+        kind = "missing column" if table.has_rows else "empty file"
+        raise InputError(Fault(what, str(path), received, allowed, kind=kind))
+    reader = _AnswerReader(labels, RowChecks(table.name), bool({*IDS} & {*table.columns}))
+    for row in table.rows:
+        reader.read(row)
+    if not table.has_rows:
         reader.faults.append(Fault("the file has no rows", str(path), kind="empty file"))
     if reader.faults:
         raise InputError(*reader.faults)
-    ids = tuple(name for name, _ in found) if reader.has_ids else None
-    places = [f"{table.name}:{row.line}" for row in table.rows]
-    return _submission([values for _, values in found], ids, places, one, percent)
-
-
-def _idents(table: Table) -> set[str]:
-    return {"id" for name in IDS if name in table.columns}
+    return _submission(reader, one, percent)
 
 
 @dataclass(slots=True)
 class _AnswerReader:
-    """Reads the rows of an answer file, and collects their faults."""
+    """Reads the rows of an answer file, and collects their faults.
+
+    Args:
+        labels: The label list.
+        checks: What rows of every task are checked for.
+        has_ids: Whether the rows have ids.
+        lines: The line of each row.
+        values: A value for each label, one row after the other.
+        first: The first row that has a value of a type, and its values.
+        faults: What is wrong.
+    """
 
     labels: LabelList
     checks: RowChecks
     has_ids: bool
-    faults: list[Fault]
+    lines: array[int] = field(default_factory=lambda: array("Q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+    first: dict[type, tuple[int, list[Value]]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
 
-    def read(self, row: Row) -> tuple[str, list[Value]]:
-        """Returns the row's id and a value for each label; empty where the row has a fault."""
+    def read(self, row: Row) -> None:
+        """Adds a row.
+
+        Raises:
+            InputError: So many rows have faults that the others are not looked at.
+        """
         checks = self.checks
         checks.begin(row)
         checks.where = f"{checks.name}:{row.line}"
-        values: list[Value] = []
-        name = ""
         if row.fault is None:
             if self.has_ids:
-                name = checks.id(row, row.cells.get(first_of(row.cells, IDS)))
+                checks.id(row, row.cells.get(first_of(row.cells, IDS)))
             values = self._values(row.cells)
+            for value in values:
+                if type(value) not in self.first:
+                    self.first[type(value)] = len(self.lines), values
+            self.values.extend(map(float, values))
+        self.lines.append(row.line)
         self.faults += checks.faults
-        return name, values
+        if len(self.faults) >= MOST_BAD_ROWS:
+            raise InputError(*self.faults)
+
+    def place(self, row: int) -> str:
+        """Returns where a row is, in words."""
+        return f"{self.checks.name}:{self.lines[row]}"
 
     def _values(self, cells: Mapping[str, Any]) -> list[Value]:
         output = cells.get(OUTPUT) if OUTPUT in cells else self._columns(cells)
@@ -211,35 +229,25 @@ def _value(value: Any) -> Value | None:
     return number if math.isfinite(number) else None
 
 
-def _submission(
-    rows: Sequence[Sequence[Value]],
-    ids: tuple[str, ...] | None,
-    places: Sequence[str],
-    one: bool,
-    percent: bool,
-) -> Submission:
-    has_labels, has_numbers = (_first_of(rows, kind) for kind in (bool, float))
+def _submission(reader: _AnswerReader, one: bool, percent: bool) -> Submission:
+    has_labels, has_numbers = (reader.first.get(kind) for kind in (bool, float))
+    ids = reader.checks.ids if reader.has_ids else None
     if has_labels is not None and has_numbers is not None:
-        place = max(has_labels, has_numbers)
+        place, shown = max(has_labels, has_numbers, key=lambda found: found[0])
         what = "the file has both labels (True, False) and numbers"
-        raise InputError(Fault(what, places[place], shorten(list(rows[place])), _VALUES))
+        raise InputError(Fault(what, reader.place(place), shorten(list(shown)), _VALUES))
     if has_labels is not None and percent:
         what, step = "the file holds labels, and no percentages", "leave out --percent"
-        received = shorten(list(rows[has_labels]))
-        raise InputError(Fault(what, places[has_labels], received, next_step=step))
-    values = np.array(rows, np.float64)
+        place, shown = has_labels
+        raise InputError(Fault(what, reader.place(place), shorten(list(shown)), next_step=step))
+    values = np.frombuffer(reader.values, np.float64).reshape(-1, len(reader.labels))
     if has_numbers is None and not percent:
         cells = values.astype(bool)
-        return Submission(ids, _classes(cells, places) if one else cells, None)
-    return Submission(ids, None, _in_shares(values, places, percent))
+        return Submission(ids, _classes(cells, reader.place) if one else cells, None)
+    return Submission(ids, None, _in_shares(values, reader.place, percent))
 
 
-def _first_of(rows: Sequence[Sequence[Value]], kind: type) -> int | None:
-    """Returns the first row that has a value of a type; None where none has."""
-    return next((i for i, row in enumerate(rows) if any(type(v) is kind for v in row)), None)
-
-
-def _classes(cells: Bools, places: Sequence[str]) -> npt.NDArray[np.int64]:
+def _classes(cells: Bools, place: Place) -> npt.NDArray[np.int64]:
     """Returns the one label of each row."""
     counts = cells.sum(axis=1)
     wrong = np.flatnonzero(counts != 1)
@@ -247,7 +255,7 @@ def _classes(cells: Bools, places: Sequence[str]) -> npt.NDArray[np.int64]:
         what = "a row has exactly one label that is True (decide.labels: one)"
         raise InputError(
             *(
-                Fault(what, places[i], f"{counts[i]} labels", kind="number of labels")
+                Fault(what, place(i), f"{counts[i]} labels", kind="number of labels")
                 for i in wrong.tolist()
             )
         )
@@ -255,25 +263,25 @@ def _classes(cells: Bools, places: Sequence[str]) -> npt.NDArray[np.int64]:
 
 
 def _in_shares(
-    values: npt.NDArray[np.float64], places: Sequence[str], percent: bool
+    values: npt.NDArray[np.float64], place: Place, percent: bool
 ) -> npt.NDArray[np.float64]:
     """Turns percent into probabilities, where numbers above 1 or an option say that they are."""
     noticed = not percent and bool((values > NOTICED).any())
     top = 100.0 if percent or noticed else 1.0
-    faults = list(_range_faults(values, places, top))
+    faults = list(_range_faults(values, place, top))
     if faults:
         raise InputError(*faults)
     if noticed:
-        place = places[int((values > NOTICED).any(axis=1).argmax())]
-        warn(f"{place} has a number above 1: all numbers of the file are taken for percent")
-    return values / top
+        first = place(int((values > NOTICED).any(axis=1).argmax()))
+        warn(f"{first} has a number above 1: all numbers of the file are taken for percent")
+    if top != 1:
+        values /= top
+    return values
 
 
-def _range_faults(
-    values: npt.NDArray[np.float64], places: Sequence[str], top: float
-) -> Iterator[Fault]:
+def _range_faults(values: npt.NDArray[np.float64], place: Place, top: float) -> Iterator[Fault]:
     for index in np.flatnonzero(((values < 0) | (values > top)).any(axis=1)).tolist():
         what = "this is no percentage" if top > 1 else "this is no probability"
         row = values[index]
         received = shorten(row[(row < 0) | (row > top)].tolist())
-        yield Fault(what, places[index], received, f"0 to {top:g}", kind="no probability")
+        yield Fault(what, place(index), received, f"0 to {top:g}", kind="no probability")

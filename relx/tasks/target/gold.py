@@ -11,7 +11,7 @@ from relx.data.labels import UNLABELLED, LabelList
 from relx.data.literals import read_literal
 from relx.data.names import NO_NAMES, name_of
 from relx.data.rows.row_checks import RowChecks
-from relx.data.table import Table
+from relx.data.table import Header, Table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.progress import say
 
@@ -39,7 +39,7 @@ class GoldReader(Protocol):
         """
 
 
-def gold_reader(table: Table, labels: LabelList, *, one: bool, required: bool) -> GoldReader:
+def gold_reader(table: Header, labels: LabelList, *, one: bool, required: bool) -> GoldReader:
     """Chooses how the labels of a file are read, by its columns.
 
     Args:
@@ -70,7 +70,7 @@ def gold_reader(table: Table, labels: LabelList, *, one: bool, required: bool) -
     return _Columns(how)
 
 
-def _no_labels(table: Table, missing: Sequence[str]) -> Fault:
+def _no_labels(table: Header, missing: Sequence[str]) -> Fault:
     what = f"there is no column for {', '.join(missing[:8])}"
     received = f"the columns {shorten(', '.join(table.columns))}"
     allowed = f"{OUTPUT}, {LIST} or {SINGLE}, or a column for each label"

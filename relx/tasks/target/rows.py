@@ -11,14 +11,14 @@ from relx.data.formats.cells import NoText
 from relx.data.labels import LabelList
 from relx.data.literals import read_literal
 from relx.data.rows.bad_rows import BadRow
-from relx.data.rows.reading import Reading
+from relx.data.rows.reading import Reading, Scan
 from relx.data.rows.row_checks import (
     HALF_CHARACTER,
     RowChecks,
     whole_number,
 )
 from relx.data.rows.span_hints import SpanKeys
-from relx.data.table import Row, Table
+from relx.data.table import OpenTable, Row
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.recipe import DataSection
 from relx.spans import Span
@@ -84,19 +84,19 @@ class TargetRow:
 
 
 def scan_rows(
-    table: Table, data: DataSection, labels: LabelList | None, *, one: bool, required: bool
-) -> Reading[TargetRow]:
-    """Reads the rows of a file and collects their faults instead of raising them.
+    table: OpenTable, data: DataSection, labels: LabelList | None, *, one: bool, required: bool
+) -> Scan[TargetRow]:
+    """Begins to read a data file; the faults of its rows are collected, and not raised.
 
     Args:
-        table: The file; its rows are taken out of it.
+        table: The file.
         data: How it is written: `ends`.
         labels: The labels that may be there; None leaves labels unread.
         one: Whether exactly one label is true in a row.
         required: Whether a row without labels is a fault.
 
     Returns:
-        The good rows, and the bad ones with their faults.
+        The rows, to be read.
 
     Raises:
         InputError: A column is missing, or the file has no rows.
@@ -105,12 +105,8 @@ def scan_rows(
     if faults:
         raise InputError(*faults)
     gold = None if labels is None else gold_reader(table, labels, one=one, required=required)
-    reading = Reading[TargetRow](table.path, rows=len(table.rows), name=table.name)
     reader = _RowReader(RowChecks(table.name), data, gold)
-    for row in reading.taken(table):
-        reader.read(row, reading)
-    reading.bad_rows = reader.checks.settled(reading.bad_rows)
-    return reading
+    return Scan(table, reader.read, reader.checks.settled)
 
 
 def first_of(cells: Mapping[str, Any], names: tuple[str, ...]) -> str:
@@ -118,9 +114,9 @@ def first_of(cells: Mapping[str, Any], names: tuple[str, ...]) -> str:
     return next((name for name in names if name in cells), names[0])
 
 
-def _column_faults(table: Table) -> Iterator[Fault]:
+def _column_faults(table: OpenTable) -> Iterator[Fault]:
     columns, path = table.columns, table.name
-    if not table.rows:
+    if not table.has_rows:
         yield Fault("the file has no rows", path, "", "at least one row", kind="empty file")
         return
     wanted = {"id": IDS} | ({} if "input" in columns else {"sentence": SENTENCES})

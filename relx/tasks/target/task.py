@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from relx.data.marked import MarkedText
 from relx.data.mention import find_words, require_whole_characters
 from relx.data.prompts.prompt import Prompt
 from relx.data.rows.gold_rows import GoldRow, scan_gold
-from relx.data.rows.reading import Reading
-from relx.data.table import Table, read_table
+from relx.data.rows.reading import Scan
+from relx.data.table import OpenTable, Table, open_table, read_table
 from relx.data.tokenizing.pooling import Pooling
 from relx.faults import Fault, InputError, shorten
 from relx.recipe import DataSection, DecideSection, MarkersSection
@@ -26,11 +26,12 @@ from relx.scoring.decisions.any_of import any_of
 from relx.scoring.decisions.decision import Decision
 from relx.scoring.decisions.one_of import ONE_OF
 from relx.scoring.predictions import Submission
+from relx.tasks.answer_form import AnswerForm
 from relx.tasks.target.answers import (
+    answer_lines,
+    probability_lines,
     read_answers,
     require_probabilities,
-    write_answers,
-    write_probabilities,
 )
 from relx.tasks.target.gold import gold_reader, labels_in
 from relx.tasks.target.markers import mark, marker_tokens, require_markers
@@ -95,22 +96,22 @@ class TargetTask:
 
     def scan(
         self, path: Path, labels: LabelList | None, *, labelled: bool = False
-    ) -> Reading[TargetRow]:
-        """Reads a data file; see `scan_rows`."""
+    ) -> Scan[TargetRow]:
+        """Begins to read a data file; see `scan_rows`."""
         table = self._table(path)
         return scan_rows(table, self.data, labels, one=self.one, required=labelled)
 
-    def scan_gold(self, path: Path, labels: LabelList) -> Reading[GoldRow]:
-        """Reads ids and labels alone; see `scan_gold`."""
+    def scan_gold(self, path: Path, labels: LabelList) -> Scan[GoldRow]:
+        """Begins to read ids and labels; see `scan_gold`."""
         table = self._table(path)
         return scan_gold(table, IDS, gold_reader(table, labels, one=self.one, required=False).read)
 
-    def _table(self, path: Path) -> Table:
-        """Reads a file, unless it was read for its labels already."""
+    def _table(self, path: Path) -> OpenTable:
+        """Opens a file, unless it was read for its labels already."""
         table, data = None, self.data
         if path == Path(data.train):
             table, self._train = self._train, None
-        return table or read_table(path, data.encoding, data.sheet)
+        return table.opened() if table else open_table(path, data.encoding, data.sheet)
 
     def marked(self, row: TargetRow, separator: str) -> MarkedText:
         """Marks the target; see `mark`."""
@@ -150,29 +151,27 @@ class TargetTask:
         """Returns the probabilities as they are written; see `require_probabilities`."""
         return require_probabilities(probabilities, ids)
 
-    def write(
-        self,
-        out: Path,
-        rows: Sequence[TargetRow],
-        probabilities: npt.NDArray[np.floating[Any]],
-        labels: LabelList,
-        decision: Decision,
-    ) -> None:
-        """Writes the contest's answers; see `write_answers`."""
-        values = self.as_written(probabilities, [row.id for row in rows])
-        chosen = decision.cells(decision.choose(values), len(labels))
-        write_answers(out, rows, chosen, labels)
+    def answers(self, labels: LabelList, decision: Decision) -> AnswerForm[TargetRow]:
+        """Returns the form of the contest's answers; see `answer_lines`."""
 
-    def write_probabilities(
-        self,
-        out: Path,
-        rows: Sequence[TargetRow],
-        probabilities: npt.NDArray[np.floating[Any]],
-        labels: LabelList,
-    ) -> None:
-        """Writes the probabilities; see `write_probabilities`."""
-        values = self.as_written(probabilities, [row.id for row in rows])
-        write_probabilities(out, rows, values, labels)
+        def lines(
+            rows: Sequence[TargetRow], probabilities: npt.NDArray[np.floating[Any]]
+        ) -> Iterator[str]:
+            values = self.as_written(probabilities, [row.id for row in rows])
+            return answer_lines(rows, decision.cells(decision.choose(values), len(labels)), labels)
+
+        return AnswerForm(lines)
+
+    def probabilities(self, labels: LabelList) -> AnswerForm[TargetRow]:
+        """Returns the form of a file of probabilities; see `probability_lines`."""
+
+        def lines(
+            rows: Sequence[TargetRow], probabilities: npt.NDArray[np.floating[Any]]
+        ) -> Iterator[str]:
+            values = self.as_written(probabilities, [row.id for row in rows])
+            return probability_lines(rows, values, labels)
+
+        return AnswerForm(lines)
 
     def read(
         self, path: Path, labels: LabelList, *, percent: bool = False, encoding: Encoding = "auto"
