@@ -9,7 +9,7 @@ import click
 
 from relx_cli.options import quiet_option
 
-NAMES = ("tacred", "opennre", "docred", "doccano", "label-studio", "prodigy", "brat")
+NAMES = ("tacred", "opennre", "docred", "doccano", "label-studio", "prodigy", "brat", "inception")
 
 
 @click.command("import")
@@ -26,9 +26,10 @@ def import_(file: Path, format_: str, out: Path) -> None:
     """Make rows of relations out of another program's FILE.
 
     TACRED, OpenNRE and DocRED are data sets of tokens, joined with blanks; doccano, Label Studio,
-    Prodigy and brat are annotation tools. Of a text of several lines, the line that holds both
-    entities is the sentence. Tools have no rows without a relation: add your own. With brat, FILE
-    is an .ann file or a folder of them, each with its .txt beside it.
+    Prodigy, brat and INCEpTION are annotation tools. Of a text of several lines, the line that
+    holds both entities is the sentence. Tools have no rows without a relation: add your own. With
+    brat, FILE is an .ann file or a folder of them, each with its .txt beside it; with INCEpTION, a
+    file of WebAnno TSV 3 or a folder of them.
 
     \b
     Examples:

@@ -125,10 +125,32 @@ STUDIO = {
 ANN = "T1\tPER {0} {1}\t가람\nT2\tLOC {2} {3}\t나루시\n"
 ANN += "R1\tlives_in Arg1:T1 Arg2:T2\t\n#1\tNote T1\tx\n"
 
+# As INCEpTION's user guide describes the form: spans in UTF-16 units, `[1]` a number of an
+# annotation, `[1_2]` the numbers of a relation's source and target.
+TSV = """#FORMAT=WebAnno TSV 3.3
+#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value
+#T_RL=webanno.custom.Relation|label|BT_de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity
+
+
+#Text=🧿 머리말
+1-1\t0-2\t🧿\t_\t_\t_\t_\t
+1-2\t3-6\t머리말\t_\t_\t_\t_\t
+
+#Sentence.id=s2
+#Text=가람은 나루시에 산다.
+2-1\t7-10\t가람은\t_\t_\t_\t_\t
+2-1.1\t7-9\t가람\t*\tPER\t_\t_\t
+2-2\t11-15\t나루시에\t_\t_\t_\t_\t
+2-2.1\t11-13\t나루\thttp://a/Q\\_2[1]\tLOC[1]\tlives\\_in\t2-1.1[0_1]\t
+2-2.2\t13-14\t시\thttp://a/Q\\_2[1]\tLOC[1]\t_\t_\t
+2-3\t16-19\t산다.\t_\t_\t_\t_\t
+"""
+
 
 def written(folder, record):
     path = folder / "a.jsonl"
-    path.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    text = record if isinstance(record, str) else json.dumps(record, ensure_ascii=False)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -148,6 +170,7 @@ def brat_files(folder, text=TEXT, ann=ANN):
         ("prodigy", PRODIGY, LINE, ("PER", "LOC")),
         ("label-studio", STUDIO, LINE, ("PER", "LOC")),
         ("brat", None, LINE, ("PER", "LOC")),
+        ("inception", TSV, LINE, ("PER", "LOC")),
     ],
 )
 @pytest.mark.parametrize("out", ["rows.csv", "rows.jsonl"])
@@ -180,6 +203,76 @@ def test_entities_of_two_lines_keep_the_whole_text(tmp_path):
     two["entities"][1] |= {"start_offset": span("끝")[0], "end_offset": span("끝")[1]}
     (found,) = read_relations(written(tmp_path, two), "doccano")
     assert found.text == TEXT and found.object.span.of(TEXT) == "끝"
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        # Tokens and their annotations as the reference files of INCEpTION's own tests have them.
+        (
+            "#T_SP=webanno.custom.Span|value\n#T_RL=webanno.custom.Relation|value|BT_webanno.custom.Span",
+            ["*[1]|*[2]\t_\t_\t", "_\t_\t_\t", "A[3]|B[4]\t*\t1-1[1_4]\t"],
+            [("This", "", ".", "B", "Relation")],
+        ),
+        (
+            "#T_SP=webanno.custom.Span|value\n#T_RL=webanno.custom.Simple|BT_webanno.custom.Span",
+            ["*\t_\t", "C\t_\t", "*\t1-1|1-2\t"],
+            [("This", "", ".", "", "Simple"), ("test", "C", ".", "", "Simple")],
+        ),
+        (
+            "#T_SP=a.Span\n#T_CH=a.Link|referenceType|referenceRelation\n"
+            "#T_RL=a.Two|note|label|BT_a.Span",
+            [
+                "*[1]\tpr[1]\tcoref->1-1\t_\t_\t_",
+                "*[1]\t_\t_\t_\t_\t_",
+                "*\t_\t_\tx|*\tP\\|1|Q\\\\\t1-1[1_0]|1-3",
+            ],
+            [("This test", "", ".", "", "P|1"), (".", "", ".", "", "Q\\")],
+        ),
+    ],
+)
+def test_layers_numbers_and_escapes_of_inception(header, cells, expected, tmp_path):
+    tokens = ["1-1\t0-4\tThis", "1-2\t5-9\ttest", "1-3\t10-11\t."]
+    body = "\n".join(f"{token}\t{own}" for token, own in zip(tokens, cells, strict=True))
+    path = tmp_path / "d.tsv"
+    path.write_text(f"#FORMAT=WebAnno TSV 3.3\n{header}\n\n\n#Text=This test .\n{body}\n")
+    found = read_relations(tmp_path, "inception")
+    ends = [
+        (
+            r.subject.span.of(r.text),
+            r.subject.type,
+            r.object.span.of(r.text),
+            r.object.type,
+            r.label,
+        )
+        for r in found
+    ]
+    assert ends == expected
+    assert [r.id for r in found] == [f"d-{i + 1}" for i in range(len(found))]
+
+
+BROKEN_TSV = {
+    "another form": ("#FORMAT=WebAnno TSV 3.3", "#FORMAT=CoNLL"),
+    "another word": ("나루시에\t_", "나루에\t_"),
+    "no such source": ("2-1.1[0_1]", "2-3[0_1]"),
+    "no such number": ("2-1.1[0_1]", "2-1.1[0_9]"),
+    "a source that is none": ("2-1.1[0_1]", "가람"),
+    "half of an emoji": ("0-2\t🧿", "0-1\t🧿"),
+    "beyond the sentence": ("16-19", "16-99"),
+    "fewer columns": ("2-3\t16-19\t산다.\t_\t_\t_\t_\t", "2-3\t16-19\t산다."),
+    "no number": ("7-10", "7"),
+    "tokens before their sentence": ("#Text=🧿 머리말\n", ""),
+    "two sources, one label": ("2-1.1[0_1]", "2-1.1[0_1]|2-1.1[0_1]"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_TSV)
+def test_a_line_of_inception_that_does_not_fit_is_one_message(name, tmp_path, capsys):
+    old, new = BROKEN_TSV[name]
+    assert old in TSV
+    path, out = written(tmp_path, TSV.replace(old, new)), tmp_path / "rows.csv"
+    assert run(["import", str(path), "--format", "inception", "--out", str(out)]) == 2
+    assert "WebAnno TSV 3" in capsys.readouterr().err and not out.exists()
 
 
 def test_rejected_and_empty_records_have_no_relation(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from relx.files import whole_file
 from relx.tasks.relation.imports.brat import brat
 from relx.tasks.relation.imports.data_sets import docred, opennre, tacred
 from relx.tasks.relation.imports.found import Found
+from relx.tasks.relation.imports.inception import inception
 from relx.tasks.relation.imports.tools import doccano, label_studio, prodigy
 
 Reader = Callable[[Mapping[str, Any], str], Iterator[Found]]
@@ -25,15 +27,17 @@ FORMATS: dict[str, Reader | None] = {
     "label-studio": label_studio,
     "prodigy": prodigy,
     "brat": None,  # whose annotations are no records
+    "inception": None,
 }
+_DOCUMENTS = {"brat": (brat, ".ann"), "inception": (inception, ".tsv")}
 _CLOSEST = "relx import --help lists the formats"
 
 
 def read_relations(path: Path, format_: str) -> list[Found]:
-    """Reads the relations of a file, or of all of brat's files in a folder.
+    """Reads the relations of a file, or of all documents in a folder.
 
     Args:
-        path: The file; with brat the .ann file, or a folder of them.
+        path: The file; with brat and inception a document, or a folder of them.
         format_: A name of `FORMATS`.
 
     Returns:
@@ -43,7 +47,7 @@ def read_relations(path: Path, format_: str) -> list[Found]:
         InputError: The file cannot be read, is of another format, or has faults; all at once.
     """
     reader = FORMATS[format_]
-    found = list(_of_records(path, format_, reader) if reader else _of_brat(path))
+    found = list(_of_records(path, format_, reader) if reader else _of_documents(path, format_))
     if not found:
         what = "there are no relations in this file"
         raise InputError(Fault(what, str(path), f"read as {format_}", next_step=_CLOSEST))
@@ -55,12 +59,13 @@ def read_relations(path: Path, format_: str) -> list[Found]:
 
 
 def source_files(path: Path) -> list[Path]:
-    """Lists the files that are read: one, or each of brat's annotations and its text.
+    """Lists the files that are read: one, or each document of a folder; with brat its text too.
 
     Args:
         path: A file or a folder.
     """
-    files = sorted(path.rglob("*.ann")) if path.is_dir() else [path]
+    documents = (path.rglob(f"*{ending}") for _, ending in _DOCUMENTS.values())
+    files = sorted(itertools.chain(*documents)) if path.is_dir() else [path]
     texts = [file.with_suffix(".txt") for file in files if file.suffix == ".ann"]
     return [file for file in (*files, *texts) if file.is_file()]
 
@@ -80,13 +85,15 @@ def _of_records(path: Path, format_: str, reader: Reader) -> Iterator[Found]:
             raise InputError(fault) from error
 
 
-def _of_brat(path: Path) -> Iterator[Found]:
-    files = sorted(path.rglob("*.ann")) if path.is_dir() else [path]
+def _of_documents(path: Path, format_: str) -> Iterator[Found]:
+    reader, ending = _DOCUMENTS[format_]
+    files = sorted(path.rglob(f"*{ending}")) if path.is_dir() else [path]
     if not files:
-        raise InputError(Fault("this folder holds no .ann files", str(path), next_step=_CLOSEST))
+        what = f"this folder holds no {ending} files"
+        raise InputError(Fault(what, str(path), next_step=_CLOSEST))
     for file in files:
         name = file.relative_to(path) if path.is_dir() else Path(file.name)
-        yield from brat(file, name.with_suffix("").as_posix())
+        yield from reader(file, name.with_suffix("").as_posix())
 
 
 def _repeated(found: list[Found]) -> Iterator[Fault]:
