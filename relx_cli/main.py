@@ -49,6 +49,9 @@ SILENCE = {
 }
 
 
+NOBODY_READS = 141  # as a shell says of what the signal of a broken pipe has ended
+
+
 class LazyGroup(click.Group):
     """A group that imports a command when it is called, not when it is listed."""
 
@@ -153,7 +156,8 @@ def run(arguments: Sequence[str]) -> int:
         arguments: The words after `relx`.
 
     Returns:
-        0 where it went well, 1 after a fault of relx, 2 after one of the input, 130 after Ctrl-C.
+        0 where it went well, 1 after a fault of relx, 2 after one of the input, 130 after Ctrl-C,
+        141 where what read its output has gone before the end.
     """
     try:
         status = relx.main(list(arguments), prog_name="relx", standalone_mode=False)
@@ -162,6 +166,10 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except click.Abort as error:
         return _unexpected(error) if isinstance(error.__cause__, EOFError) else _stopped(arguments)
+    except SystemExit as error:
+        if error.code == 1:  # what click makes of a broken pipe; a signal has another code
+            return NOBODY_READS
+        raise
     except Exception as error:
         return _failed(error)
     return status if isinstance(status, int) else 0

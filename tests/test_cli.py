@@ -147,6 +147,13 @@ def test_a_closed_pipe_is_quiet():
     assert done.stderr == ""
 
 
+def test_who_stops_reading_ends_a_command_that_writes_more():
+    words = "validate --data sample/train.csv -q"
+    command = f"set -o pipefail; {sys.executable} -m relx_cli.main {words} | true"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_quiet_is_for_one_command(capsys):
     from relx.progress import say
 

@@ -43,6 +43,23 @@ def test_a_semicolon_in_a_header_with_commas_separates_nothing(tmp_path):
     assert cells(tmp_path / "a.csv") == [{"id": "1", "a;b;c;d": "2"}]
 
 
+@pytest.mark.parametrize("mark", [";", ",", "\t", "|", "~"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_that_tells_excel_the_separator_is_no_header(mark, end, tmp_path):
+    lines = [f"sep={mark}", "", mark.join(["id", "sentence"]), mark.join(["1", "a b"])]
+    (tmp_path / "a.csv").write_bytes(end.join(lines).encode("utf-8-sig"))
+    table = read_table(tmp_path / "a.csv")
+    assert table.columns == ("id", "sentence")
+    assert [(row.line, row.cells) for row in table.rows] == [(4, {"id": "1", "sentence": "a b"})]
+
+
+@pytest.mark.parametrize("text", [",,\n, ,\n", "sep=;\n;;\n", '""\n'])
+def test_blank_cells_are_no_header(text, tmp_path):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError, match="no header"):
+        read_table(tmp_path / "a.csv")
+
+
 @pytest.mark.parametrize("header", [" id, sentence ,label", "\ufeff\ufeffid,sentence,label"])
 def test_blanks_and_marks_around_a_columns_name_are_no_part_of_it(header, tmp_path):
     (tmp_path / "a.csv").write_text(f"{header}\n1,a,b\n", encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from relx.progress import say
 
 # The longest cell that the csv module takes; a sentence is never near it.
 _LONGEST_CELL = csv.field_size_limit()
+# What some programs write in front of the header for Excel, which does not show it.
+_SAID = re.compile(r"sep=(\S|\t)[ ;,]*\r?\n?")
 _OTHERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -42,12 +45,18 @@ def open_csv(path: Path, text: TextFile) -> OpenTable:
         The rows, those that cannot be cut into cells among them.
 
     Raises:
-        InputError: The header cannot be cut into cells.
+        InputError: There is no header, or it cannot be cut into cells.
     """
-    delimiter = _delimiter(path, next(line for line in text.lines() if line.strip()))
+    lines = list(itertools.islice((line for line in text.lines() if line.strip()), 2))
+    said = _SAID.fullmatch(lines[0]) if len(lines) > 1 else None
+    delimiter = said[1] if said else _delimiter(path, lines[0])
     quoted = delimiter != "\t" or _is_quoted(path, text)
     cut = _cut(text.lines(), delimiter, quoted)
-    head = next(found for found in cut if "".join(found.cells).strip())
+    filled = (found for found in cut if "".join(found.cells).strip())
+    head = next(itertools.islice(filled, int(said is not None), None), None)
+    if head is None:
+        what, allowed = "the file has no header", "a first line with the names of the columns"
+        raise InputError(Fault(what, str(path), "blank cells", allowed, kind="empty file"))
     if isinstance(head.cells, str):
         raise InputError(_uncut(path, head, head.cells))
     header = Header(path, tuple(name.strip().strip("\ufeff").strip() for name in head.cells))
