@@ -94,12 +94,21 @@ def disk_faults(path: Path) -> Iterator[None]:
         what |= dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a folder of this path is a file")
         # As in a folder of the system's own, such as /proc.
         what |= {errno.ENOENT: "no file or folder can be made here"}
-        if number not in what:
+        if number not in what or _is_elsewhere(error, path):
             raise
         full = number in (errno.ENOSPC, errno.EDQUOT)
         step = "free some space, then run the same again" if full else "name another place"
         step += "; nothing was half-written"
         raise InputError(Fault(what[number], str(path), next_step=step)) from error
+
+
+def _is_elsewhere(error: Exception, path: Path) -> bool:
+    """Tells whether the system refused another file than the one that is written."""
+    name = getattr(error, "filename", None)
+    if not isinstance(name, str | bytes):
+        return False  # a stream that is written has none
+    refused, path = Path(os.fsdecode(name)).absolute(), path.absolute()
+    return path.parent not in refused.parents and refused not in path.parents
 
 
 def _system_error(error: Exception) -> int | None:
@@ -169,6 +178,29 @@ def require_place(out: Path, option: str, inputs: Iterable[Path | None] = ()) ->
         folder = next(folder for folder in out.absolute().parents if folder.exists())
         with tempfile.NamedTemporaryFile(dir=folder, prefix=_prefix(out), suffix=_PART):
             pass
+
+
+@contextlib.contextmanager
+def folder_for_now(path: Path) -> Iterator[Path]:
+    """Gives a folder for what is kept while a file is made, beside the file, and removes it.
+
+    Of a killed process it stays, as a part does, until the file is written again.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The folder, which is empty.
+
+    Raises:
+        InputError: The disk is full, or the place cannot be written.
+    """
+    with disk_faults(path):
+        path = path.resolve()
+        beside = next(folder for folder in path.parents if folder.exists())
+        folder = tempfile.TemporaryDirectory(_PART, _prefix(path), beside)
+    with folder as name:
+        yield Path(name)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from relx.data.rows.reading import require_usable
 from relx.data.tokenizing.coverage import Coverage, Texts, require_covered
 from relx.dataset import path_of_a_run
 from relx.faults import Fault, InputError
-from relx.files import require_place
+from relx.files import folder_for_now, require_place
 from relx.predict import Run, open_run
 from relx.tasks.answer_form import AnswerForm
 
@@ -75,9 +74,9 @@ def predict_file(
         progress.say(how)
     progress.say(f"predicting the rows of {file}")
     forms = {out: run.task.answers(run.labels, decision), probs: run.task.probabilities(run.labels)}
-    with tempfile.TemporaryDirectory(prefix="relx-tokens-") as folder:
+    with folder_for_now(out or probs or file) as folder:
         with path_of_a_run("--test") if test is None else contextlib.nullcontext():
-            found = _rows_of(run, file, Path(folder))
+            found = _rows_of(run, file, folder)
         began = time.monotonic()
         with _opened(forms) as add:
             for rows, probabilities in _predicted(run, found, batch_size):

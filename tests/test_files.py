@@ -13,6 +13,8 @@ from relx.faults import InputError
 from relx.files import (
     digest,
     disk_faults,
+    folder_for_now,
+    is_temporary,
     read_json,
     require_place,
     sweep,
@@ -238,3 +240,22 @@ def test_a_place_of_the_systems_own_is_a_message():
         disk_faults(Path("/proc/x")),
     ):
         Path("/proc/x").mkdir(parents=True)
+
+
+def test_another_files_refusal_is_not_said_of_the_one_that_is_written(tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "out/a.csv"):
+        (tmp_path / "model/gone").read_text()
+    assert not list((tmp_path / "out").iterdir())
+    with pytest.raises(InputError), whole_file(tmp_path / "out/a.csv"):
+        raise OSError(errno.ENOSPC, "No space left on device")  # of a stream, without a name
+
+
+def test_a_folder_for_now_is_gone_afterwards(tmp_path):
+    with folder_for_now(tmp_path / "no such/out.csv") as folder:
+        assert folder.parent == tmp_path and is_temporary(folder)
+        (folder / "a").write_text("x")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="within"), folder_for_now(tmp_path / "out.csv"):
+        raise ValueError("within")
+    assert list(tmp_path.iterdir()) == []
