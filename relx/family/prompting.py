@@ -18,7 +18,10 @@ from relx.tasks.task import Task, task_of
 if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from transformers import PreTrainedTokenizerFast
 
-SAMPLE = 64  # prompts on which label words are checked
+# A label word's tokens depend on the prompt's end alone: so many characters of it are compared, and
+# prompts of so many different ends are looked at.
+ENDING = 32
+ENDINGS = 4096
 
 
 def section_of(recipe: Recipe) -> DecoderSection:
@@ -80,7 +83,7 @@ def checked_label_tokens(
     Args:
         recipe: The recipe.
         labels: The labels.
-        prompts: Some prompts, of which the first are looked at.
+        prompts: The prompts of all rows; of those that end alike one is looked at.
         tokenizer: The tokenizer.
 
     Raises:
@@ -89,9 +92,23 @@ def checked_label_tokens(
     section = section_of(recipe)
     if section.head != "label_words":
         return []
-    sample = [prompt for prompt, _ in zip(prompts, range(SAMPLE), strict=False)]
+    sample = different_endings(prompts)
     words = label_texts(section, labels)
     return label_tokens(tokenizer, words, sample, labels.names, section.chat)
+
+
+def different_endings(prompts: Iterable[Prompt]) -> list[Prompt]:
+    """Chooses the first prompt of each ending, `ENDINGS` of them at most.
+
+    Args:
+        prompts: The prompts.
+    """
+    found: dict[str, Prompt] = {}
+    for prompt in prompts:
+        found.setdefault(prompt.text[-ENDING:], prompt)
+        if len(found) == ENDINGS:
+            break
+    return list(found.values())
 
 
 def label_word_faults(
@@ -102,7 +119,7 @@ def label_word_faults(
     Args:
         recipe: The recipe.
         labels: The labels.
-        rows: Some rows, of which the first are asked about.
+        rows: The rows.
         tokenizer: The tokenizer.
 
     Returns:

@@ -14,7 +14,7 @@ from relx.data.prompts.prompt import Prompt
 from relx.data.prompts.prompt_rows import prompt_rows
 from relx.dataset import read_unlabelled
 from relx.family.prompting import (
-    SAMPLE,
+    different_endings,
     find_base,
     label_texts,
     prompter_of,
@@ -83,7 +83,7 @@ def word_table(recipe: Recipe, *, with_probabilities: bool = False) -> WordTable
     tokenizer = recipe_tokenizer(recipe, labels, lambda: prompts)
     section = section_of(recipe)
     texts = label_texts(section, labels)
-    cut = word_pieces(tokenizer, texts, prompts[:SAMPLE], section.chat)
+    cut = word_pieces(tokenizer, texts, different_endings(prompts), section.chat)
     words = dict(zip(labels.names, cut, strict=True))
     found = _log_probabilities(recipe, prompts[0], words, tokenizer) if with_probabilities else {}
     return WordTable(labels.names, tuple(words.values()), tuple(confusable(texts)), found)
