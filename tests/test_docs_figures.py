@@ -153,6 +153,18 @@ def test_the_tables_of_scaling_are_those_of_the_bench():
     assert f"bench/scaling.py --sizes {sizes}\n" in documents.text_of(PAGE)
 
 
+def test_the_tables_of_a_million_rows_are_those_of_the_bench():
+    found = result("scaling_rows")
+    page = documents.tables(PAGE)
+    assert scaling.cells(found, "seconds", ".1f") in page
+    assert scaling.cells(found, "peak_mib", ",.0f") in page
+    more = {
+        stage: own["1000000"]["peak_mib"] - own["1000"]["peak_mib"]
+        for stage, own in found["stages"].items()
+    }
+    assert max(more.values()) <= 400  # MiB beyond what a few rows take
+
+
 def test_the_kills_are_those_of_the_bench_and_of_its_command():
     found = result("kills")
     assert found["survived"] == found["tried"]
