@@ -233,7 +233,7 @@ class DeviceSection(Section):
 
     backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
-    strategy: Literal["auto", "one", "mirrored", "multi_worker"] = "auto"
+    strategy: Literal["auto", "one", "mirrored", "model_parallel", "multi_worker"] = "auto"
     virtual_devices: int = Field(1, ge=1, le=8)
 
 

@@ -80,9 +80,10 @@ def test_on_jax_devices_and_processes_learn_what_one_device_does(tmp_path):
     toy = str(TESTS / "toy_fit.py")
     one = "backend=jax,virtual_devices=2,strategy=one"
     two = "backend=jax,virtual_devices=2,strategy=mirrored"
+    divided = "backend=jax,virtual_devices=2,strategy=model_parallel"
     several = "backend=jax,strategy=multi_worker"
     own = os.environ | {"KERAS_BACKEND": "jax"}
-    run_together([[toy, str(tmp_path / "one.npz"), one, two]], [own])
+    run_together([[toy, str(tmp_path / "one.npz"), one, two, divided]], [own])
     addresses = free_addresses(2)
     run_together(
         [[toy, str(tmp_path / f"{index}.npz"), several] for index in range(2)],
@@ -92,7 +93,8 @@ def test_on_jax_devices_and_processes_learn_what_one_device_does(tmp_path):
     found = dict(expected)
     for index in range(2):
         found |= {f"{index}.{name}": v for name, v in np.load(tmp_path / f"{index}.npz").items()}
-    for place in ("mirrored.1", "mirrored.2", "0.multi_worker.1", "0.multi_worker.2"):
+    devices = [f"{name}.{parts}" for name in ("mirrored", "model_parallel") for parts in (1, 2)]
+    for place in (*devices, "0.multi_worker.1", "0.multi_worker.2"):
         for figure in ("losses", "weights", "logits", "measured"):
             np.testing.assert_allclose(
                 found[f"{place}.{figure}"], expected[f"one.1.{figure}"], atol=2e-6, rtol=0

@@ -15,6 +15,7 @@ from jax.experimental import multihost_utils
 
 from relx.data.batches import Signature
 from relx.devices.backends.backend import Batches
+from relx.devices.backends.divided import DividedWeights
 from relx.devices.backends.machine import Choice, Machine, Processor, cpu, too_few
 from relx.devices.backends.shares import share
 from relx.devices.processes import read_processes
@@ -37,7 +38,7 @@ def start(section: DeviceSection) -> Machine:
     if process.count > 1:
         _join()
     devices, spread = _spread(section)
-    strategy = _data_parallel(devices) if len(devices) > 1 else None
+    strategy = _strategy(section, devices) if len(devices) > 1 else None
     keras.distribution.set_distribution(strategy)
     local = jax.local_devices()
     accelerated = local[0].platform != "cpu"
@@ -135,16 +136,21 @@ def _spread(section: DeviceSection) -> tuple[list[jax.Device], Choice[int]]:
         words = f"{len(devices)} devices of {jax.process_count()} processes share each batch"
         return devices, Choice(len(devices), words)
     devices = jax.local_devices()
-    if section.strategy == "mirrored" and len(devices) < 2:
+    if section.strategy in ("mirrored", "model_parallel") and len(devices) < 2:
         raise InputError(too_few(section))
     if len(devices) == 1:
         return devices, Choice(1, "there is one device")
     if section.strategy == "one":
         return devices[:1], Choice(1, "the recipe asks for one device")
-    return devices, Choice(len(devices), f"{len(devices)} devices share each batch")
+    shared = "the weights and each batch" if section.strategy == "model_parallel" else "each batch"
+    return devices, Choice(len(devices), f"{len(devices)} devices share {shared}")
 
 
-def _data_parallel(devices: list[jax.Device]) -> keras.distribution.DataParallel:
+def _strategy(
+    section: DeviceSection, devices: list[jax.Device]
+) -> keras.distribution.DataParallel | DividedWeights:
+    if section.strategy == "model_parallel":
+        return DividedWeights(devices)
     names = [f"{device.platform}:{device.id}" for device in devices]
     # `stream` hands each process its own rows.
     return keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)

@@ -103,7 +103,7 @@ def unavailable(strategy: str, what: str, next_step: str) -> Fault:
 
 
 def too_few(section: DeviceSection) -> Fault:
-    """Returns the fault of a mirrored strategy on a single device."""
-    what = "a mirrored strategy needs two devices"
+    """Returns the fault of a strategy of several devices on a single one."""
+    what = f"the strategy {section.strategy} needs two devices"
     step = "set device.strategy to auto or one, or try it with device.virtual_devices=2"
     return unavailable(section.strategy, what, step)

@@ -12,7 +12,15 @@ import tensorflow as tf
 
 from relx.data.batches import Arrays, Inputs, Leaf, Signature
 from relx.devices.backends.backend import Batches
-from relx.devices.backends.machine import Choice, Machine, Processor, cpu, cpu_has, too_few
+from relx.devices.backends.machine import (
+    Choice,
+    Machine,
+    Processor,
+    cpu,
+    cpu_has,
+    too_few,
+    unavailable,
+)
 from relx.devices.backends.shares import map_leaves, share
 from relx.devices.processes import Processes, read_processes
 from relx.faults import Fault, InputError
@@ -148,6 +156,9 @@ def _strategy(
         replicas = workers.num_replicas_in_sync
         words = f"{replicas} devices of {process.count} processes share each batch"
         return workers, Choice(replicas, words)
+    if section.strategy == "model_parallel":
+        what, step = "TensorFlow divides no weights among devices", "set device.backend to jax"
+        raise InputError(unavailable(section.strategy, what, step))
     devices = [f"GPU:{i}" for i in range(gpus)]
     if section.virtual_devices > 1:
         _split_cpu(section.virtual_devices)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def start(section: DeviceSection) -> Machine:
     """Finds the device; see `Backend`."""
-    if section.strategy in ("mirrored", "multi_worker"):
+    if section.strategy in ("mirrored", "model_parallel", "multi_worker"):
         what = "on the torch backend Keras computes on one device"
         step = "set device.strategy to one, or device.backend to tensorflow or jax"
         raise InputError(unavailable(section.strategy, what, step))
