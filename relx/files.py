@@ -32,13 +32,13 @@ def is_temporary(path: Path) -> bool:
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
-def sweep(path: Path, seconds: float = 3600.0) -> None:
+def sweep(path: Path, seconds: float = 86_400.0) -> None:
     """Removes what killed processes left unfinished beside a file or folder.
 
     Args:
         path: The file or folder that they were making.
         seconds: How long a part lies untouched before it counts as left; a younger one may be
-            another process's.
+            another process's, such as a long prediction's.
     """
     for part in path.parent.glob(f"{glob.escape(_prefix(path))}*"):
         with contextlib.suppress(OSError):  # another process may have renamed or removed it
@@ -108,7 +108,8 @@ def _is_elsewhere(error: Exception, path: Path) -> bool:
     if not isinstance(name, str | bytes):
         return False  # a stream that is written has none
     refused, path = Path(os.fsdecode(name)).absolute(), path.absolute()
-    return path.parent not in refused.parents and refused not in path.parents
+    own = refused == path or refused in path.parents
+    return not own and not any(part.startswith(_prefix(path)) for part in refused.parts)
 
 
 def _system_error(error: Exception) -> int | None:

@@ -6,10 +6,10 @@ import contextlib
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +30,8 @@ if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
     from relx.engines.engine import EngineName
 
 AT_ONCE = 1 << 14  # rows that are held; more are read twice, to find their faults beforehand
-_SAMPLE = 1000  # sentences that are kept to find out why a tokenizer does not know them
 
-Add = Callable[[Sequence[Any], npt.NDArray[np.float64]], None]
+T = TypeVar("T")
 
 
 def predict_file(
@@ -78,9 +77,7 @@ def predict_file(
         with path_of_a_run("--test") if test is None else contextlib.nullcontext():
             found = _rows_of(run, file, folder)
         began = time.monotonic()
-        with _opened(forms) as add:
-            for rows, probabilities in _predicted(run, found, batch_size):
-                add(rows, probabilities)
+        _write(forms, _predicted(run, found, batch_size))
         seconds = time.monotonic() - began
     written = " and ".join(str(path) for path in (out, probs) if path is not None)
     progress.say(
@@ -101,18 +98,41 @@ def _predicted(
             progress.say(f"{done:,} of {found.rows:,} rows are predicted")
 
 
-@contextlib.contextmanager
-def _opened(forms: Mapping[Path | None, AnswerForm[Any]]) -> Iterator[Add]:
-    """Opens the files that are wanted; they are there when the block ends, or none of them is."""
-    with contextlib.ExitStack() as stack:
-        wanted = ((path, form) for path, form in forms.items() if path is not None)
-        files = [stack.enter_context(form.file(path)) for path, form in wanted]
+class _ElsewhereError(Exception):
+    """Carries what went wrong with a prediction past the files, which would say it of themselves.
 
-        def add(rows: Sequence[Any], probabilities: npt.NDArray[np.float64]) -> None:
-            for add_to_file in files:
-                add_to_file(rows, probabilities)
+    Args:
+        error: What went wrong.
+    """
 
-        yield add
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _write(
+    forms: Mapping[Path | None, AnswerForm[Any]],
+    found: Iterator[tuple[list[Any], npt.NDArray[np.float64]]],
+) -> None:
+    """Writes rows and their probabilities to the files that are wanted; to all, or to none."""
+    try:
+        with contextlib.ExitStack() as stack:
+            wanted = ((path, form) for path, form in forms.items() if path is not None)
+            files = [stack.enter_context(form.file(path)) for path, form in wanted]
+            for rows, probabilities in _carried(found):
+                for file in files:
+                    file.add(rows, probabilities)
+            for file in files:
+                file.flush()  # of them all, before the first takes its name
+    except _ElsewhereError as carrier:
+        raise carrier.error from None
+
+
+def _carried(found: Iterator[T]) -> Iterator[T]:
+    try:
+        yield from found
+    except Exception as error:
+        raise _ElsewhereError(error) from error
 
 
 # --- the rows -----------------------------------------------------------------------------------
@@ -168,7 +188,8 @@ class _Check:
         faults: Why rows cannot be predicted.
         coverage: What of their texts the tokenizer knows.
         types: A row of each pair of types.
-        sample: Sentences that have unknown tokens among them.
+        lost: The most tokens of one part that the tokenizer does not know.
+        texts: Gives the texts of that part.
         tokenizer: The tokenizer.
     """
 
@@ -178,7 +199,8 @@ class _Check:
     faults: list[Fault] = field(default_factory=list)
     coverage: Coverage = field(default_factory=Coverage)
     types: dict[tuple[str, ...], Any] = field(default_factory=dict)
-    sample: list[str] = field(default_factory=list)
+    lost: int = -1
+    texts: Texts = tuple
     tokenizer: PreTrainedTokenizerFast | None = None
 
     def add(self, rows: list[Any]) -> None:
@@ -201,14 +223,14 @@ class _Check:
             raise InputError(*self.faults)
         self.run.question_types(list(self.types.values()))
         if self.tokenizer is not None:
-            require_covered(self.coverage, lambda: self.sample, self.tokenizer, str(file))
+            require_covered(self.coverage, self.texts, self.tokenizer, str(file))
 
     def _note(
         self, coverage: Coverage, texts: Texts, tokenizer: PreTrainedTokenizerFast, file: str
     ) -> None:
         self.coverage, self.tokenizer = self.coverage + coverage, tokenizer
-        if not self.sample or (coverage.lost and len(self.sample) < _SAMPLE):
-            self.sample += itertools.islice(texts(), _SAMPLE)
+        if coverage.lost > self.lost:
+            self.lost, self.texts = coverage.lost, texts
 
 
 def _require_places(places: Mapping[str, Path | None], rows: Path, thresholds: Path | None) -> None:

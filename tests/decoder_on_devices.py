@@ -2,7 +2,7 @@
 
     python -m tests.decoder_on_devices FOLDER mirrored|model_parallel FORMAT
 
-Prints how many devices there are, the largest difference, and the share of the kernels that a device
+Prints how many devices there are, the largest difference, and the share of the kernels that one
 holds.
 """
 

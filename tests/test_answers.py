@@ -55,8 +55,8 @@ def test_a_float32_row_is_scaled_to_sum_to_one():
 
 def test_one_column_a_label_is_written_and_read_back(tmp_path):
     path = tmp_path / "probs.csv"
-    with columns_form(LABELS).file(path) as add:
-        add([SimpleNamespace(id=id_) for id_ in ("7", "2", "11")], ROWS)
+    with columns_form(LABELS).file(path) as file:
+        file.add([SimpleNamespace(id=id_) for id_ in ("7", "2", "11")], ROWS)
     assert path.read_text(encoding="utf-8").splitlines()[0] == "id,no_relation,per:spouse,나라:수도"
     other_order = LabelList(LABELS.names[::-1], "no_relation")
     for labels, rows in ((LABELS, ROWS), (other_order, ROWS[:, ::-1])):

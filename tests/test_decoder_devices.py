@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[1]
 @pytest.mark.parametrize(
     ("name", "strategy", "format_"),
     [
-        ("llama-biases", "mirrored", "float32"),
         ("gpt2", "mirrored", "float32"),
         ("llama-biases", "model_parallel", "float32"),
         ("gpt_neox", "model_parallel", "int8"),

@@ -1,6 +1,7 @@
 """A run opened for prediction: which engine computes, and what it leaves in the run's folder."""
 
 import csv
+import errno
 import os
 import re
 import shutil
@@ -25,10 +26,11 @@ from relx.models.encoder.load import load_encoder, write_encoder
 from relx.predict import Run, open_run
 from relx.recipe import DeviceSection, FreshSizes, FreshSource, Recipe
 from relx.spans import Span
+from relx.tasks.answer_form import AnswerForm
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import marker_tokens
 from relx.tasks.relation.rows import Example
-from relx.tasks.relation.task import POOLINGS
+from relx.tasks.relation.task import POOLINGS, RelationTask
 from relx_cli.main import run
 
 ROOT = Path(__file__).parents[1]
@@ -247,6 +249,47 @@ def replace_words(row, words):
     text = f"{words} " * 6
     spans = Span(0, len(words)), Span(len(words) + 1, 2 * len(words) + 1)
     return Example(row.id, text, *(Entity(s.of(text), s, "PER") for s in spans), None)
+
+
+def test_the_cause_is_found_where_the_unknown_texts_are(in_parts, runs, tmp_path, capsys):
+    rows = examples(13)
+    rows[5:] = [replace_words(row, "〄㉠㋿〠㈱㌔") for row in rows[5:]]
+    assert predicted(runs, tmp_path, csv_of(rows, tmp_path / "test.csv")) == (2, None, None)
+    assert "such as '〄㉠㋿〠㈱㌔'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        PermissionError(errno.EACCES, "Permission denied", "elsewhere/graph.xml"),
+    ],
+)
+def test_what_a_prediction_lacks_is_not_said_of_its_file(
+    error, runs, tmp_path, capsys, monkeypatch
+):
+    def refused(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Run, "predict", refused)
+    test = csv_of(examples(3), tmp_path / "test.csv")
+    assert predicted(runs, tmp_path, test) == (2, None, None)
+    said = capsys.readouterr().err
+    assert "out.csv" not in said.split("error:")[1] and "probs.csv" not in said
+    assert error.filename is None or error.filename in said
+
+
+@pytest.mark.parametrize(("form", "file"), [("answers", "out"), ("probabilities", "probs")])
+def test_a_full_disk_is_said_of_the_file_that_it_fails(
+    form, file, runs, tmp_path, capsys, monkeypatch
+):
+    def full(rows, probabilities):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RelationTask, form, lambda *_: AnswerForm(full))
+    test = csv_of(examples(3), tmp_path / "test.csv")
+    assert predicted(runs, tmp_path, test) == (2, None, None)
+    assert f"{tmp_path / file}.csv: the disk is full" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from relx import progress
-from relx.data.labels import LabelList
+from relx.data.labels import KLUE, LabelList
 from relx.faults import InputError
 from relx.tasks.relation.submission import read_submission
 
@@ -184,3 +184,16 @@ def test_warnings_of_sums_are_shown_when_quiet(tmp_path, capsys):
         progress.configure(quiet=False)
     assert "as percentages do" in capsys.readouterr().err
     assert np.argsort(found.probabilities[0]).tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize(("bad", "good", "said"), [(12_000, 3000, True), (12_000, 20_000, False)])
+def test_a_file_of_repeated_ids_is_not_read_to_its_end(bad, good, said, tmp_path):
+    path = tmp_path / "pred.csv"
+    ids = ["0"] * bad + [str(i) for i in range(1, good)]
+    ids = ids if said else ids[::-1]
+    path.write_text("id,pred_label\n" + "".join(f"{i},no_relation\n" for i in ids))
+    with pytest.raises(InputError) as caught:
+        read_submission(path, KLUE)
+    kinds = [fault.kind for fault in caught.value.faults]
+    assert ("too many faults" in kinds) == said
+    assert kinds.count("duplicate id") == (bad - 1 if not said else kinds.index("too many faults"))

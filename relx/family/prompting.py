@@ -12,6 +12,7 @@ from relx.data.prompts.prompt import Prompt
 from relx.faults import Fault, InputError
 from relx.model_sections import DecoderSection, FreshDecoder
 from relx.models.stored.source import LocalCheckpoint, find_source
+from relx.progress import say
 from relx.recipe import Recipe
 from relx.tasks.task import Task, task_of
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:  # importing it takes a second, and only its name is needed
 
 # A label word's tokens depend on the prompt's end alone: so many characters of it are compared, and
 # prompts of so many different ends are looked at.
-ENDING = 32
-ENDINGS = 4096
+ENDING = 8
+ENDINGS = 512
 
 
 def section_of(recipe: Recipe) -> DecoderSection:
@@ -107,6 +108,7 @@ def different_endings(prompts: Iterable[Prompt]) -> list[Prompt]:
     for prompt in prompts:
         found.setdefault(prompt.text[-ENDING:], prompt)
         if len(found) == ENDINGS:
+            say(f"note: label words are read after {ENDINGS} endings of prompts; there are more")
             break
     return list(found.values())
 

@@ -6,15 +6,52 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Generic, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
 from relx.data.rows.row import R
-from relx.files import whole_file
+from relx.files import disk_faults, whole_file
 
 Floats = npt.NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFile(Generic[R]):
+    """A file of answers that is being written.
+
+    Args:
+        path: The file.
+        stream: What it is written through.
+        lines: As in `AnswerForm`.
+    """
+
+    path: Path
+    stream: TextIO
+    lines: Callable[[Sequence[R], Floats], Iterable[str]]
+
+    def add(self, rows: Sequence[R], probabilities: Floats) -> None:
+        """Adds rows.
+
+        Args:
+            rows: The rows.
+            probabilities: `(rows, labels)`.
+
+        Raises:
+            InputError: The disk is full, or something is no probability.
+        """
+        with disk_faults(self.path):
+            self.stream.writelines(self.lines(rows, probabilities))
+
+    def flush(self) -> None:
+        """Hands everything to the system, which may refuse it.
+
+        Raises:
+            InputError: The disk is full.
+        """
+        with disk_faults(self.path):
+            self.stream.flush()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +68,18 @@ class AnswerForm(Generic[R]):
     header: str = ""
 
     @contextlib.contextmanager
-    def file(self, path: Path) -> Iterator[Callable[[Sequence[R], Floats], None]]:
+    def file(self, path: Path) -> Iterator[AnswerFile[R]]:
         """Opens a file that is there as a whole when the block ends, or not at all.
 
         Args:
             path: The file; its folder is created.
 
         Yields:
-            What adds rows with their probabilities, `(rows, labels)`.
+            The file, to add rows to.
 
         Raises:
-            InputError: The file cannot be written, or something is no probability.
+            InputError: The file cannot be written.
         """
         with whole_file(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
             stream.write(self.header)
-            yield lambda rows, probabilities: stream.writelines(self.lines(rows, probabilities))
+            yield AnswerFile(path, stream, self.lines)

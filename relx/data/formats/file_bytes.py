@@ -34,6 +34,11 @@ class FileBytes:
                 self._held = path.read_bytes()
         self.head = next(self.blocks(), b"")
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the file is in memory."""
+        return self._held is not None
+
     def blocks(self) -> Iterator[bytes]:
         """Yields the file's bytes, at most `BLOCK` at a time.
 

@@ -99,7 +99,8 @@ class _Window:
                 self._at = error.pos
                 self._count()
                 raise self.error(error.msg) from error
-            if end < len(self._text) or not self._read_on():  # a number may go on
+            # A number may go on, also behind what is no part of one yet, as in `1.` or `1e-`.
+            if end < len(self._text) - _LONGEST_LITERAL or not self._read_on():
                 self._at = end
                 return value
 

@@ -38,7 +38,7 @@ def open_json_list(path: Path, text: TextFile) -> OpenTable:
             place = f":{error.line}" if isinstance(error, NoJsonError) else ""
             raise InputError(_no_json(f"{path}{place}", error)) from error
 
-    return _looked_through(path, rows)
+    return _opened(path, rows, text)
 
 
 def open_json_lines(path: Path, text: TextFile) -> OpenTable:
@@ -63,13 +63,19 @@ def open_json_lines(path: Path, text: TextFile) -> OpenTable:
     faults: list[Fault] = []
     for row in lines():
         if row.fault is None:
-            return _looked_through(path, lines)
+            return _opened(path, lines, text)
         faults.append(row.fault)
     raise InputError(*faults)  # no column is known, and none is what is missing
 
 
-def _looked_through(path: Path, rows: Callable[[], Iterator[Row]]) -> OpenTable:
-    """Opens rows whose columns are all the keys that any of them has, which takes one look."""
+def _opened(path: Path, rows: Callable[[], Iterator[Row]], text: TextFile) -> OpenTable:
+    """Opens rows whose columns are all the keys that any of them has.
+
+    The rows of a small file are held; those of a large one are read twice.
+    """
+    if text.is_held:
+        held = list(rows())
+        return Table(path, _columns(iter(held)), rows=held).opened()
     columns = _columns(rows())
     found = rows()
     first = list(itertools.islice(found, 1))

@@ -60,6 +60,11 @@ class TextFile:
         """Returns all of the text."""
         return "".join(self.blocks()) if self._held is None else self._held
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the file is in memory: a small one, or one that is not in UTF-8."""
+        return self._held is not None or self._source.is_held
+
     def first(self) -> str:
         """Returns the first character that is no blank."""
         return next(block.lstrip() for block in self.blocks() if block and not block.isspace())[0]
@@ -74,7 +79,7 @@ class TextFile:
 
     def _is_utf8(self, allowed: str) -> bool:
         """Looks through the whole file, and refuses one that is no text."""
-        decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        decoder = codecs.getincrementaldecoder("utf-8")()
         try:
             for block in self._source.blocks():
                 if b"\0" in block:
@@ -100,7 +105,7 @@ def lines_of(blocks: Iterable[str], newline: str = "") -> Iterator[str]:
     """
     parts: list[str] = []  # of a line whose end has not been seen
     for block in blocks:
-        if "\n" not in block and "\r" not in block:
+        if "\n" not in block and (newline or "\r" not in block):
             parts.append(block)
             continue
         found = io.StringIO("".join([*parts, block]), newline).readlines()

@@ -114,7 +114,7 @@ class Scan(Generic[R]):
         reading, read = self.reading, self._read
         for row in self._rows:
             bad = len(reading.bad_rows)
-            if bad >= MOST_BAD_ROWS and 2 * bad > reading.rows:
+            if are_too_many(bad, reading.rows):
                 self._stop()
                 break
             reading.rows += 1
@@ -126,10 +126,31 @@ class Scan(Generic[R]):
         """Notes why the rest of the file is not looked at."""
         reading, left = self.reading, 1 + sum(1 for _ in self._rows)
         reading.rows += left
-        what = "most rows have faults: the rest of the file was not looked at"
-        received = f"{len(reading.bad_rows):,} rows with faults, and {left:,} rows left"
-        step = "see the faults of the first rows: they are likely of one kind"
-        reading.stopped = Fault(what, reading.name, received, "", step, "too many faults")
+        reading.stopped = too_many_faults(reading.name, len(reading.bad_rows), left)
+
+
+def are_too_many(bad: int, rows: int) -> bool:
+    """Tells whether a file has little but bad rows, so that the rest is not looked at.
+
+    Args:
+        bad: How many of the rows so far have faults.
+        rows: How many there were.
+    """
+    return bad >= MOST_BAD_ROWS and 2 * bad > rows
+
+
+def too_many_faults(name: str, bad: int, left: int) -> Fault:
+    """Returns the fault of a file that is not looked at to its end.
+
+    Args:
+        name: The file.
+        bad: How many rows have faults.
+        left: How many rows were not looked at.
+    """
+    what = "most rows have faults: the rest of the file was not looked at"
+    received = f"{bad:,} rows with faults, and {left:,} rows left"
+    step = "see the faults of the first rows: they are likely of one kind"
+    return Fault(what, name, received, "", step, "too many faults")
 
 
 def require_good(reading: Reading[R], skip_bad_rows: str | None) -> list[R]:

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from relx.data.encoding import Encoding
 from relx.data.formats.cells import NoText
 from relx.data.number_lists import read_numbers, remedy
+from relx.data.rows.reading import are_too_many, too_many_faults
 from relx.data.rows.seen_ids import SeenIds
-from relx.data.table import MOST_BAD_ROWS, Header, OpenTable, Row, open_table
+from relx.data.table import Header, OpenTable, Row, open_table
 from relx.faults import Fault, InputError, nearest, shorten
 from relx.scoring.predictions import Submission
 from relx.scoring.shares import as_shares
@@ -59,6 +60,8 @@ def read_submission(
     reader = _Reader(table, labels, columns)
     while rows := list(itertools.islice(table.rows, CHUNK)):
         reader.read(rows)
+        if reader.is_hopeless:
+            reader.stop(sum(1 for _ in table.rows))
     return reader.submission(percent=percent)
 
 
@@ -128,6 +131,7 @@ class _Reader:
         faults: What is wrong, with the number of its row.
         no_cells: Which rows lack a column or cannot be cut; then nothing else is said.
         unread: Whether numbers could not be read.
+        count: How many rows were read.
     """
 
     header: Header
@@ -140,13 +144,11 @@ class _Reader:
     faults: list[tuple[int, Fault]] = field(default_factory=list)
     no_cells: list[Fault] = field(default_factory=list)
     unread: bool = False
+    count: int = 0
 
     def read(self, rows: Sequence[Row]) -> None:
-        """Adds rows.
-
-        Raises:
-            InputError: So many rows have faults that the others are not looked at.
-        """
+        """Adds rows."""
+        self.count += len(rows)
         self.no_cells += [fault for row in rows if (fault := row.fault or self._cell_fault(row))]
         if not self.no_cells:
             first = len(self.ids)
@@ -158,8 +160,27 @@ class _Reader:
                 self._add(self._numbers_of(rows, first))
             elif PROBS in self.header.columns:
                 self._add(self._lists_of([str(row.cells[PROBS]) for row in rows], first))
-        if len(self.no_cells) + len(self.faults) >= MOST_BAD_ROWS:
-            self._raise_faults()
+
+    @property
+    def bad(self) -> int:
+        """How many rows have faults."""
+        return len(self.no_cells) or len({row for row, _ in self.faults})
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether little but rows with faults has been read."""
+        return are_too_many(self.bad, self.count)
+
+    def stop(self, left: int) -> None:
+        """Notes that rows are not looked at.
+
+        Args:
+            left: How many.
+        """
+        fault = too_many_faults(self.header.name, self.bad, left)
+        if self.no_cells:
+            self.no_cells.append(fault)
+        self.faults.append((self.count, fault))
 
     def submission(self, *, percent: bool) -> Submission:
         """Returns what was read.

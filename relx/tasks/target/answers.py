@@ -16,8 +16,9 @@ import numpy.typing as npt
 from relx.data.encoding import Encoding
 from relx.data.formats.cells import NoText
 from relx.data.literals import read_literal
+from relx.data.rows.reading import are_too_many, too_many_faults
 from relx.data.rows.row_checks import HALF_CHARACTER, RowChecks
-from relx.data.table import MOST_BAD_ROWS, Row, open_table
+from relx.data.table import Row, open_table
 from relx.faults import Fault, InputError, shorten
 from relx.progress import warn
 from relx.scoring.predictions import Submission
@@ -118,17 +119,19 @@ def read_answers(
         InputError: The file cannot be read; else every fault of every row at once.
     """
     table = open_table(path, encoding)
+    if not table.has_rows:
+        raise InputError(Fault("the file has no rows", str(path), kind="empty file"))
     if OUTPUT not in table.columns and not set(labels.names) & set(table.columns):
-        what = "the file has no answers" if table.has_rows else "the file has no rows"
+        what = "the file has no answers"
         received = f"the columns {shorten(', '.join(table.columns))}"
         allowed = f"{OUTPUT}, an object with {_VALUES}; or a column a label"
-        kind = "missing column" if table.has_rows else "empty file"
-        raise InputError(Fault(what, str(path), received, allowed, kind=kind))
+        raise InputError(Fault(what, str(path), received, allowed, kind="missing column"))
     reader = _AnswerReader(labels, RowChecks(table.name), bool({*IDS} & {*table.columns}))
     for row in table.rows:
         reader.read(row)
-    if not table.has_rows:
-        reader.faults.append(Fault("the file has no rows", str(path), kind="empty file"))
+        if are_too_many(reader.bad, len(reader.lines)):
+            left = sum(1 for _ in table.rows)
+            reader.faults.append(too_many_faults(table.name, reader.bad, left))
     if reader.faults:
         raise InputError(*reader.faults)
     return _submission(reader, one, percent)
@@ -146,6 +149,7 @@ class _AnswerReader:
         values: A value for each label, one row after the other.
         first: The first row that has a value of a type, and its values.
         faults: What is wrong.
+        bad: How many rows have faults.
     """
 
     labels: LabelList
@@ -155,13 +159,10 @@ class _AnswerReader:
     values: array[float] = field(default_factory=lambda: array("d"))
     first: dict[type, tuple[int, list[Value]]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    bad: int = 0
 
     def read(self, row: Row) -> None:
-        """Adds a row.
-
-        Raises:
-            InputError: So many rows have faults that the others are not looked at.
-        """
+        """Adds a row."""
         checks = self.checks
         checks.begin(row)
         checks.where = f"{checks.name}:{row.line}"
@@ -175,8 +176,7 @@ class _AnswerReader:
             self.values.extend(map(float, values))
         self.lines.append(row.line)
         self.faults += checks.faults
-        if len(self.faults) >= MOST_BAD_ROWS:
-            raise InputError(*self.faults)
+        self.bad += bool(checks.faults)
 
     def place(self, row: int) -> str:
         """Returns where a row is, in words."""

@@ -98,7 +98,7 @@ def inception(path: Path, name: str) -> Iterator[Found]:
     for number, layer, cells in document.relations:
         for label, subject, object_ in _ends(document, layer, cells, f"{path}:{number}"):
             count += 1
-            found = between(document.text, subject, object_)
+            found = between(document.text.removesuffix("\n"), subject, object_)
             yield Found(f"{name}-{count}", *found, label, f"{path}:{number}")
 
 
