@@ -15,8 +15,9 @@ from relx.faults import InputError
 from relx.recipe import DataSection, Recipe
 from relx.runs.find import FoundStage
 from relx.runs.place import StagePlace
-from relx.score import gold_of, join_on_id, run_rows, submission_rows
+from relx.score import gold_of, run_rows, submission_rows
 from relx.scoring.decisions.one_of import ONE_OF
+from relx.scoring.joined import join_on_id
 from relx.tasks.relation.answers import write_submission
 from relx.tasks.relation.rows import read_examples
 from relx.tasks.relation.submission import read_submission

@@ -16,7 +16,7 @@ from relx.data.rows.row import R
 from relx.faults import Fault, InputError
 from relx.progress import say, warn
 from relx.recipe import Recipe
-from relx.score import join_on_id
+from relx.scoring.joined import join_on_id
 from relx.tasks.task import Task, task_of
 
 Gold = str | frozenset[str]  # one label, or all that are true
