@@ -96,6 +96,10 @@ def _predicted(
         done += len(rows)
         if known:
             progress.say(f"{done:,} of {found.rows:,} rows are predicted")
+    if done != found.rows:
+        what, received = "the file was changed while it was predicted", f"{done:,} rows"
+        allowed = f"the {found.rows:,} rows that were looked at"
+        raise InputError(Fault(what, str(found.file), received, allowed, "predict it again"))
 
 
 class _ElsewhereError(Exception):
@@ -142,12 +146,14 @@ class _Found(NamedTuple):
     """The rows of a file, which can all be predicted.
 
     Args:
+        file: The file.
         rows: How many there are.
         parts: The rows, a part at a time.
         tokens: Where their tokens are kept, and all has been said that is doubtful about them;
             None where neither is so.
     """
 
+    file: Path
     rows: int
     parts: Iterable[list[Any]]
     tokens: Path | None = None
@@ -166,7 +172,7 @@ def _rows_of(run: Run, file: Path, tokens: Path) -> _Found:
     held = list(itertools.islice(parts, 2))
     if len(held) < 2:
         require_usable(scan.reading, None)
-        return _Found(sum(map(len, held)), held)
+        return _Found(file, sum(map(len, held)), held)
     progress.say(f"looking at all rows of {file} before any is predicted")
     check = _Check(run, tokens)
     while held:
@@ -174,7 +180,7 @@ def _rows_of(run: Run, file: Path, tokens: Path) -> _Found:
         held = held or list(itertools.islice(parts, 1))
     require_usable(scan.reading, None)
     check.settle(file)
-    return _Found(check.count, run.task.scan(file, None).chunks(size), tokens)
+    return _Found(file, check.count, run.task.scan(file, None).chunks(size), tokens)
 
 
 @dataclass(slots=True)

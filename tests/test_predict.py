@@ -232,6 +232,20 @@ def test_all_rows_that_do_not_fit_are_named(in_parts, runs, tmp_path, capsys):
     assert re.search(r"row 1\b", said) and re.search(r"row 11\b", said), said
 
 
+def test_a_file_that_changes_meanwhile_is_not_written_short(
+    in_parts, runs, tmp_path, capsys, monkeypatch
+):
+    test, settle = csv_of(examples(13), tmp_path / "test.csv"), predict_file._Check.settle
+
+    def changed(self, file):
+        settle(self, file)
+        csv_of(examples(13), file, without=["7"])
+
+    monkeypatch.setattr(predict_file._Check, "settle", changed)
+    assert predicted(runs, tmp_path, test) == (2, None, None)
+    assert "the file was changed while it was predicted" in capsys.readouterr().err
+
+
 def test_unknown_types_and_texts_are_judged_over_all_rows(in_parts, runs, tmp_path, capsys):
     rows = examples(13)
     rows[7] = replace(rows[7], subject=replace(rows[7].subject, type="ORG"))
