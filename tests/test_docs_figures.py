@@ -198,7 +198,9 @@ def test_the_broken_files_are_those_of_the_bench():
     page = " ".join(documents.text_of("docs/reliability.md").split())
     command = f"bench/fuzz.py --minutes {found['minutes']:.0f} --seed {found['seed']}"
     assert command in page
-    assert f"{found['inputs']:,} inputs showed {len(found['faults'])} faults" in page
+    faults = len(found["faults"])
+    words = f"{found['inputs']:,} inputs showed {faults} fault{'s' * (faults != 1)}"
+    assert words in page
 
 
 def test_the_pages_times_are_those_of_the_benches():

@@ -158,6 +158,18 @@ def test_a_folder_in_place_of_a_file_is_a_message(originals, tmp_path):
         read_object(tmp_path / "x.json")
 
 
+@pytest.mark.parametrize("taken", ["[UNK]", "[CLS]", "가"])
+def test_tokens_that_share_an_id_are_found(originals, tmp_path, taken):
+    folder = shutil.copytree(originals["tokenizer.json"], tmp_path / "model")
+    tree = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    vocabulary = tree["model"]["vocab"]
+    vocabulary["새"] = vocabulary.setdefault(taken, len(vocabulary))
+    (folder / "tokenizer.json").write_text(json.dumps(tree), encoding="utf-8")
+    with pytest.raises(InputError, match="tokens of the vocabulary share an id") as caught:
+        read_tokenizer(folder)
+    assert caught.value.faults[0].where == str(folder / "tokenizer.json")
+
+
 def test_merges_that_are_cut_are_found(originals, tmp_path):
     """Byte-level BPE without its merges reads every text in single bytes, and says nothing."""
     folder = shutil.copytree(originals["byte-level BPE"], tmp_path / "model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -209,10 +210,15 @@ def _read_backend(path: Path) -> Tokenizer:
     except Exception as error:  # the library raises Exception itself
         what = "this tokenizer.json cannot be read"
         raise InputError(malformed(path, what, shorten(str(error)), expected)) from error
-    unknown = getattr(backend.model, "unk_token", None)
-    if isinstance(backend.model, WordPiece | WordLevel) and not _has(backend, unknown):
-        what = "the tokenizer's unknown token is not in its vocabulary"
-        raise InputError(malformed(path, what, shorten(unknown), expected))
+    if isinstance(backend.model, WordPiece | WordLevel):
+        unknown = backend.model.unk_token
+        if not _has(backend, unknown):
+            what = "the tokenizer's unknown token is not in its vocabulary"
+            raise InputError(malformed(path, what, shorten(unknown), expected))
+        ids = Counter(backend.get_vocab(with_added_tokens=False).values())
+        if twice := [id for id, count in ids.items() if count > 1]:  # one of them would be lost
+            what = "tokens of the vocabulary share an id"
+            raise InputError(malformed(path, what, shorten(twice), expected))
     return backend
 
 
