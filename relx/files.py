@@ -94,22 +94,12 @@ def disk_faults(path: Path) -> Iterator[None]:
         what |= dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "a folder of this path is a file")
         # As in a folder of the system's own, such as /proc.
         what |= {errno.ENOENT: "no file or folder can be made here"}
-        if number not in what or _is_elsewhere(error, path):
+        if number not in what:
             raise
         full = number in (errno.ENOSPC, errno.EDQUOT)
         step = "free some space, then run the same again" if full else "name another place"
         step += "; nothing was half-written"
         raise InputError(Fault(what[number], str(path), next_step=step)) from error
-
-
-def _is_elsewhere(error: Exception, path: Path) -> bool:
-    """Tells whether the system refused another file than the one that is written."""
-    name = getattr(error, "filename", None)
-    if not isinstance(name, str | bytes):
-        return False  # a stream that is written has none
-    refused, path = Path(os.fsdecode(name)).absolute(), path.absolute()
-    own = refused == path or refused in path.parents
-    return not own and not any(part.startswith(_prefix(path)) for part in refused.parts)
 
 
 def _system_error(error: Exception) -> int | None:

@@ -102,7 +102,7 @@ def test_a_killed_write_is_swept_away(base, tmp_path):
     (entry,) = folder.iterdir()
     left = folder / f".{entry.name}.abcd1234.part"
     left.write_bytes(b"half")
-    os.utime(left, (time.time() - 7200,) * 2)
+    os.utime(left, (time.time() - 2 * 86_400,) * 2)
     weights(base, folder)
     assert list(folder.iterdir()) == [entry]
 

@@ -242,15 +242,6 @@ def test_a_place_of_the_systems_own_is_a_message():
         Path("/proc/x").mkdir(parents=True)
 
 
-def test_another_files_refusal_is_not_said_of_the_one_that_is_written(tmp_path):
-    (tmp_path / "out").mkdir()
-    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "out/a.csv"):
-        (tmp_path / "model/gone").read_text()
-    assert not list((tmp_path / "out").iterdir())
-    with pytest.raises(InputError), whole_file(tmp_path / "out/a.csv"):
-        raise OSError(errno.ENOSPC, "No space left on device")  # of a stream, without a name
-
-
 def test_a_folder_for_now_is_gone_afterwards(tmp_path):
     with folder_for_now(tmp_path / "no such/out.csv") as folder:
         assert folder.parent == tmp_path and is_temporary(folder)
