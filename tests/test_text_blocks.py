@@ -79,6 +79,21 @@ def test_what_a_late_block_shows_is_said_of_the_file(tmp_path, small_blocks, dat
     assert caught.value.faults[0].what == what
 
 
+@pytest.mark.parametrize("change", ["cut", "longer", "no UTF-8", "another"])
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, small_blocks, change):
+    path = tmp_path / "a.csv"
+    data = b"id,label\n" + b"".join(b"%d,abc\n" % i for i in range(200))
+    path.write_bytes(data)
+    rows = open_table(path).rows
+    next(rows)
+    os.utime(path, (0, 0))  # so that the clock's ticks do not matter
+    cut = data[: len(data) // 2]
+    later = {"cut": cut, "longer": data + b"1,x\n", "no UTF-8": cut + b"\xff" * 9 + cut[9:]}
+    path.write_bytes(later.get(change, data.replace(b"abc", b"abd")))
+    with pytest.raises(InputError, match="was changed while it was read"):
+        list(rows)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 @pytest.mark.parametrize("text", ["id,label\n1,x\n2,y\n", '[{"id": "1"}, {"id": "2"}]'])
 def test_a_pipe_is_read_once(tmp_path, text):

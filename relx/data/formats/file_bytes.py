@@ -32,6 +32,8 @@ class FileBytes:
         with _readable(path):
             if not path.is_file() or path.stat().st_size <= HELD:
                 self._held = path.read_bytes()
+            else:
+                self._stamp = self._state()
         self.head = next(self.blocks(), b"")
 
     @property
@@ -43,7 +45,7 @@ class FileBytes:
         """Yields the file's bytes, at most `BLOCK` at a time.
 
         Raises:
-            InputError: The file cannot be read.
+            InputError: The file cannot be read, or is no longer what it was.
         """
         if self._held is not None:
             yield from (self._held[at : at + BLOCK] for at in range(0, len(self._held), BLOCK))
@@ -51,6 +53,17 @@ class FileBytes:
         with _readable(self.path), self.path.open("rb") as stream:
             while block := stream.read(BLOCK):
                 yield block
+            if self._state() != self._stamp:
+                raise InputError(self.changed())
+
+    def changed(self) -> Fault:
+        """Returns the fault of a file that is not what it was when it was opened."""
+        what, step = "the file was changed while it was read", "run the same again"
+        return Fault(what, str(self.path), next_step=step, kind="changed file")
+
+    def _state(self) -> tuple[int, int]:
+        found = self.path.stat()
+        return found.st_size, found.st_mtime_ns
 
     def whole(self) -> bytes:
         """Returns all of the file's bytes.

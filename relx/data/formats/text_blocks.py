@@ -48,13 +48,16 @@ class TextFile:
         """Yields the text, about a million characters at a time, line ends as they are.
 
         Raises:
-            InputError: The file cannot be read.
+            InputError: The file cannot be read, or is no longer what it was.
         """
         if self._held is not None:
             yield from (self._held[at : at + BLOCK] for at in range(0, len(self._held), BLOCK))
             return
         decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        yield from (decoder.decode(block) for block in self._source.blocks())
+        try:
+            yield from (decoder.decode(block) for block in self._source.blocks())
+        except UnicodeDecodeError as error:  # all of it was UTF-8 when it was looked through
+            raise InputError(self._source.changed()) from error
 
     def whole(self) -> str:
         """Returns all of the text."""
