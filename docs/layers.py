@@ -36,6 +36,7 @@ LAYERS = (
     (("relx.shipped",), "the recipes that ship"),
     (("relx.recipe_file",), "YAML, --set, messages"),
     (("relx.recipe",), "the schema"),
+    (("relx.stage_sections",), "the two stages in it"),
     (
         ("relx.model_sections", "relx.known_tasks", "relx.template"),
         "models in it; tasks; {placeholders}",

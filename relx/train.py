@@ -16,6 +16,7 @@ from relx.engines.engine import predict_logits
 from relx.family.family import LabelledRows, Opened, Origin, family_of
 from relx.files import whole_folder
 from relx.models.saved import DEV_FILE, MODEL_FOLDER, write_decision
+from relx.recipe import TrainSection
 from relx.recipe_file import recipe_yaml
 from relx.runs.place import StagePlace, fold_stage
 from relx.runs.stage import Stage, open_stage
@@ -70,6 +71,10 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
     inputs: dict[str, Any] = {name: tree[name] for name in names}
     for name in ("accumulate", "remat"):  # what does not fit may be computed in more parts
         inputs["train"].pop(name, None)
+    usual = TrainSection()
+    for name in TrainSection.LATER:
+        if getattr(recipe.train, name) == getattr(usual, name):
+            inputs["train"].pop(name, None)
     inputs |= family_of(recipe).inputs(dataset, origin)
     inputs["labels"] = {"names": list(labels.names), "negative": labels.negative}
     if decide := dataset.task.decision.inputs():

@@ -1,0 +1,70 @@
+"""What a recipe says of the two stages: how an encoder reads on, and how a classifier is tuned."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from relx.model_sections import Path_, Section
+
+Pooling = Literal[
+    "entity_starts",
+    "cls_entity_starts",
+    "cls",
+    "entity_means",
+    "target_start",
+    "target_ends",
+    "cls_target_start",
+    "target_mean",
+]
+
+
+class TaptSection(Section):
+    """Stage 1: masked-LM pretraining on the task's own sentences."""
+
+    epochs: int = Field(3, ge=1)
+    batch_size: int = Field(32, ge=1)
+    accumulate: int = Field(1, ge=1)
+    learning_rate: float = Field(5e-5, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    clip_norm: float | None = Field(1.0, gt=0)
+    mask_rate: float = Field(0.15, gt=0, lt=1)
+    mask_unit: Literal["tokens", "words", "entities"] = "words"
+    markers: bool = False
+    held_out: float = Field(0.05, gt=0, lt=0.5)
+    texts: list[Path_] | None = None
+    own_sentences: bool = True
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> TaptSection:
+        if not self.own_sentences and not self.texts:
+            raise ValueError("without own_sentences, tapt.texts has to name files to read")
+        if not self.own_sentences and self.markers:
+            raise ValueError("markers are those of own_sentences: leave one of both out")
+        return self
+
+
+class TrainSection(Section):
+    """Stage 2: fine-tuning the classifier."""
+
+    # Keys that a manifest holds where they are not at their usual values: they came later than the
+    # manifests of runs that went without them.
+    LATER: ClassVar[tuple[str, ...]] = ()
+
+    epochs: int = Field(5, ge=1)
+    batch_size: int = Field(32, ge=1)
+    accumulate: int = Field(1, ge=1)
+    learning_rate: float = Field(3e-5, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    clip_norm: float | None = Field(1.0, gt=0)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    pooling: Pooling = "entity_starts"
+    dropout: float = Field(0.1, ge=0, lt=1)
+    fold: int = Field(0, ge=0)
+    start_from: Literal["auto", "tapt", "encoder"] = "auto"
+    best_by: Literal["micro_f1", "macro_f1", "auprc", "accuracy"] = "micro_f1"
+    patience: int | None = Field(None, ge=1)
+    remat: bool = False
