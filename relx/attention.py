@@ -17,12 +17,14 @@ from relx.faults import Fault, InputError
 from relx.models.arrays import SpanArrays
 from relx.models.saved import MODEL_FOLDER
 from relx.predict import Run
+from relx.progress import say
 from relx.recipe import DeviceSection
 from relx.spans import Span
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
     from relx.data.rows.row import Row
+    from relx.runs.find import FoundStage
 
 Map = npt.NDArray[Any]
 
@@ -88,6 +90,7 @@ def read_attention(
         what = "attention is shown of encoders; this run's model is a decoder, which reads one way"
         step = "relx report shows which sentences the run gets wrong"
         raise InputError(Fault(what, run.name, next_step=step, kind="no attention"))
+    found = _read_fold(run)
     probabilities = run.predict([example])[0]
     from relx.models.encoder.architectures.attention import attention_weights
     from relx.models.encoder.load import load_encoder
@@ -97,7 +100,7 @@ def read_attention(
     section = (device or recipe.device).model_copy(update=plain)
     with open_device(section, recipe.seed).scope():
         # All of it: a relation model computes its last layer at the pooled tokens alone.
-        loaded = load_encoder(str(run.folder / MODEL_FOLDER), seed=recipe.seed)
+        loaded = load_encoder(str(found.folder / MODEL_FOLDER), seed=recipe.seed)
     window, tokenizer = recipe.tokens.max_length, loaded.tokenizer
     rows = token_rows([example], run.task, tokenizer, window)
     (row,) = rows
@@ -120,6 +123,17 @@ def read_attention(
         probabilities=probabilities,
         chosen=_chosen(run, probabilities),
     )
+
+
+def _read_fold(run: Run) -> FoundStage:
+    """Chooses the fold whose encoder is looked into, and says which where there are several."""
+    first = run.found.first
+    if len(run.folds) > 1:
+        say(
+            f"attention is that of fold {first.fold}, the prediction the mean of {run.found.words};"
+            f" --run {run.name}/fold-K looks into another"
+        )
+    return first
 
 
 def _chosen(run: Run, probabilities: Map) -> tuple[str, ...] | None:

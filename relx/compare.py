@@ -23,6 +23,7 @@ from relx.scoring.intervals import Difference, paired_bootstrap
 
 if TYPE_CHECKING:
     from relx.data.labels import LabelList
+    from relx.runs.folds import FoundRun
     from relx.runs.manifest import Manifest
     from relx.score import ScoredRows
 
@@ -161,26 +162,40 @@ def _compared(reference: ScoredRows, other: ScoredRows, draws: int) -> PairedCom
     return PairedComparison(other, scores, classes, rows, changes(before, after, gold), labels)
 
 
-def require_same_dev_rows(manifests: Mapping[str, Manifest]) -> None:
+def require_same_dev_rows(runs: Mapping[str, FoundRun]) -> None:
     """Checks that runs chose their epochs by the same rows, before anything is predicted.
 
-    Runs whose digests are of different formats cannot be told apart by them: their number of rows
-    decides here, and the rows themselves are compared once they are read.
+    Runs whose digests are of different formats cannot be told apart by them, nor can those that
+    were trained on all folds, however they were dealt: their number of rows decides here, and the
+    rows themselves are compared once they are read.
 
     Args:
-        manifests: Each run's `train/fold-K` manifest by its name.
+        runs: The runs by their names.
 
     Raises:
         InputError: They did not.
     """
-    facts = {name: manifest.data.get("dev") or {} for name, manifest in manifests.items()}
-    formats = {manifest.format for manifest in manifests.values()}
-    told_by = "digest" if len(formats) == 1 else "rows"
-    if len({fact.get(told_by) for fact in facts.values()}) > 1:
-        rows = (f"{name}: {fact.get('rows')} of {fact.get('file')}" for name, fact in facts.items())
+    facts = {
+        name: [stage.manifest.data.get("dev") or {} for stage in run.folds]
+        for name, run in runs.items()
+    }
+    formats = {run.manifest.format for run in runs.values()}
+    told_by = "rows" if len(formats) > 1 or all(map(_has_all_folds, runs.values())) else "digest"
+    told = {name: [fact.get(told_by) for fact in of_run] for name, of_run in facts.items()}
+    if told_by == "rows":
+        told = {name: [sum(filter(None, counts))] for name, counts in told.items()}
+    if len(set(map(tuple, told.values()))) > 1:
+        rows = (
+            f"{name}: {sum(fact.get('rows', 0) for fact in of_run)} of {of_run[0].get('file')}"
+            for name, of_run in facts.items()
+        )
         what = "these runs did not choose their best epoch by the same rows"
         step = "name labelled rows that none of them was trained on: --gold FILE"
         raise InputError(Fault(what, "--gold", "; ".join(rows), next_step=step))
+
+
+def _has_all_folds(run: FoundRun) -> bool:
+    return len(run.folds) == run.recipe.data.folds
 
 
 def require_same_labels(lists: Mapping[str, LabelList]) -> None:

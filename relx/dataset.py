@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -50,6 +49,7 @@ class Dataset(Generic[R]):
         train: The rows to train on.
         dev: The rows to choose the epoch by; never trained on.
         unlabelled: The rows of `train`, `dev` and `test` files, whatever their labels.
+        rows: The labelled rows of the training file, those of the dev fold among them.
         types: The types of the spans of all rows, those of the test included.
         sentences: The sentences of the training and test files, for a fresh vocabulary.
         files: What the manifest says of the rows of `train`, `dev` and `test`.
@@ -60,6 +60,7 @@ class Dataset(Generic[R]):
     labels: LabelList
     train: list[R]
     dev: list[R]
+    rows: list[R]
     unlabelled: dict[str, list[R]]
     types: tuple[str, ...]
     sentences: tuple[str, ...]
@@ -78,6 +79,20 @@ class Dataset(Generic[R]):
     def facts(self) -> Facts:
         """Returns what the manifest says of the data."""
         return {**self.files, "types": list(self.types)}
+
+    def at_fold(self, fold: int) -> Dataset[R]:
+        """Returns the dataset with another fold as its dev rows; nothing is read again.
+
+        Args:
+            fold: The fold, from 0.
+
+        Raises:
+            InputError: There are fewer different sentences, or groups, than folds.
+        """
+        recipe = self.recipe.at_fold(fold)
+        train, dev = split_rows(self.rows, recipe)
+        files = {"train": file_facts(recipe.data.train, train), "dev": dev_facts(dev, recipe)}
+        return replace(self, recipe=recipe, train=train, dev=dev, files=self.files | files)
 
 
 def read_dataset(recipe: Recipe) -> Dataset[Any]:
@@ -105,9 +120,9 @@ def read_dataset(recipe: Recipe) -> Dataset[Any]:
         unlabelled["dev"] = of_dev.readable
         _look_for_trained_rows(train, dev, data.dev)
     else:
-        train, dev = _split(rows, recipe)
+        train, dev = split_rows(rows, recipe)
     test = _good(task.scan(Path(data.test), None).whole(), recipe) if data.test else []
-    files = {"train": file_facts(data.train, train), "dev": _dev_facts(dev, recipe)}
+    files = {"train": file_facts(data.train, train), "dev": dev_facts(dev, recipe)}
     if data.test:
         files["test"] = file_facts(data.test, test)
         unlabelled["test"] = test
@@ -119,71 +134,12 @@ def read_dataset(recipe: Recipe) -> Dataset[Any]:
         labels=labels,
         train=train,
         dev=dev,
+        rows=rows,
         unlabelled=unlabelled,
         types=types,
         sentences=tuple(dict.fromkeys(row.sentence for row in [*rows, *test])),
         files=files,
     )
-
-
-def read_dev_rows(recipe: Recipe, task: Task[R], labels: LabelList, then: Facts) -> list[R]:
-    """Reads the labelled rows that a run chose its epoch by, and never trained on.
-
-    Args:
-        recipe: The run's recipe.
-        task: Its task.
-        labels: Its label list.
-        then: What its manifest says of the rows.
-
-    Returns:
-        The rows of `data.dev`, else of the run's fold of `data.train`.
-
-    Raises:
-        InputError: They cannot be read, or are not the ones they were.
-    """
-    file = recipe.data.dev or recipe.data.train
-    with path_of_a_run("--gold"):
-        reading = task.scan(Path(file), labels, labelled=True).whole()
-    rows = _good(reading, recipe)
-    if recipe.data.dev is None:
-        _, rows = _split(rows, recipe)
-    now = _dev_facts(rows, recipe) | {"digest": rows_digest(rows, then.get("format"))}
-    if any(then.get(name) != now[name] for name in ("rows", "digest")):
-        what = "the rows that this run chose its epoch by have changed since"
-        received = f"{_named(then)} then, {_named(now)} now"
-        step = "name labelled rows with --gold"
-        raise InputError(Fault(what, now["file"], received, next_step=step))
-    return rows
-
-
-@contextlib.contextmanager
-def path_of_a_run(option: str) -> Iterator[None]:
-    """Says of a missing file whose path is of a run's recipe where the path would hold.
-
-    Args:
-        option: The option that names another file.
-
-    Raises:
-        InputError: What was raised within, with another next step.
-    """
-    try:
-        yield
-    except InputError as error:
-        here = Path.cwd()
-        step = (
-            "the path is of the run's recipe, and holds in the folder in which it was trained, "
-            f"which may not be {here}: name the file with {option}, or run relx there"
-        )
-        raise InputError(
-            *(
-                replace(fault, next_step=step) if fault.kind == "no such file" else fault
-                for fault in error.faults
-            )
-        ) from error
-
-
-def _named(facts: Facts) -> str:
-    return f"{facts.get('rows')} rows, SHA-256 {str(facts.get('digest'))[:12]}"
 
 
 def read_unlabelled(recipe: Recipe, *, dev: bool) -> dict[str, list[Any]]:
@@ -228,7 +184,13 @@ def file_facts(file: str, rows: Sequence[Row], fold: int | None = None) -> Facts
     return facts if fold is None else facts | {"fold": fold}
 
 
-def _dev_facts(dev: Sequence[Row], recipe: Recipe) -> Facts:
+def dev_facts(dev: Sequence[Row], recipe: Recipe) -> Facts:
+    """Returns what a manifest says of the rows that an epoch is chosen by.
+
+    Args:
+        dev: The rows.
+        recipe: The recipe.
+    """
     if recipe.data.dev:
         return file_facts(recipe.data.dev, dev)
     return file_facts(recipe.data.train, dev, recipe.train.fold)
@@ -238,8 +200,16 @@ def _good(reading: Reading[R], recipe: Recipe) -> list[R]:
     return require_good(reading, recipe.data.skip_bad_rows)
 
 
-def _split(rows: Sequence[R], recipe: Recipe) -> tuple[list[R], list[R]]:
-    """Parts rows into those to train on and the fold to choose the epoch by."""
+def split_rows(rows: Sequence[R], recipe: Recipe) -> tuple[list[R], list[R]]:
+    """Parts rows into those to train on and the fold to choose the epoch by.
+
+    Args:
+        rows: The rows of the training file.
+        recipe: The recipe: `data.folds`, `train.fold` and `seed`.
+
+    Raises:
+        InputError: There are fewer different sentences, or groups, than folds.
+    """
     parts = split(rows, recipe.data.folds, recipe.train.fold, recipe.seed)
     train, dev = ([rows[i] for i in part] for part in parts)
     return train, dev

@@ -3,74 +3,96 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from relx import progress
 from relx.answers import AnswerOptions, AnswerReader, chosen_decision
-from relx.data.rows.row import ROWS_FORMAT, Row, rows_digest
+from relx.data.rows.row import Row
 from relx.data.tokenizing.coverage import require_covered
-from relx.dataset import read_dev_rows
-from relx.engines.engine import Engine, EngineName, Trained, open_engine
-from relx.engines.openvino import graph_name
-from relx.family.family import family_of
+from relx.dataset import Judge
+from relx.dev_rows import DevRows, read_dev_rows
 from relx.faults import Fault, InputError
-from relx.files import file_digest
-from relx.models.saved import (
-    DEV_FILE,
-    LABELS_FILE,
-    MODEL_FOLDER,
-    read_decision,
-    read_label_list,
-)
+from relx.fold_model import FoldModel
+from relx.out_of_fold import kept_cutoffs
 from relx.recipe import DataSection, Recipe
-from relx.runs.find import FoundStage, find_run
-from relx.runs.verified import require_own_parts
-from relx.scoring.predictions import Predictions
+from relx.runs.folds import FoundRun, find_trained
 from relx.tasks.task import Task, task_of
+
+if TYPE_CHECKING:
+    from relx.engines.engine import EngineName
+    from relx.family.family import Trained
+    from relx.scoring.decisions.decision import Decision
+
+Floats = npt.NDArray[np.float64]
 
 
 class Run:
-    """A finished run, opened for prediction.
+    """A finished run, opened for prediction; of several folds the mean of their probabilities.
 
     Args:
-        found: Its `train/fold-K` stage.
+        found: Its finished folds.
         backend: What to compute with in place of the recipe's backend, or None.
         engine: The engine to use in place of the recipe's, or None.
     """
 
     def __init__(
-        self, found: FoundStage, backend: str | None = None, engine: EngineName | None = None
+        self, found: FoundRun, backend: str | None = None, engine: EngineName | None = None
     ) -> None:
         self.found = found
-        self.folder = folder = found.folder
         self.manifest = found.manifest
         self.recipe: Recipe = found.recipe
         self.types: tuple[str, ...] = tuple(self.manifest.data.get("types", ()))
-        require_own_parts(folder, self.manifest, MODEL_FOLDER)
-        self.labels = read_label_list(folder / MODEL_FOLDER)
         # Of rows to predict none may be left out.
         self.data: DataSection = self.recipe.data.model_copy(update={"skip_bad_rows": None})
         self.task: Task[Any] = task_of(self.recipe, self.data)
-        self.decision = read_decision(folder / MODEL_FOLDER, self.task.decision, self.labels)
-        family = family_of(self.recipe)
-        self.trained = family.trained(folder / MODEL_FOLDER, self.recipe, self.task, self.labels)
-        section = found.device(backend)
-        if section.strategy == "multi_worker":  # one process predicts, however many have trained
-            section = section.model_copy(update={"strategy": "auto"})
-        self._section = section
-        self._wanted: EngineName = engine or self.recipe.predict.engine
+        self.folds = tuple(FoldModel(fold, self.task, backend, engine) for fold in found.folds)
+        self.labels = self.folds[0].labels
         self._computes = backend is not None or engine is not None
-        self._engine: Engine | None = None
-        self._choices: list[str] = []  # what the model was built with
 
     @property
     def name(self) -> str:
         """The name that commands find the run by."""
-        return self.found.run
+        return self.found.name
+
+    @property
+    def trained(self) -> Trained:
+        """The model as its family reads rows for it, which is the same for all folds."""
+        return self.folds[0].trained
+
+    @functools.cached_property
+    def decision(self) -> Decision:
+        """How labels are chosen; cut-offs of several folds are searched on their dev rows together.
+
+        Raises:
+            InputError: There are cut-offs to search, and the rows cannot be read.
+        """
+        first = self.folds[0].decision
+        cutoffs = first.cutoffs
+        if len(self.folds) == 1 or cutoffs is None or cutoffs.source == "given":
+            return first
+        kept = kept_cutoffs(self.found, self.labels)
+        if kept is not None:
+            return first.with_thresholds(kept)
+        return self._searched()
+
+    def _searched(self) -> Decision:
+        """Searches cut-offs on the dev rows of all folds."""
+        try:
+            rows = self.dev_rows()
+        except InputError as error:
+            step = "bring them back, or name cut-offs: --thresholds FILE"
+            what = "the cut-offs of several folds are searched on their rows, which cannot be read"
+            raise InputError(*error.faults, Fault(what, self.name, next_step=step)) from error
+        gold = self.task.decision.right(rows, self.labels)
+        sentences = [row.sentence for row in rows]
+        shares = self.dev_probabilities(rows)
+        return self.task.decision.fitted(gold, shares, sentences, self.labels)
 
     def predict(
         self,
@@ -79,13 +101,14 @@ class Run:
         *,
         known: bool = False,
         cache: Path | None = None,
-    ) -> np.ndarray:
-        """Computes the probabilities of rows.
+    ) -> Floats:
+        """Computes the probabilities of rows: the mean of the folds'.
 
         Args:
             rows: The rows; their labels are not looked at.
             batch_size: Rows a batch; the recipe's `predict.batch_size` unless given.
-            known: Whether all that is doubtful about the rows has been said.
+            known: Whether all that is doubtful about the rows has been said; more rows will
+                follow, and each fold's engine stays in memory for them.
             cache: Where tokens are kept, as `token_folder` says; None keeps none.
 
         Returns:
@@ -96,12 +119,15 @@ class Run:
         """
         if not known:
             self.question_types(rows)
-        arrays = self.trained.rows(rows, _say_nothing if known else require_covered, cache)
-        engine = self._open()
-        logits = engine.logits(
-            arrays(engine.segments), batch_size or self.recipe.predict.batch_size
-        )
-        return self.task.decision.probabilities(logits)
+        judge: Judge = _say_nothing if known else require_covered
+        total = self.folds[0].probabilities(rows, batch_size, judge, cache)
+        for before, fold in itertools.pairwise(self.folds):
+            if not known:
+                before.close()
+            total += fold.probabilities(rows, batch_size, _say_nothing, cache)
+        if len(self.folds) > 1:
+            total /= len(self.folds)
+        return total
 
     def question_types(self, rows: Sequence[Any]) -> None:
         """Warns of types that the markers show, and that the run's data did not have.
@@ -111,6 +137,18 @@ class Run:
         """
         if unknown := self.task.unknown(rows, self.types):
             progress.warn(unknown)
+
+    def decision_by(self, thresholds: Path | None) -> Decision:
+        """Returns how labels are chosen: by a file of cut-offs, else by the run's own.
+
+        Args:
+            thresholds: The file, or None.
+
+        Raises:
+            InputError: The cut-offs cannot be read, or not be searched.
+        """
+        own = self.decision if thresholds is None else self.folds[0].decision
+        return chosen_decision(own, thresholds, self.labels)
 
     def reader(self, options: AnswerOptions) -> AnswerReader:
         """Returns how rows and answer files are read for the run.
@@ -122,7 +160,7 @@ class Run:
             InputError: The cut-offs cannot be read.
         """
         data = options.as_written(self.data)
-        decision = chosen_decision(self.decision, options.thresholds, self.labels)
+        decision = self.decision_by(options.thresholds)
         task, name = task_of(self.recipe, data), self.recipe.task
         return AnswerReader(
             task,
@@ -135,53 +173,68 @@ class Run:
             encoding=options.encoding or "auto",
         )
 
+    @functools.cached_property
+    def _dev(self) -> DevRows[Any]:
+        then = {fold.found.fold: fold.found.manifest.data.get("dev") or {} for fold in self.folds}
+        return read_dev_rows(self.recipe, task_of(self.recipe), self.labels, then)
+
     def dev_rows(self) -> list[Any]:
-        """Reads the labelled rows that the run chose its epoch by, and never trained on.
+        """Reads the labelled rows that the run chose its epochs by.
 
         Returns:
-            The rows of `data.dev`, else of the run's fold of `data.train`.
+            The rows of `data.dev`, else of the run's folds of `data.train`, in the file's order.
 
         Raises:
             InputError: They cannot be read, or are not the ones they were.
         """
-        task = task_of(self.recipe)
-        then = self.manifest.data.get("dev") or {}
-        return read_dev_rows(self.recipe, task, self.labels, then)
+        return self._dev.rows
 
-    def kept_predictions(self, rows: Sequence[Row]) -> np.ndarray | None:
+    def dev_folds(self) -> npt.NDArray[np.int64] | None:
+        """Returns the fold that each of `dev_rows` is in, `(rows,)`; None of a single fold."""
+        return self._dev.folds if len(self.folds) > 1 else None
+
+    def dev_probabilities(self, rows: Sequence[Row]) -> Floats:
+        """Returns the probabilities of the dev rows, each by the fold that never trained on it.
+
+        Kept ones are taken where there are any, unless a device or an engine was asked for.
+
+        Args:
+            rows: What `dev_rows` returned.
+
+        Returns:
+            (rows, labels) float64.
+
+        Raises:
+            InputError: Rows have to be predicted again and cannot be.
+        """
+        found = np.empty((len(rows), len(self.labels)))
+        for fold in self.folds:
+            places = np.flatnonzero(self._dev.folds == fold.found.fold)
+            own = [rows[i] for i in places.tolist()]
+            kept = None if self._computes else fold.kept(own)
+            if kept is None:
+                kept = fold.probabilities(own, None, require_covered, None)
+                fold.close()
+            found[places] = kept
+        return found
+
+    def kept_predictions(self, rows: Sequence[Row]) -> Floats | None:
         """Returns the probabilities that the best epoch gave to the run's own dev rows.
 
         Args:
             rows: Labelled rows.
 
         Returns:
-            (rows, labels) float64; None where the rows are not the run's dev rows, the run kept
-            none, the file is not the one that the run left, or another device or engine was asked
-            for.
+            (rows, labels) float64; None where the rows are not the run's dev rows, the run has
+            several folds or kept none, the file is not the one that the run left, or another device
+            or engine was asked for.
 
         Raises:
             InputError: The labels beside the model are not those that it was trained with.
         """
-        file, then = self.folder / DEV_FILE, self.manifest.data.get("dev") or {}
-        left = self.manifest.kept.get(DEV_FILE)
-        if self._computes or left is None:
+        if self._computes or len(self.folds) > 1:
             return None
-        if (then.get("format"), then.get("digest")) != (ROWS_FORMAT, rows_digest(rows)):
-            return None
-        if not file.is_file() or file_digest(file) != left:
-            gone = "is gone" if not file.exists() else "is not the file that this run left"
-            progress.warn(f"{file} {gone}: its dev rows are predicted again")
-            return None
-        kept = Predictions.load(file)
-        if kept.labels != self.labels.names:
-            what = "these are not the labels that the run was trained with, or not in their order"
-            step = (
-                "bring the file back; relx train --fresh with the run's recipe.yaml makes it again"
-            )
-            where = str(self.folder / MODEL_FOLDER / LABELS_FILE)
-            raise InputError(Fault(what, where, next_step=step))
-        progress.say(f"the {len(rows):,} rows are the run's own dev rows: probabilities of {file}")
-        return kept.probabilities
+        return self.folds[0].kept(rows)
 
     def require_types(self, given: dict[str, str | None]) -> None:
         """Checks that types are given where the run's markers show them.
@@ -198,23 +251,6 @@ class Run:
             allowed = ", ".join(self.types)
             raise InputError(*(Fault(what, option, "no type", allowed) for option in missing))
 
-    def _open(self) -> Engine:
-        """Opens the engine on first use, and says which one it is."""
-        model = self.trained
-        if self._engine is None or self._choices != model.choices():
-            self._choices = model.choices()
-            trained = Trained(
-                self.folder,
-                functools.cache(lambda: graph_name(model.files(), model.choices())),
-                model.build,
-                model.build_for_export,
-                self._section,
-                self.recipe.seed,
-            )
-            self._engine = open_engine(trained, self._wanted)
-            progress.say(f"computing with {self._engine}")
-        return self._engine
-
 
 def _say_nothing(*of_rows: object) -> None:
     """Stands for a judge of rows that have been judged."""
@@ -230,16 +266,16 @@ def open_run(
 
     Args:
         runs_dir: The folder of all runs.
-        name: The run's name; None for the latest finished one.
+        name: The run's name, with `/fold-K` for one of its folds; None for the latest finished.
         backend: What to compute with in place of the recipe's backend, or None.
         engine: The engine to use in place of the recipe's, or None.
 
     Returns:
-        The run.
+        The run, with all of its finished folds.
 
     Raises:
         InputError: There is no such run, or none is finished.
     """
-    found = find_run(runs_dir, name)
-    progress.say(f"predicting with {found.folder}")
+    found = find_trained(runs_dir, name)
+    progress.say(f"predicting with {found.folder}{f': {found.words}' if found.words else ''}")
     return Run(found, backend, engine)

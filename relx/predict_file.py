@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from relx import progress
-from relx.answers import chosen_decision
 from relx.data.rows.reading import require_usable
 from relx.data.tokenizing.coverage import Coverage, Texts, require_covered
-from relx.dataset import path_of_a_run
+from relx.dev_rows import path_of_a_run
 from relx.faults import Fault, InputError
 from relx.files import folder_for_now, require_place
 from relx.predict import Run, open_run
@@ -68,7 +67,7 @@ def predict_file(
         raise InputError(fault)
     file = test or Path(run.data.test or "")
     _require_places({"--out": out, "--probs": probs}, file, thresholds)
-    decision = chosen_decision(run.decision, thresholds, run.labels)
+    decision = run.decision_by(thresholds)
     if out is not None and (how := decision.described()):
         progress.say(how)
     progress.say(f"predicting the rows of {file}")

@@ -75,7 +75,14 @@ class DataSection(Section):
     normalize: Literal["nfc"] | None = None
     sheet: Path_ | None = None
     folds: int = Field(10, ge=2)
+    group: Path_ | None = None
     skip_bad_rows: Path_ | None = None
+
+    @model_validator(mode="after")
+    def _groups_are_split(self) -> DataSection:
+        if self.group is not None and self.dev is not None:
+            raise ValueError("group says how folds are made; with dev there are none: leave one")
+        return self
 
     @model_validator(mode="after")
     def _skipped_rows_have_files_of_their_own(self) -> DataSection:
@@ -257,6 +264,15 @@ class Recipe(Section):
             raise ValueError(f"{where} is for a softmax; decide.loss is {self.decide.loss}")
         if self.train.label_smoothing:
             raise ValueError(f"{where} smooths no labels; set train.label_smoothing to 0")
+
+    def at_fold(self, fold: int) -> Recipe:
+        """Returns the recipe with another fold as its dev rows.
+
+        Args:
+            fold: The fold, from 0; one of `data.folds`.
+        """
+        section = self.train.model_copy(update={"fold": fold})
+        return self.model_copy(update={"train": section})
 
     @property
     def family(self) -> Literal["encoder", "decoder"]:

@@ -6,7 +6,7 @@ import codecs
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -15,6 +15,7 @@ from relx.faults import Fault, InputError, nearest, shorten
 from relx.plain_yaml import NoPlainYamlError, read_plain, write_plain
 from relx.recipe import Recipe
 
+S = TypeVar("S", bound=BaseModel)
 LOOK = "relx recipes list shows what ships; relx recipes copy NAME gives you one to edit"
 
 
@@ -44,6 +45,28 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     if faults:
         raise InputError(*faults)
     return recipe
+
+
+def read_section(path: Path, kind: type[S], what: str) -> S:
+    """Reads a YAML file that is no recipe, but as strict as one.
+
+    Args:
+        path: The file.
+        kind: What it has to be.
+        what: What that is called, in messages.
+
+    Returns:
+        The section.
+
+    Raises:
+        InputError: The file is missing or no YAML; else every wrong key and value at once.
+    """
+    tree = _read_yaml(path, what, f"name a {what} file")
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        faults = (_fault_of(detail, str(path), kind) for detail in error.errors())
+        raise InputError(*faults) from error
 
 
 def recipe_from_tree(tree: Mapping[str, Any]) -> Recipe:
@@ -76,18 +99,21 @@ def recipe_yaml(recipe: Recipe) -> str:
     return write_plain(recipe.tree())
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path, what: str = "recipe", look: str = LOOK) -> dict[str, Any]:
     try:
         tree = read_plain(_text(path))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InputError(
-            Fault("there is no such recipe file", str(path), next_step=LOOK)
+            Fault(f"there is no such {what} file", str(path), next_step=look)
         ) from error
     except NoPlainYamlError as error:
         raise InputError(Fault("this file is not YAML", str(path), str(error))) from error
     if not isinstance(tree, dict):
         fault = Fault(
-            "a recipe must be a mapping of keys to values", str(path), shorten(tree), next_step=LOOK
+            f"a {what} must be a mapping of keys to values",
+            str(path),
+            shorten(tree),
+            next_step=look,
         )
         raise InputError(fault)
     return tree
@@ -160,13 +186,13 @@ def _key_of(detail: ErrorDetails) -> list[str]:
     return place
 
 
-def _fault_of(detail: ErrorDetails, origin: str) -> Fault:
+def _fault_of(detail: ErrorDetails, origin: str, root: type[BaseModel] = Recipe) -> Fault:
     """Turns one finding of pydantic into a fault with the key that a user wrote."""
     parts = _key_of(detail)
     key = ".".join(parts)
     where = f"{origin}: {key}" if key else origin
     if detail["type"] == "extra_forbidden":
-        known = sorted(_keys_beside(parts))
+        known = sorted(_keys_beside(parts, root))
         guess = nearest(parts[-1], known)
         step = f"did you mean {guess}?" if guess else ""
         return Fault("unknown key", where, parts[-1], ", ".join(known), step, "unknown key")
@@ -175,17 +201,18 @@ def _fault_of(detail: ErrorDetails, origin: str) -> Fault:
     received = shorten(detail["input"]) if key else ""
     allowed = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "model_type":
-        allowed = f"a mapping of {', '.join(sorted(_keys_beside([*parts, ''])))}"
+        allowed = f"a mapping of {', '.join(sorted(_keys_beside([*parts, ''], root)))}"
     allowed = allowed.replace("Input should be", "it should be")
     return Fault("this value cannot be used", where, received, allowed, kind="value")
 
 
-def _keys_beside(parts: Sequence[str]) -> list[str]:
+def _keys_beside(parts: Sequence[str], root: type[BaseModel]) -> list[str]:
     """Lists the keys that the section around `parts` admits."""
-    section: type[BaseModel] = Recipe
+    section = root
     for part in parts[:-1]:
         fields = {field.alias or name: field for name, field in section.model_fields.items()}
-        section = _section_of(fields[part].annotation)
+        if part in fields:  # else it is a name that the user chose
+            section = _section_of(fields[part].annotation)
     return [field.alias or name for name, field in section.model_fields.items()]
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from relx.engines.engine import EngineName
     from relx.predict import Run
     from relx.recipe import DataSection
-    from relx.runs.find import FoundStage
+    from relx.runs.folds import FoundRun
     from relx.scoring.decisions.decision import Decision, Scores
 
 _OF_COLUMNS = ("missing column", "no CSV")  # what a file of another task lacks, or is
@@ -46,10 +46,12 @@ class ScoredRows:
         gold: What is right, as the decision counts it: `(rows,)` int64 or `(rows, labels)` bool.
         predicted: What was predicted, likewise.
         probabilities: `(rows, labels)` float64, in label order; None of an answer file without.
-        found: The run's `train/fold-K` stage; None of a submission.
+        found: The run; None of a submission.
         decision: How labels are chosen and scored.
         own_dev: Whether they are the rows that the run chose its epoch by.
         task: The name of the rows' task.
+        folds: Which fold of the run predicted each row out of fold, `(rows,)`; None where one
+            model, or the mean of all, predicted them.
     """
 
     name: str
@@ -59,10 +61,11 @@ class ScoredRows:
     gold: npt.NDArray[Any]
     predicted: npt.NDArray[Any]
     probabilities: npt.NDArray[np.float64] | None
-    found: FoundStage | None = None
+    found: FoundRun | None = None
     decision: Decision = ONE_OF
     own_dev: bool = False
     task: str = USUAL
+    folds: npt.NDArray[np.int64] | None = None
 
     @property
     def many(self) -> bool:
@@ -97,6 +100,17 @@ class ScoredRows:
     def scores(self) -> Scores:
         """Returns the figures; F1 goes by `predicted`, AUPRC by `probabilities`."""
         return self.decision.scores(self.gold, self.probabilities, self.labels, self.predicted)
+
+    def fold_scores(self) -> dict[int, Scores]:
+        """Returns the figures of the rows of each fold; empty where they are of one."""
+        if self.folds is None or self.probabilities is None:
+            return {}
+        found = {}
+        for fold in np.unique(self.folds).tolist():
+            of = self.folds == fold
+            shares, chosen = self.probabilities[of], self.predicted[of]
+            found[fold] = self.decision.scores(self.gold[of], shares, self.labels, chosen)
+        return found
 
 
 def submission_rows(
@@ -209,16 +223,16 @@ def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
     examples = run.dev_rows() if gold is None else _labelled_rows(gold, task, run.labels, data)
     file = gold or Path(data.dev or data.train)
     right = gold_of(examples, run.labels, file, decision)
-    kept = run.kept_predictions(examples)
+    kept = run.dev_probabilities(examples) if gold is None else run.kept_predictions(examples)
     computed = run.predict(examples) if kept is None else kept
     probabilities = task.as_written(computed, [row.id for row in examples])
-    own_dev = gold is None or kept is not None
+    own_dev = kept is not None
     cutoffs = decision.cutoffs
     if own_dev and cutoffs is not None and cutoffs.source != "given" and decision is run.decision:
         say("note: the run's cut-offs were chosen by these rows, and flatter them a little")
     return ScoredRows(
         name=run.name,
-        gold_file=str(gold or data.dev or f"a fold of {data.train}"),
+        gold_file=str(gold or data.dev or _folds_of(run, data)),
         examples=examples,
         labels=run.labels,
         gold=right,
@@ -228,7 +242,17 @@ def run_rows(run: Run, gold: Path | None, reader: AnswerReader) -> ScoredRows:
         decision=decision,
         own_dev=own_dev,
         task=reader.task_name,
+        folds=run.dev_folds() if gold is None else None,
     )
+
+
+def _folds_of(run: Run, data: DataSection) -> str:
+    count = len(run.found.folds)
+    if count == 1:
+        return f"a fold of {data.train}"
+    if count == data.folds:
+        return f"{data.train}, out of fold"
+    return f"{count} folds of {data.train}, out of fold"
 
 
 def _labelled_rows(gold: Path, task: Task[Any], labels: LabelList, data: DataSection) -> list[Any]:

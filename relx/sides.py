@@ -12,7 +12,7 @@ from relx.compare import require_same_dev_rows, require_same_labels
 from relx.faults import Fault, InputError
 from relx.predict import Run
 from relx.progress import say
-from relx.runs.find import FoundStage, find_run
+from relx.runs.folds import FoundRun, find_trained
 from relx.score import ScoredRows, other_task_named, run_rows, submission_rows
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ def open_runs(
         InputError: A run cannot be found, a submission has no gold rows, or the runs chose their
             epochs by different rows.
     """
-    found: dict[str, FoundStage] = {}
+    found: dict[str, FoundRun] = {}
     faults: list[Fault] = []
     for name in dict.fromkeys(names):
         if not is_submission(name):
             try:
-                found[name] = find_run(runs_dir, name)
+                found[name] = find_trained(runs_dir, name)
             except InputError as error:
                 faults += error.faults
         elif gold is None:
@@ -67,14 +67,14 @@ def open_runs(
     if faults:
         raise InputError(*dict.fromkeys(faults))
     if gold is None:
-        require_same_dev_rows({name: stage.manifest for name, stage in found.items()})
+        require_same_dev_rows(found)
     chosen = backend or _common_backend(found.values())
-    return {name: Run(stage, chosen, engine) for name, stage in found.items()}
+    return {name: Run(run, chosen, engine) for name, run in found.items()}
 
 
-def _common_backend(found: Iterable[FoundStage]) -> str | None:
+def _common_backend(found: Iterable[FoundRun]) -> str | None:
     """Returns the first run's backend where they differ, since a process has but one."""
-    trained = [stage.recipe.device.backend for stage in found]
+    trained = [run.recipe.device.backend for run in found]
     if len(set(trained)) < 2:
         return None
     words = f"these runs were trained on several backends; all predict with {trained[0]}"
@@ -118,7 +118,7 @@ def read_sides(
     found: dict[str, ScoredRows] = {}
     for name in sorted(dict.fromkeys(names), key=lambda name: name in runs):
         if name in runs:
-            say(f"predicting with {runs[name].folder}")
+            say(f"predicting with {runs[name].found.folder}")
             found[name] = run_rows(runs[name], gold, of_side[name])
         else:
             assert gold is not None  # `open_runs` refuses a submission without gold rows

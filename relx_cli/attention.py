@@ -85,5 +85,5 @@ def attention(
     view = View(layer, head, special)
     require_view(run, view)
     example = find_row(run, row_id or "", gold, test) if given is None else given.row(run)
-    made.write_attention(out, read_attention(run, example, run.found.device(backend)), view)
+    made.write_attention(out, read_attention(run, example, run.found.first.device(backend)), view)
     click.echo(f"{out} is written; its plots and numbers are beside it")

@@ -32,12 +32,13 @@ COMMANDS = {
     "fit": ("relx_cli.fit:fit", "Tell how much memory training will take."),
     "encoder": ("relx_cli.encoder:encoder", "Show, convert and compare encoders."),
     "decoder": ("relx_cli.decoder:decoder", "Look at label words, merge adapters."),
+    "study": ("relx_cli.study:study", "Try options at several seeds, see what each changes."),
     "recipes": ("relx_cli.recipes:recipes", "List, show and copy the recipes that ship."),
     "runs": ("relx_cli.runs:runs", "List and show the runs made so far."),
     "devices": ("relx_cli.devices:devices", "Show the backends and devices to compute on."),
     "demo": ("relx_cli.demo:demo", "Run the whole chain on the sample that ships."),
 }
-CARRIES_ON = {"tapt", "train", "demo"}
+CARRIES_ON = {"tapt", "train", "demo", "study"}
 SHOWN_FAULTS = 20
 # What the libraries would otherwise print; a value that the user set stays.
 SILENCE = {

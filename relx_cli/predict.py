@@ -42,7 +42,11 @@ TOP = 5
     type=click.Path(path_type=Path),
     help="The rows to predict.  [default: the run's data.test]",
 )
-@click.option("--run", "run_name", help="Predict with this run.  [default: the latest finished]")
+@click.option(
+    "--run",
+    "run_name",
+    help="Predict with this run; NAME/fold-K is one of its folds.  [default: the latest]",
+)
 @click.option("--batch-size", type=click.IntRange(1), help="Rows per batch.  [default: the run's]")
 @sentence_options("Predict this sentence instead of a file.")
 @backend_option
@@ -83,12 +87,11 @@ def predict(
         if out is not None or test is not None or probs is not None:
             what = "--sentence prints a table; --out, --probs and --test go with a file."
             raise click.UsageError(what)
-        from relx.answers import chosen_decision
         from relx.predict import open_run
 
         run = open_run(runs_dir, run_name, backend, engine)
         row = given.row(run)
-        decision = chosen_decision(run.decision, thresholds, run.labels)
+        decision = run.decision_by(thresholds)
         _print_top(run.labels.names, decision, run.predict([row]))
         return
     if out is None and probs is None:

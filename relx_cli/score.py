@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Score a run or a submission against labelled rows.")
-@click.option("--gold", type=click.Path(path_type=Path), required=True, help="The labelled rows.")
+@click.option(
+    "--gold",
+    type=click.Path(path_type=Path),
+    help="The labelled rows.  [default: those that the run chose its epochs by]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 @click.option(
     "--per-class/--no-per-class", default=True, show_default=True, help="One row per class."
@@ -40,7 +45,7 @@ if TYPE_CHECKING:
 @predicted_options
 @quiet_option
 def score(
-    gold: Path,
+    gold: Path | None,
     as_json: bool,
     per_class: bool,
     average: Average | None,
@@ -48,6 +53,9 @@ def score(
     **given: Unpack[Predicted],
 ) -> None:
     """Score the latest run, or a submission, against a file of labelled rows.
+
+    Without --gold a run is scored on the rows that it chose its epochs by; one of several folds on
+    all of their rows, each predicted by the fold that never trained on it.
 
     A submission is joined to the gold rows on id, and both must have the same ids. Figures are in
     percent, as scikit-learn computes them. Of one label a row: micro-F1, precision and recall over
@@ -63,6 +71,7 @@ def score(
     Examples:
       relx score --gold dev.csv
       relx score --gold dev.csv --run roberta --json
+      relx score --run roberta
       relx score --gold gold.csv --pred submission.csv
       relx score --gold dev.csv --pred submission.csv --labels label2id.json
       relx score --gold key.csv --pred answers.csv --labels from-train \\
@@ -83,9 +92,32 @@ def score(
         means = averaged(*cells, rows.labels, average, direction=direction)
     if as_json:
         tree = result.to_json() | ({} if means is None else {"averaged": means.to_json()})
+        if folds := rows.fold_scores():
+            tree["folds"] = {str(fold): scores.figures() for fold, scores in folds.items()}
         click.echo(visible(json.dumps(tree, ensure_ascii=False, indent=2)))
     else:
         _print_tables(result, means, per_class)
+        _print_folds(rows.fold_scores())
+
+
+def _print_folds(folds: Mapping[int, Scores]) -> None:
+    """Prints what each fold is worth on its own rows, where there are several."""
+    if not folds:
+        return
+    from relx.scoring.printed import percent
+    from relx_cli.tables import print_table
+
+    headings = ("fold", "rows", "micro-F1", "AUPRC", "accuracy")
+    cells = [
+        (
+            str(fold),
+            f"{scores.rows:,}",
+            *map(percent, (scores.micro_f1, scores.auprc, scores.accuracy)),
+        )
+        for fold, scores in folds.items()
+    ]
+    click.echo()
+    print_table(headings, cells, right=headings)
 
 
 def _print_tables(result: Scores, means: Averaged | None, per_class: bool) -> None:

@@ -10,6 +10,11 @@ from relx_cli.options import stage_options
 
 
 @click.command()
+@click.option(
+    "--folds",
+    metavar="all|0,2,…",
+    help="Train these folds, each on the rows of all others.  [default: train.fold alone]",
+)
 @stage_options
 def train(
     recipe: str | None,
@@ -18,6 +23,7 @@ def train(
     fresh: bool,
     skip_bad_rows: str | None,
     backend: str | None,
+    folds: str | None,
 ) -> None:
     """Fine-tune the relation model, and keep the epoch that is best on dev.
 
@@ -25,15 +31,27 @@ def train(
     data, and says so; train.start_from=encoder starts from the recipe's own. A run that was stopped
     carries on with the same command.
 
+    With --folds, a model is trained for each of them; `relx predict` then gives the mean of their
+    probabilities, and `relx score` and `relx report` the scores of all rows out of fold: each
+    predicted by the model that never saw it.
+
     \b
     Examples:
       relx train --recipe recipes/roberta.yaml
+      relx train --recipe recipes/roberta.yaml --set data.folds=5 --folds all
       relx train --recipe recipes/roberta.yaml --set data.train=my.csv --set data.labels=my.json
     """  # noqa: D301 - click reads the backspace
     from relx.dataset import read_dataset
     from relx.shipped import chosen_recipe
     from relx.train import finetune
+    from relx.train_folds import chosen_folds, finetune_folds
     from tapt.pretrain import adapted_origin
 
-    dataset = read_dataset(chosen_recipe(recipe, settings, skip_bad_rows, backend))
-    finetune(dataset, runs_dir, adapted_origin(dataset, runs_dir), fresh)
+    chosen = chosen_recipe(recipe, settings, skip_bad_rows, backend)
+    numbers = None if folds is None else chosen_folds(folds, chosen)
+    dataset = read_dataset(chosen)
+    origin = adapted_origin(dataset, runs_dir)
+    if numbers is None:
+        finetune(dataset, runs_dir, origin, fresh)
+    else:
+        finetune_folds(dataset, runs_dir, origin, numbers, fresh)

@@ -17,7 +17,7 @@ from relx.files import read_json
 from relx.predict import Run, open_run
 from relx.recipe import DataSection
 from relx.recipe_file import load_recipe
-from relx.runs.find import find_run
+from relx.runs.folds import find_trained
 from relx.score import run_rows
 from relx.scoring.predictions import Predictions
 from relx.shipped import shipped
@@ -151,12 +151,12 @@ def test_a_submission_has_every_id_once_in_order_and_sums_to_one(finished, data,
 
 
 def test_the_rows_a_run_chose_its_epoch_by_are_found_again(finished, data):
-    opened = Run(find_run(finished, "tiny", "train/fold-0"))
+    opened = Run(find_trained(finished, "tiny/fold-0"))
     rows = run_rows(opened, None, opened.reader(AnswerOptions()))
     assert [row.id for row in rows.examples] == [row["id"] for row in rows_of(data / "dev.csv")]
     manifest = read_json(finished / "tiny/train/fold-0/manifest.json")
     assert rows.scores().micro_f1 == pytest.approx(manifest["results"]["micro_f1"])
-    assert (rows.name, rows.found.folder) == ("tiny", finished / "tiny/train/fold-0")
+    assert (rows.name, rows.found.folder) == ("tiny/fold-0", finished / "tiny/train/fold-0")
 
 
 def copied(finished, tmp_path):
@@ -231,7 +231,7 @@ def test_labels_in_another_order_than_the_runs_own_are_refused(finished, data, t
 
 
 def test_rows_that_changed_since_are_not_taken_for_those_of_the_run(finished, data, tmp_path):
-    opened = Run(find_run(finished, "tiny", "train/fold-0"))
+    opened = Run(find_trained(finished, "tiny/fold-0"))
     shutil.copy(data / "test_gold.csv", tmp_path / "dev.csv")
     section = opened.recipe.data.model_copy(update={"dev": str(tmp_path / "dev.csv")})
     opened.recipe = opened.recipe.model_copy(update={"data": section})

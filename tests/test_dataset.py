@@ -9,7 +9,8 @@ import pytest
 from relx.data import table
 from relx.data.labels import KLUE
 from relx.data.rows.row import ROWS_FORMAT, rows_digest, types_of
-from relx.dataset import path_of_a_run, read_dataset, read_dev_rows, read_unlabelled
+from relx.dataset import read_dataset, read_unlabelled
+from relx.dev_rows import path_of_a_run, read_dev_rows
 from relx.faults import Fault, InputError
 from relx.recipe_file import load_recipe
 from relx.tasks.relation import task as of_relation
@@ -135,16 +136,19 @@ def test_the_dev_rows_of_a_run_are_those_that_it_noted(data):
         recipe = recipe_of(data, more)
         dataset = read_dataset(recipe)
         then = dataset.files["dev"]
-        found = read_dev_rows(recipe, dataset.task, dataset.labels, then)
-        assert found == dataset.dev
+        fold = recipe.train.fold
+
+        def found(then, recipe=recipe, dataset=dataset, fold=fold):
+            return read_dev_rows(recipe, dataset.task, dataset.labels, {fold: then})
+
+        assert found(then).rows == dataset.dev
+        assert set(found(then).folds.tolist()) == {fold}
         before = {"rows": then["rows"], "digest": rows_digest(dataset.dev, None)}  # as relx 0.1
-        assert read_dev_rows(recipe, dataset.task, dataset.labels, before) == dataset.dev
+        assert found(before).rows == dataset.dev
         with pytest.raises(InputError, match="have changed since"):
-            other = then | {"digest": "0" * 64}
-            read_dev_rows(recipe, dataset.task, dataset.labels, other)
+            found(then | {"digest": "0" * 64})
         with pytest.raises(InputError, match="have changed since"):
-            other = before | {"digest": then["digest"]}
-            read_dev_rows(recipe, dataset.task, dataset.labels, other)
+            found(before | {"digest": then["digest"]})
 
 
 def test_types_are_those_of_every_file(data):

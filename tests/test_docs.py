@@ -23,6 +23,7 @@ from relx.recipe import DataSection, DecoderSection, MarkersSection, MarkerStyle
 from relx.recipe_file import load_recipe
 from relx.scoring.decisions.one_of import ClassScores, Scores
 from relx.spans import Span
+from relx.study.plan import read_study
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import mark
 from relx.tasks.relation.rows import Example
@@ -34,7 +35,7 @@ import layers
 import recipe_keys
 import site_links
 
-PROGRAMS = {"relx", "make", "python", "pip", "source", "tensorboard"}
+PROGRAMS = {"relx", "make", "python", "pip", "source", "tensorboard", "sbatch"}
 ROOMS = r"(?:relx_cli|relx|tapt|recipes|sample|docs|tests|bench)/[\w./-]*|\.ci/run"
 FILES = (
     r"Makefile|LICENSE|README(?:\.ko)?\.md|CONTRIBUTING\.md|CHANGELOG\.md|setup\.py|pyproject\.toml"
@@ -100,7 +101,7 @@ def test_a_command_that_is_wrong_is_seen(tmp_path):
         "train --recipe my.yaml --set train.epoch=1",
         "train --recipe my.yaml --set train.epochs=many",
         "predict --engine cuda",
-        "score --json",
+        "score --gold",
         "encoder convert old",
     ):
         with pytest.raises(Exception):  # noqa: B017 - click's, relx's or an assertion
@@ -353,6 +354,10 @@ def leaves(tree: dict, prefix: str = "") -> dict[str, object]:
 def test_every_recipe_shown_can_be_read(document, tmp_path):
     for block in documents.blocks(document, "yaml"):
         keys = yaml.safe_load(block)
+        if "options" in keys:  # a study
+            (tmp_path / "study.yaml").write_text(block, encoding="utf-8")
+            assert read_study(tmp_path / "study.yaml").cells
+            continue
         model = "decoder" if "decoder" in keys else "encoder"
         given = {"name": "name: x\n", model: f"{model}: {{from: x/y}}\n"}
         missing = "".join(line for key, line in given.items() if key not in keys)

@@ -119,7 +119,7 @@ def test_a_run_of_every_family_is_read_as_transformers_reads_it(family, tmp_path
     runs = write_run(tmp_path, style="klue", source=str(source))
     opened = open_run(runs, "tiny", engine="keras")
     read = read_attention(opened, find_row(opened, "1"))
-    folder = opened.folder / "model"
+    folder = opened.found.folder / "model"
     model = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     ids = tokenizer.convert_tokens_to_ids([token.piece for token in read.tokens])

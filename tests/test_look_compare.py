@@ -22,7 +22,10 @@ from relx.look.relation.compare import page_data, write_comparison
 from relx.models.saved import LABELS_FILE, MODEL_FOLDER
 from relx.predict import Run
 from relx.recipe_file import recipe_from_tree
+from relx.runs.find import FoundStage
+from relx.runs.folds import FoundRun
 from relx.runs.manifest import read_manifest
+from relx.runs.place import StagePlace
 from relx.score import ScoredRows
 from relx.scoring.comparison import KINDS
 from relx.spans import Span
@@ -174,16 +177,25 @@ def test_code_versions_and_the_adapted_encoder_count_as_differences(tmp_path):
     }
 
 
+def runs_of(*folders):
+    """The runs of `RUNS/NAME/train/fold-0` folders by their names, with the one fold."""
+    stages = [
+        FoundStage(StagePlace(f.parents[2], f.parents[1].name, "train/fold-0"), read_manifest(f))
+        for f in folders
+    ]
+    return {stage.run: FoundRun(stage.run, (stage,)) for stage in stages}
+
+
 def test_runs_whose_digests_are_of_different_formats_are_told_apart_by_their_rows(tmp_path):
     old, new = (started(tmp_path, name, seed=seed) for name, seed in (("old", 1), ("new", 2)))
     with pytest.raises(InputError, match="by the same rows"):
-        require_same_dev_rows(dict(zip(("old", "new"), manifests(old, new), strict=True)))
+        require_same_dev_rows(runs_of(old, new))
     edited(old, format=1)
-    require_same_dev_rows(dict(zip(("old", "new"), manifests(old, new), strict=True)))
+    require_same_dev_rows(runs_of(old, new))
     data = read_manifest(old).data
     edited(old, format=1, data=data | {"dev": data["dev"] | {"rows": 4}})
     with pytest.raises(InputError, match=r"old: 4 of dev\.csv; new: 3 of dev\.csv"):
-        require_same_dev_rows(dict(zip(("old", "new"), manifests(old, new), strict=True)))
+        require_same_dev_rows(runs_of(old, new))
 
 
 @pytest.fixture
@@ -209,7 +221,7 @@ def task(tmp_path, monkeypatch):
             tmp_path / f"{name}.csv", [f"r{i}" for i in range(40)], answers[name], LABELS
         )
         started(tmp_path / "runs", name)
-    monkeypatch.setattr(Run, "predict", lambda self, examples: answers[self.found.run])
+    monkeypatch.setattr(Run, "predict", lambda self, examples: answers[self.name])
     return tmp_path
 
 
@@ -240,7 +252,7 @@ def test_runs_of_several_backends_predict_with_the_first_ones(task, capsys, monk
     used = []
 
     def predict(opened, examples):
-        used.append(opened._section.backend)
+        used.append(opened.folds[0]._section.backend)
         return np.full((len(examples), len(LABELS)), 1 / len(LABELS))
 
     monkeypatch.setattr(Run, "predict", predict)

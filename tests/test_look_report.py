@@ -26,7 +26,7 @@ from relx.look.report.class_plots import confusion_plot
 from relx.look.report.learning import learning_plots
 from relx.look.report.page import figures_of
 from relx.recipe import DataSection, Recipe
-from relx.runs.find import find_run
+from relx.runs.folds import find_trained
 from relx.score import ScoredRows
 from relx.scoring.decisions.one_of import ONE_OF, scores
 from relx.spans import Span
@@ -281,8 +281,8 @@ def run_folder(tmp_path):
 
 
 def found_in(folder):
-    """The stage of a `RUNS/NAME/train/fold-0` folder, as `find_run` gives it."""
-    return find_run(folder.parents[2], folder.parents[1].name)
+    """The run of a `RUNS/NAME/train/fold-0` folder, as `find_trained` gives it."""
+    return find_trained(folder.parents[2], folder.parents[1].name)
 
 
 def test_both_stages_learning_is_drawn(run_folder):
@@ -322,9 +322,12 @@ class StubRun:
 
     def __init__(self, folder):
         self.found = found_in(folder)
-        self.name = self.found.run
+        self.name = self.found.name
 
-    def kept_predictions(self, examples):
+    def dev_probabilities(self, examples):
+        return two_rows().probabilities
+
+    def dev_folds(self):
         return None
 
     def reader(self, options):
@@ -332,9 +335,6 @@ class StubRun:
 
     def dev_rows(self):
         return list(two_rows().examples)
-
-    def predict(self, examples):
-        return two_rows().probabilities
 
 
 def test_without_gold_rows_the_run_predicts_those_it_chose_its_epoch_by(

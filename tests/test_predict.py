@@ -21,6 +21,7 @@ from relx.data.labels import LabelList
 from relx.devices.device import open_device
 from relx.faults import InputError
 from relx.files import write_json
+from relx.fold_model import FoldModel
 from relx.models.classifier import head_weights, span_classifier
 from relx.models.encoder.load import load_encoder, write_encoder
 from relx.predict import Run, open_run
@@ -117,7 +118,7 @@ sys.path[:0] = [{str(ROOT / "tests")!r}, {str(ROOT)!r}]
 from pathlib import Path
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.rows import Example
-from relx.predict import open_run
+from relx.predict import Run, open_run
 from relx.spans import Span
 row = Example("0", "가람은 나루의 대표이다.", Entity("가람은", Span(0, 3), "PER"),
               Entity("나루의", Span(4, 7), "PER"), None)
@@ -216,7 +217,7 @@ def test_many_rows_are_predicted_as_few_are(finished, tmp_path, capsys, monkeypa
 @pytest.mark.parametrize("bad", ["0", "12"])
 def test_a_bad_row_is_found_before_any_is_predicted(bad, in_parts, runs, tmp_path, monkeypatch):
     test = csv_of(examples(13), tmp_path / "test.csv", without=[bad])
-    monkeypatch.setattr(Run, "_open", lambda self: pytest.fail("the engine was opened"))
+    monkeypatch.setattr(FoldModel, "_open", lambda self: pytest.fail("the engine was opened"))
     assert predicted(runs, tmp_path, test) == (2, None, None)
 
 

@@ -171,7 +171,7 @@ def test_two_processes_train_what_one_does_and_the_first_writes(tmp_path, data, 
         assert mine.keys() == theirs.keys()
         for name in mine:
             np.testing.assert_allclose(mine[name], theirs[name], atol=2e-5, rtol=0)
-    section = open_run(Path(two), None)._section
+    section = open_run(Path(two), None).folds[0]._section
     assert section.strategy == "auto"  # one process predicts
 
 

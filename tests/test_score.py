@@ -14,6 +14,7 @@ from relx.data.labels import KLUE, KLUE_RELATION_LIST, LabelList
 from relx.faults import InputError
 from relx.recipe import DataSection, Recipe
 from relx.runs.find import FoundStage
+from relx.runs.folds import FoundRun
 from relx.runs.place import StagePlace
 from relx.score import gold_of, run_rows, submission_rows
 from relx.scoring.decisions.one_of import ONE_OF
@@ -70,7 +71,7 @@ class StubRun:
 
     labels = LABELS
     name = "stub"
-    found = FoundStage(StagePlace(Path("runs"), "stub", "train/fold-0"), None)
+    found = FoundRun("stub", (FoundStage(StagePlace(Path("runs"), "stub", "train/fold-0"), None),))
     recipe = Recipe.model_validate({"name": "stub", "encoder": {"from": "nowhere"}})
 
     def __init__(self, rows):

@@ -41,6 +41,7 @@ class Dish:
     word: str
     gold: str | None
     types: tuple[str, ...] = ()
+    group: str = ""
 
     @property
     def spans(self):

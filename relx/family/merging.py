@@ -8,7 +8,7 @@ from relx import progress
 from relx.family.decoder import TrainedDecoder
 from relx.faults import Fault, InputError
 from relx.models.saved import MODEL_FOLDER, read_label_list
-from relx.runs.find import find_run
+from relx.runs.folds import find_trained, require_one_fold
 from relx.runs.verified import require_own_parts
 from relx.tasks.task import task_of
 
@@ -18,13 +18,13 @@ def merge_run(runs_dir: Path, name: str | None, folder: Path) -> None:
 
     Args:
         runs_dir: The folder of all runs.
-        name: The run's name; None for the latest finished one.
+        name: The run's name, with `/fold-K` where it has several; None for the latest finished.
         folder: The folder to write; one that is there has to be empty.
 
     Raises:
         InputError: There is no such run, its model is an encoder, or the folder cannot be written.
     """
-    found = find_run(runs_dir, name)
+    found = require_one_fold(find_trained(runs_dir, name), "a folder holds")
     recipe = found.recipe
     if recipe.decoder is None:
         what = "this run's model is an encoder, which has no adapters"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,11 @@ class FoundStage:
     def folder(self) -> Path:
         """The stage's folder."""
         return self.place.folder
+
+    @property
+    def fold(self) -> int:
+        """The number of the fold, of a stage `train/fold-K`."""
+        return int(self.place.stage.rpartition("-")[2])
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -74,17 +80,42 @@ def find_run(runs_dir: Path, name: str | None, stage: str = "train") -> FoundSta
     Raises:
         InputError: There is no such run, or none has finished; says what to type.
     """
-    places = [
-        place for place in stage_places(runs_dir, name) if f"{place.stage}/".startswith(f"{stage}/")
-    ]
-    found = [
-        FoundStage(place, manifest)
-        for place in places
-        if (manifest := _readable(place.folder, skip_broken=name is None)) and manifest.finished
-    ]
+    places = [place for place in stage_places(runs_dir, name) if _is_of(place, stage)]
+    found = _finished(places, stage, skip_broken=name is None)
     if not found:
         raise InputError(_unfinished(runs_dir, name, stage, places))
     return max(found, key=lambda one: (one.manifest.finished or "", one.folder))
+
+
+def finished_stages(runs_dir: Path, name: str, stage: str = "train") -> list[FoundStage]:
+    """Lists the finished stages of a run.
+
+    Args:
+        runs_dir: The folder of all runs.
+        name: The run's name.
+        stage: `train`, `tapt`, or one fold: `train/fold-K`.
+
+    Returns:
+        The stages by their folds; one whose manifest is broken is left out, which is said.
+
+    Raises:
+        InputError: There is no such run.
+    """
+    return _finished(stage_places(runs_dir, name), stage, skip_broken=True)
+
+
+def _finished(places: Sequence[StagePlace], stage: str, *, skip_broken: bool) -> list[FoundStage]:
+    return [
+        FoundStage(place, manifest)
+        for place in places
+        if _is_of(place, stage)
+        and (manifest := _readable(place.folder, skip_broken))
+        and manifest.finished
+    ]
+
+
+def _is_of(place: StagePlace, stage: str) -> bool:
+    return f"{place.stage}/".startswith(f"{stage}/")
 
 
 def stage_places(runs_dir: Path, name: str | None = None) -> list[StagePlace]:

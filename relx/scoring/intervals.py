@@ -182,6 +182,33 @@ def paired_bootstrap(
     return scores, classes
 
 
+def drawn_differences(a: Scored, b: Scored, draws: int, seed: int) -> dict[str, Floats]:
+    """Computes b's scores minus a's on each of the draws of their common rows.
+
+    Args:
+        a: Rows and what was predicted for them.
+        b: The same rows in the same order, with other predictions.
+        draws: How many times rows are drawn.
+        seed: Of the draws; the same seed and number of rows give the same draws.
+
+    Returns:
+        `(draws,)` in percentage points by the names of `Scores.titles`, of what both have.
+    """
+    scorers = (_Scorer(a), _Scorer(b))
+    drawn_a, drawn_b = _resampled(scorers, draws, seed)
+    names = _moved(scorers[0].values, scorers[1].values, scorers[0].values.titles)
+    return {name: drawn_b.scores[name] - drawn_a.scores[name] for name in names}
+
+
+def ends_of(drawn: Floats) -> tuple[float, float]:
+    """Returns the ends of the interval that holds `LEVEL` percent of draws; nan is no draw.
+
+    Args:
+        drawn: `(draws,)`.
+    """
+    return _ends(drawn)
+
+
 def _known(of: Scores | LabelFigures, names: Iterable[str]) -> dict[str, float]:
     """Returns the scores that there are: AUPRC needs probabilities."""
     values = {name: getattr(of, name) for name in names}

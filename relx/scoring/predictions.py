@@ -27,12 +27,15 @@ class Predictions:
             None where nobody knows.
         probabilities: `(rows, labels)` float64.
         labels: The labels' names, in the order of the probabilities.
+        chosen: What was chosen for each row, as `choose` of the decision gives it; None where it
+            was not kept.
     """
 
     ids: tuple[str, ...]
     gold: npt.NDArray[Any] | None
     probabilities: npt.NDArray[np.float64]
     labels: tuple[str, ...]
+    chosen: npt.NDArray[Any] | None = None
 
     def save(self, path: Path) -> None:
         """Writes a `.npz` file, whole or not at all; equal predictions give equal bytes.
@@ -51,6 +54,8 @@ class Predictions:
         }
         if self.gold is not None:
             arrays["gold"] = self.gold
+        if self.chosen is not None:
+            arrays["chosen"] = self.chosen
         with whole_file(path) as beside, beside.open("wb") as stream:
             np.savez(stream, **arrays)
 
@@ -71,15 +76,16 @@ class Predictions:
             with np.load(path, allow_pickle=False) as file:
                 if int(file["format"]) != FORMAT:
                     raise ValueError(f"format {int(file['format'])}")
-                gold = file.get("gold")
+                gold, chosen = file.get("gold"), file.get("chosen")
                 ids, labels = _as_texts(file["ids"]), _as_texts(file["labels"])
-                found = cls(ids, gold, file["probabilities"], labels)
+                found = cls(ids, gold, file["probabilities"], labels, chosen)
         except Exception as error:  # a damaged archive raises nearly anything
             allowed = f"predictions in format {FORMAT}"
             what = "these predictions cannot be read"
             raise InputError(Fault(what, str(path), str(error), allowed)) from error
         shape = (len(found.ids), len(found.labels))
-        if found.probabilities.shape != shape or (gold is not None and len(gold) != shape[0]):
+        of_rows = [array for array in (gold, chosen) if array is not None]
+        if found.probabilities.shape != shape or any(len(a) != shape[0] for a in of_rows):
             what = "these predictions do not fit together"
             received = f"{shape[0]} ids, {shape[1]} labels, {found.probabilities.shape}"
             raise InputError(Fault(what, str(path), received))

@@ -34,6 +34,7 @@ class GoldRow:
     sentence: str = ""
     spans: tuple[Span, ...] = ()
     types: tuple[str, ...] = ()
+    group: str = ""
 
     @property
     def key(self) -> str:

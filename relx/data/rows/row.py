@@ -39,6 +39,10 @@ class Row(Protocol):
         """The label, or the labels; None where the row is unlabelled."""
 
     @property
+    def group(self) -> str:
+        """What `data.group` names, which a split never tears apart either; may be empty."""
+
+    @property
     def key(self) -> Hashable:
         """What two rows have in common that ask the same question."""
 

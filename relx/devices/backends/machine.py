@@ -105,5 +105,5 @@ def unavailable(strategy: str, what: str, next_step: str) -> Fault:
 def too_few(section: DeviceSection) -> Fault:
     """Returns the fault of a strategy of several devices on a single one."""
     what = f"the strategy {section.strategy} needs two devices"
-    step = "set device.strategy to auto or one, or try it with device.virtual_devices=2"
+    step = "set device.strategy to auto or one; --backend NAME predicts with what there is"
     return unavailable(section.strategy, what, step)

@@ -57,7 +57,7 @@ def require_view(run: Run, view: View) -> None:
     """
     from relx.models.encoder.configuration import read_configuration
 
-    configuration = read_configuration(run.folder / MODEL_FOLDER)
+    configuration = read_configuration(run.found.first.folder / MODEL_FOLDER)
     sizes = {
         "layer": (view.layer, len(configuration.layer_sequence)),
         "head": (view.head, configuration.num_attention_heads),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from relx.runs.find import FoundStage
+    from relx.runs.folds import FoundRun
     from relx.runs.manifest import Manifest
 
 # Panels of a stage: the title, then what is drawn there, by its name in the log.
@@ -24,39 +25,44 @@ TAPT = (
     ("pseudo-perplexity of held-out sentences", {"pseudo_perplexity": "pseudo-perplexity"}),
     ("learning rate", {"learning_rate": "learning rate"}),
 )
+BEST_BY = {"micro_f1": "micro-F1", "macro_f1": "macro-F1", "auprc": "AUPRC"}
 WIDE = 20.0  # where the largest value is so many times the smallest, the axis is logarithmic
 
 Epochs = Sequence[Mapping[str, Any]]
 
 
-def learning_plots(found: FoundStage) -> list[Plot]:
+def learning_plots(found: FoundRun) -> list[Plot]:
     """Draws the learning curves of each stage of a run that left a log.
 
     Args:
-        found: The run's `train/fold-K` stage.
+        found: The run.
 
     Returns:
-        `learning-train`, and `learning-tapt` where the run has that stage.
+        `learning-train`, of several folds `learning-train-K` each, and `learning-tapt` where the
+        run has that stage.
     """
     from relx.runs.manifest import read_manifest
     from relx.runs.place import TAPT
     from relx.training.log import read_metrics
 
-    tapt_folder = found.place.beside(TAPT).folder
-    train, tapt = read_metrics(found.folder), read_metrics(tapt_folder)
     plots = []
-    if train:
-        plots.append(_train_plot(train, found.manifest))
-    if tapt:
+    for stage in found.folds:
+        if train := read_metrics(stage.folder):
+            plots.append(_train_plot(train, stage, several=len(found.folds) > 1))
+    tapt_folder = found.first.place.beside(TAPT).folder
+    if tapt := read_metrics(tapt_folder):
         plots.append(_tapt_plot(tapt, read_manifest(tapt_folder)))
     return plots
 
 
-def _train_plot(epochs: Epochs, manifest: Manifest) -> Plot:
-    best = manifest.results.get("best_epoch")
-    by = {"micro_f1": "micro-F1", "auprc": "AUPRC"}[manifest.recipe["train"]["best_by"]]
-    note = f"The model is from epoch {best}, the best by {by}." if best else ""
-    return _stage_plot("learning-train", "Fine-tuning, by epoch", TRAIN, epochs, note, best)
+def _train_plot(epochs: Epochs, stage: FoundStage, *, several: bool) -> Plot:
+    manifest = stage.manifest
+    best, by = manifest.results.get("best_epoch"), manifest.recipe["train"]["best_by"]
+    note = f"The model is from epoch {best}, the best by {BEST_BY.get(by, by)}." if best else ""
+    name, title = "learning-train", "Fine-tuning, by epoch"
+    if several:
+        name, title = f"{name}-{stage.fold}", f"Fine-tuning of fold {stage.fold}, by epoch"
+    return _stage_plot(name, title, TRAIN, epochs, note, best)
 
 
 def _tapt_plot(epochs: Epochs, manifest: Manifest) -> Plot:

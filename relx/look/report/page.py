@@ -234,8 +234,7 @@ def _printed_facts(figures: Figures, mistakes: str) -> list[tuple[str, str]]:
         _chosen_by(rows),
         ("Intervals", f"95 %, {figures.draws:,} bootstrap draws of the rows"),
     ]
-    manifest = _manifest(rows)
-    return told if manifest is None else [*told, *run_facts(manifest)]
+    return told if rows.found is None else [*told, *run_facts(rows.found, rows.fold_scores())]
 
 
 def _chosen_by(rows: ScoredRows) -> tuple[str, str]:
@@ -361,6 +360,7 @@ def report_facts(figures: Figures) -> dict[str, Any]:
             "largest_gap": calibration.by_width.largest_gap,
             "mean_confidence": 100 * float(calibration.confidence.mean()),
         },
+        "folds": {str(fold): each.figures() for fold, each in rows.fold_scores().items()},
     }
 
 

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from relx.runs.folds import FoundRun
 from relx.runs.manifest import Manifest
+from relx.scoring.decisions.decision import Scores
 
 
-def run_facts(manifest: Manifest) -> list[tuple[str, str]]:
+def run_facts(found: FoundRun, folds: Mapping[int, Scores]) -> list[tuple[str, str]]:
     """Returns what a run was made from, as far as it explains its scores.
 
     Args:
-        manifest: The manifest of its stage.
+        found: The run.
+        folds: The scores of each fold's rows, where several predicted out of fold.
 
     Returns:
         Title and value of each fact.
     """
-    recipe, results = manifest.recipe, manifest.results
-    epochs = f"{results.get('best_epoch', '?')} of {results.get('epochs', '?')}"
+    manifest, recipe = found.manifest, found.manifest.recipe
+    results = [stage.manifest.results for stage in found.folds]
+    best = ", ".join(str(result.get("best_epoch", "?")) for result in results)
     return [
         *(_decoder_facts(recipe) if "decoder" in recipe else _encoder_facts(recipe, manifest)),
-        ("Best epoch", epochs),
+        *([("Folds", found.words.removeprefix("folds "))] if found.words else []),
+        *([("By fold", _by_fold(folds))] if folds else []),
+        ("Best epoch", f"{best} of {results[0].get('epochs', '?')}"),
         ("Seed", str(manifest.seed)),
         ("Trained", (manifest.finished or manifest.started)[:10]),
     ]
+
+
+def _by_fold(folds: Mapping[int, Scores]) -> str:
+    """Says how far the folds are apart."""
+    found = [scores.micro_f1 for scores in folds.values()]
+    each = ", ".join(f"{value:.1f}" for value in found)
+    spread = statistics.stdev(found)
+    return f"micro-F1 {each}; mean {statistics.mean(found):.2f}, standard deviation {spread:.2f}"
 
 
 def _encoder_facts(recipe: Mapping[str, Any], manifest: Manifest) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from relx.data.composed import composed, placed
 from relx.data.labels import LabelList
 from relx.data.literals import read_literal
 from relx.data.rows.bad_rows import BadRow
+from relx.data.rows.groups import group_faults, group_of
 from relx.data.rows.reading import Reading, Scan, require_good
 from relx.data.rows.row_checks import HALF_CHARACTER, RowChecks, whole_number
 from relx.data.rows.span_hints import SpanKeys
@@ -55,6 +56,7 @@ class Example:
         object: The object entity.
         label: The relation, or None where the row is unlabelled.
         source: Where the sentence comes from, as the data says; may be empty.
+        group: What a split keeps together besides the sentence; may be empty.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Example:
     object: Entity
     label: str | None
     source: str = ""
+    group: str = field(default="", repr=False)  # digests of relx 0.1 are of what is printed
 
     @property
     def spans(self) -> tuple[Span, Span]:
@@ -135,7 +138,7 @@ def scan_examples(
         InputError: The file has no rows, or a column is missing.
     """
     wanted = _WANTED if labels is None or not require_labels else {**_WANTED, "label": ("label",)}
-    faults = list(_column_faults(table, wanted))
+    faults = [*_column_faults(table, wanted), *group_faults(table, data, required=require_labels)]
     if faults:
         raise InputError(*faults)
     reader = _RowReader(table.path, table.name, data, labels, require_labels)
@@ -244,9 +247,8 @@ class _RowReader:
         for column, text in texts.items():
             if HALF_CHARACTER.search(text):
                 checks.half_character(column, ascii(text))
-        return Example(
-            name, composed(sentence, self.data.normalize), subject, object_, label, source
-        )
+        sentence, group = composed(sentence, self.data.normalize), group_of(cells, self.data)
+        return Example(name, sentence, subject, object_, label, source, group)
 
     def _label(self, value: Any) -> str | None:
         if self.labels is None:

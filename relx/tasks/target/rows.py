@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from relx.data.composed import composed, placed
@@ -11,6 +11,7 @@ from relx.data.formats.cells import NoText
 from relx.data.labels import LabelList
 from relx.data.literals import read_literal
 from relx.data.rows.bad_rows import BadRow
+from relx.data.rows.groups import group_faults, group_of
 from relx.data.rows.reading import Reading, Scan
 from relx.data.rows.row_checks import (
     HALF_CHARACTER,
@@ -59,6 +60,7 @@ class TargetRow:
         target: What is asked about; None where it is the whole sentence.
         gold: The labels that are true, or the one that is; None where the row is unlabelled.
         fields: The row as its file has it.
+        group: What a split keeps together besides the sentence; may be empty.
     """
 
     id: str
@@ -66,6 +68,7 @@ class TargetRow:
     target: Target | None
     gold: str | frozenset[str] | None
     fields: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    group: str = field(default="", repr=False)
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -101,7 +104,7 @@ def scan_rows(
     Raises:
         InputError: A column is missing, or the file has no rows.
     """
-    faults = list(_column_faults(table))
+    faults = [*_column_faults(table), *group_faults(table, data, required=required)]
     if faults:
         raise InputError(*faults)
     gold = None if labels is None else gold_reader(table, labels, one=one, required=required)
@@ -157,7 +160,7 @@ class _RowReader:
         if found is None or self.checks.faults:
             reading.bad_rows.append(BadRow(reading.path, row, tuple(self.checks.faults)))
             return
-        labelled = TargetRow(found.id, found.sentence, found.target, gold, found.fields)
+        labelled = replace(found, gold=gold)
         reading.examples.append(labelled)
         reading.lines.append(row.line)
         reading.readable[-1] = labelled
@@ -174,7 +177,8 @@ class _RowReader:
         target = self._target(inner, prefix, sentence)
         if sentence is None:
             return None
-        return TargetRow(name, composed(sentence, self.data.normalize), target, None, cells)
+        sentence, group = composed(sentence, self.data.normalize), group_of(cells, self.data)
+        return TargetRow(name, sentence, target, None, cells, group)
 
     def _input(self, value: Any) -> Mapping[str, Any]:
         found = read_literal(value) if isinstance(value, str) and value else value

@@ -1,0 +1,1 @@
+"""Studies: a recipe with and without options, over seeds, and what each option changes."""
