@@ -18,7 +18,6 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 RUNS = Path("runs/bench")
 RESULTS = Path("bench/results")

@@ -47,6 +47,7 @@ LAYERS = (
     (
         (
             *(
+                "relx.deadline",
                 "relx.progress",
                 "relx.files",
                 "relx.garbage",

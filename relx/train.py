@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ import numpy as np
 from relx import progress
 from relx.data.tokenizing.token_cache import token_folder
 from relx.dataset import Dataset
+from relx.deadline import Deadline, in_words
 from relx.devices.device import Device, open_device
 from relx.devices.processes import is_chief
 from relx.engines.engine import predict_logits
 from relx.family.family import LabelledRows, Opened, Origin, family_of
+from relx.faults import Fault, InputError
 from relx.files import whole_folder
 from relx.models.saved import DEV_FILE, MODEL_FOLDER, write_decision
 from relx.recipe import TrainSection
@@ -31,7 +34,11 @@ if TYPE_CHECKING:  # importing Keras takes seconds
 
 
 def finetune(
-    dataset: Dataset[Any], runs_dir: Path, origin: Origin, fresh: bool = False
+    dataset: Dataset[Any],
+    runs_dir: Path,
+    origin: Origin,
+    fresh: bool = False,
+    deadline: Deadline | None = None,
 ) -> dict[str, Any]:
     """Trains the classifier of a recipe, or carries on where it was stopped.
 
@@ -40,6 +47,8 @@ def finetune(
         runs_dir: The folder of all runs.
         origin: The encoder to start from.
         fresh: Set an earlier result aside and start anew.
+        deadline: When it has to be done: an epoch that would not end in time is not begun, and the
+            best one so far is the result. The first is begun in any case.
 
     Returns:
         The results: the scores of the best epoch on dev, and where it is.
@@ -48,6 +57,10 @@ def finetune(
         InputError: The data, the encoder or the run folder cannot be used.
     """
     recipe = dataset.recipe
+    if deadline is not None and recipe.device.strategy == "multi_worker":
+        what = "several processes do not tell the same time"
+        step = "leave --deadline out, and stop them with SIGTERM"
+        raise InputError(Fault(what, "--deadline", next_step=step))
     place = StagePlace(runs_dir, recipe.name, fold_stage(recipe.train.fold))
     inputs, chief = stage_inputs(dataset, origin), is_chief(recipe.device)
     with open_stage(
@@ -60,7 +73,7 @@ def finetune(
         progress.say(rows)
         device = open_device(recipe.device, recipe.seed)
         progress.say(f"computing on {device}")
-        return _train(dataset, origin, stage, device)
+        return _train(dataset, origin, stage, device, deadline)
 
 
 def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
@@ -86,7 +99,9 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
     }
 
 
-def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) -> dict[str, Any]:
+def _train(
+    dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device, deadline: Deadline | None
+) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
     from relx.training.fit import compile_for, fit, speed
 
@@ -103,7 +118,7 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     assert train.targets is not None
     options = decision.loss_options(train.targets)
     compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options)
-    epoch = _Epoch(dataset, origin, stage, device, opened, dev)
+    epoch = _Epoch(dataset, origin, stage, device, opened, dev, _Pace(deadline))
     state = fit(
         model,
         feeder,
@@ -115,7 +130,7 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
         after_epoch=epoch.after,
         describe=epoch.describe,
     )
-    results, best = _results(state) | speed(state.history), state.best or 0
+    results, best = _results(state) | speed(state.history) | epoch.pace.facts(), state.best or 0
     stage.finish(device.manifest(), results, state.history, best=best, beside=[DEV_FILE])
     _say_end(results, section.epochs, len(state.history))
     device.barrier()
@@ -133,6 +148,45 @@ def _opened(dataset: Dataset[Any], origin: Origin, stage: Stage) -> Opened:
     return opened
 
 
+class _Pace:
+    """How long epochs take, and whether another one ends in time.
+
+    Args:
+        deadline: When the training has to be done; None where nobody waits.
+    """
+
+    def __init__(self, deadline: Deadline | None) -> None:
+        self.deadline = deadline
+        self.ended = False
+        self._longest = 0.0
+        self._began = 0.0 if deadline is None else deadline.clock()
+
+    def has_ended(self, left: int, history: Sequence[Mapping[str, float]]) -> bool:
+        """Notes that an epoch is done; says whether there is no time for the next one.
+
+        Args:
+            left: How many epochs are left.
+            history: The figures of earlier epochs, which may be of an earlier sitting.
+        """
+        if self.deadline is None or left == 0:
+            return False
+        now = self.deadline.clock()
+        earlier = max((figures["seconds"] for figures in history), default=0.0)
+        self._longest, self._began = max(self._longest, now - self._began, earlier), now
+        self.ended = not self.deadline.fits(self._longest)
+        if self.ended:
+            epochs = "epoch was" if left == 1 else "epochs were"
+            progress.warn(
+                f"{left} {epochs} left out: the next takes {in_words(self._longest)}, and "
+                f"{in_words(max(self.deadline.left, 0))} are left; --fresh trains it whole"
+            )
+        return self.ended
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what the results say of it: nothing where there was time enough."""
+        return {"ended_by_deadline": True} if self.ended else {}
+
+
 class _Epoch:
     """What is done after each epoch: the dev rows are predicted, and the best model is kept."""
 
@@ -144,9 +198,10 @@ class _Epoch:
         device: Device,
         opened: Opened,
         dev: LabelledRows,
+        pace: _Pace,
     ) -> None:
         self.dataset, self.origin, self.stage = dataset, origin, stage
-        self.device, self.opened, self.dev = device, opened, dev
+        self.device, self.opened, self.dev, self.pace = device, opened, dev, pace
         assert dev.targets is not None
         self.targets = dev.targets
         self.probabilities = np.empty((0, len(dataset.labels)))  # the last epoch's
@@ -171,6 +226,10 @@ class _Epoch:
         if state.is_better([getattr(result, recipe.train.best_by) or 0.0, auprc]):
             self.stage.keep_best(state.epoch, self._save)
         state.stopped = _has_patience_ended(state, recipe.train.patience)
+        if not state.stopped:
+            state.stopped = self.pace.has_ended(
+                recipe.train.epochs - state.epoch - 1, state.history
+            )
         return result.figures()
 
     def describe(self, log: RunLog, epoch: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from relx import progress
 from relx.answers import AnswerOptions
+from relx.deadline import Deadline, in_words
 from relx.faults import Fault, InputError
+from relx.files import require_place
 from relx.out_of_fold import keep_out_of_fold
 from relx.predict import Run
+from relx.predict_file import predict_file
 from relx.recipe import Recipe
+from relx.runs.find import finished_stages
 from relx.runs.folds import find_trained
 from relx.score import ScoredRows, run_rows
 from relx.scoring.printed import percent
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from relx.family.family import Origin
 
 ALL = "all"
+RESERVE = 0.1  # of all time, for the first answer file
 
 
 def chosen_folds(words: str, recipe: Recipe) -> tuple[int, ...]:
@@ -55,12 +61,32 @@ def chosen_folds(words: str, recipe: Recipe) -> tuple[int, ...]:
     return tuple(sorted(numbers))
 
 
+def require_answers(recipe: Recipe, out: Path) -> None:
+    """Checks that answers can be written, before the work that leads to them.
+
+    Args:
+        recipe: The recipe.
+        out: The answer file.
+
+    Raises:
+        InputError: The recipe names no test rows, or the file cannot be written there.
+    """
+    data = recipe.data
+    if data.test is None:
+        what, step = "the recipe names no test file", "name it with --set data.test=FILE"
+        raise InputError(Fault(what, "--out", str(out), next_step=step))
+    files = [Path(file) for file in (data.train, data.test, data.dev) if file is not None]
+    require_place(out, "--out", files)
+
+
 def finetune_folds(
     dataset: Dataset[Any],
     runs_dir: Path,
     origin: Origin,
     folds: Sequence[int],
     fresh: bool = False,
+    deadline: Deadline | None = None,
+    out: Path | None = None,
 ) -> dict[str, Any]:
     """Trains folds of a recipe one after the other, or carries on where they were stopped.
 
@@ -70,6 +96,9 @@ def finetune_folds(
         origin: The encoder to start from.
         folds: Which folds.
         fresh: Set earlier results of these folds aside and start anew.
+        deadline: When all has to be done: a fold that would not end in time is not begun, and that
+            is said. The first one is, and ends with the epoch that still fits.
+        out: The answer file of the recipe's test rows, written anew after each fold.
 
     Returns:
         The figures of the run's folds together, and of each.
@@ -77,20 +106,77 @@ def finetune_folds(
     Raises:
         InputError: The data, the encoder or the run folder cannot be used.
     """
-    began, trained = time.monotonic(), 0
-    for place, fold in enumerate(folds, 1):
-        progress.say(f"fold {fold}, {place} of {len(folds)}")
-        started = time.monotonic()
-        finetune(dataset.at_fold(fold), runs_dir, origin, fresh)
-        trained += time.monotonic() - started > _AT_ONCE
-        left = len(folds) - place
-        if trained and left:
-            minutes = (time.monotonic() - began) / trained * left / 60
-            progress.say(f"{place} of {len(folds)} folds are done; about {minutes:.0f} min to go")
+    plan = _Plan(runs_dir, dataset.recipe.name, deadline, out)
+    for place, fold in enumerate(folds):
+        if not plan.has_time():
+            _say_left_out(folds[place:], plan)
+            break
+        progress.say(f"fold {fold}, {place + 1} of {len(folds)}")
+        finetune(dataset.at_fold(fold), runs_dir, origin, fresh, plan.of_training())
+        plan.answer()
+        if left := len(folds) - place - 1:
+            words = in_words(left * plan.longest())
+            progress.say(f"{place + 1} of {len(folds)} folds are done; about {words} to go")
     return _together(runs_dir, dataset.recipe.name)
 
 
-_AT_ONCE = 1.0  # seconds; a fold that takes less was finished before
+def _say_left_out(folds: Sequence[int], plan: _Plan) -> None:
+    assert plan.deadline is not None
+    numbers = ", ".join(map(str, folds))
+    progress.warn(
+        f"fold{'s' * (len(folds) > 1)} {numbers} left out: one takes {in_words(plan.longest())}, "
+        f"and {in_words(max(plan.deadline.left, 0))} are left; the same command trains them later"
+    )
+
+
+class _Plan:
+    """What fits before a deadline, by what the folds took so far.
+
+    Args:
+        runs_dir: The folder of all runs.
+        name: The run's name.
+        deadline: When all has to be done; None where nobody waits.
+        out: The answer file to keep up to date, or None.
+    """
+
+    def __init__(
+        self, runs_dir: Path, name: str, deadline: Deadline | None, out: Path | None
+    ) -> None:
+        self.runs_dir, self.name, self.deadline, self.out = runs_dir, name, deadline, out
+        self._all = 0.0 if deadline is None else deadline.left
+        self._answering: float | None = None  # seconds that the last answer file took
+
+    def longest(self) -> float:
+        """Returns the working time of the longest finished fold, in seconds; 0 of none."""
+        with contextlib.suppress(InputError):  # there is no run yet
+            stages = finished_stages(self.runs_dir, self.name)
+            return max((stage.manifest.seconds for stage in stages), default=0.0)
+        return 0.0
+
+    def has_time(self) -> bool:
+        """Says whether another fold, and the answers after it, end in time."""
+        return self.deadline is None or self.deadline.fits(self.longest() + self._reserve())
+
+    def of_training(self) -> Deadline | None:
+        """Returns when a training has to be done, so that its answers are in time."""
+        return None if self.deadline is None else self.deadline.earlier(self._reserve())
+
+    def answer(self) -> None:
+        """Writes the answers of the folds that are done."""
+        if self.out is None:
+            return
+        began = time.monotonic()
+        predict_file(self.runs_dir, self.name, None, self.out)
+        self._answering = time.monotonic() - began
+
+    def _reserve(self) -> float:
+        """The seconds to keep for the answers: of one fold more, or a guess before the first."""
+        if self.out is None:
+            return 0.0
+        if self._answering is None:
+            return RESERVE * self._all
+        count = len(finished_stages(self.runs_dir, self.name))
+        return self._answering * (count + 1) / count
 
 
 def _together(runs_dir: Path, name: str) -> dict[str, Any]:
