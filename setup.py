@@ -41,6 +41,7 @@ EXTRAS = {
         "matplotlib>=3.8",
         "wordcloud>=1.9.3",
     ],
+    "search": ["optuna>=4.2"],
     "tables": ["openpyxl>=3.1", "pyarrow>=18.1"],
     "docs": ["mkdocs-material>=9.8"],
 }
@@ -49,6 +50,7 @@ TEST = [
     *EXTRAS["cpu"],
     *EXTRAS["look"],
     *EXTRAS["tables"],
+    *EXTRAS["search"],
     "build>=1.6",
     "hypothesis>=6.170",
     "import-linter>=2.16",

@@ -175,13 +175,15 @@ _SEVERAL_FORMS = {
     "data.labels": ("word", "list"),
     "decide.positive_weights": ("word", "list"),
     "decide.thresholds": ("word", "number", "mapping"),
+    "space.*": ("range", "choices"),  # of a search file
 }
 
 
 def _key_of(detail: ErrorDetails) -> list[str]:
     """Returns a finding's place as a user writes it, without the tags of forms."""
     place = [str(part) for part in detail["loc"]]
-    if place[2:3] and place[2] in _SEVERAL_FORMS.get(".".join(place[:2]), ()):
+    names = (".".join(place[:2]), f"{place[0]}.*") if place else ()
+    if place[2:3] and any(place[2] in _SEVERAL_FORMS.get(name, ()) for name in names):
         del place[2]
     return place
 

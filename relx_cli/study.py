@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from relx.faults import visible
 from relx_cli.options import draws_option, quiet_option, runs_dir_option, unverified_option
 
 if TYPE_CHECKING:
+    from relx.study.search import TrialRow
     from relx.study.table import OptionRow
 
 
@@ -21,6 +23,7 @@ Example:
   relx study list study.yaml
   relx study run study.yaml
   relx study show study.yaml --out study.html
+  relx study search search.yaml
   relx study slurm study.yaml --out job.sh --option --gres=gpu:1
 
 \b
@@ -147,6 +150,78 @@ def _cells(row: OptionRow) -> tuple[str, ...]:
     found = [f1.get(name, "") for name in ("value", "error", "interval")]
     own = (row.option, str(len(row.seeds)), scores[0], *found)
     return (*own, scores[1], auprc.get("value", ""), f"{row.cost:.2f} ×", row.verdict)
+
+
+@study.command("search", epilog="Example: relx study search search.yaml")
+@study_file
+@runs_dir_option
+@quiet_option
+def search_command(file: Path, runs_dir: Path) -> None:
+    """Search values of a recipe, such as learning rates, by the dev score (Optuna's TPE).
+
+    The same command in other processes, or on other machines that share the folder of runs, works
+    on the same search: they share RUNS/NAME.search/journal.log. A trial whose curve on dev falls
+    behind is ended early. A search that was stopped carries on with the same command.
+
+    \b
+    A search file:
+      name: tuned
+      recipe: roberta-base
+      trials: 30
+      space:
+        train.learning_rate: {from: 1e-5, to: 1e-4, log: true}
+        train.batch_size: [16, 32]
+        train.epochs: {from: 2, to: 6}
+    """  # noqa: D301 - click reads the backspace
+    from relx.study.search import open_search, search
+    from relx.study.space import read_search
+
+    plan = read_search(file)
+    search(plan, runs_dir, open_search(plan, runs_dir))
+    click.echo(f"relx study trials {file} shows what came out")
+
+
+@study.command("trials", epilog="Example: relx study trials search.yaml --out best.yaml")
+@study_file
+@click.option("--out", type=click.Path(path_type=Path), help="Write the best trial's recipe here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@runs_dir_option
+@quiet_option
+def trials_command(file: Path, out: Path | None, as_json: bool, runs_dir: Path) -> None:
+    """List the trials of a search, the best first, and write the best one's recipe.
+
+    The best of many trials has also been lucky with its dev rows: score it on rows that no trial
+    chose an epoch by, or at other seeds with relx study run.
+    """
+    import dataclasses
+
+    from relx.files import require_place, write_text
+    from relx.runs.stage import RECIPE
+    from relx.study.search import best_stage, open_search, trial_rows
+    from relx.study.space import read_search
+    from relx_cli.tables import print_table
+
+    if out is not None:
+        require_place(out, "--out", [file])
+    plan = read_search(file)
+    found = open_search(plan, runs_dir)
+    rows = trial_rows(found)
+    if as_json:
+        trees = [dataclasses.asdict(row) for row in rows]
+        click.echo(visible(json.dumps(trees, ensure_ascii=False, indent=2)))
+    else:
+        headings = ("trial", "state", "dev score", *plan.section.space)
+        print_table(headings, (_trial_cells(row, headings[3:]) for row in rows), right=headings[2:])
+    if out is not None:
+        write_text(out, (best_stage(plan, runs_dir, found) / RECIPE).read_text(encoding="utf-8"))
+        click.echo(f"{out} is written", err=as_json)
+
+
+def _trial_cells(row: TrialRow, keys: Sequence[str]) -> tuple[str, ...]:
+    from relx.study.search import shown
+
+    value = "" if row.value is None else f"{row.value:.2f}"
+    return (str(row.number), row.state, value, *(shown(row.values.get(key)) for key in keys))
 
 
 @study.command("slurm", epilog="Example: relx study slurm study.yaml --option --gres=gpu:1")

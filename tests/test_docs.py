@@ -24,6 +24,7 @@ from relx.recipe_file import load_recipe
 from relx.scoring.decisions.one_of import ClassScores, Scores
 from relx.spans import Span
 from relx.study.plan import read_study
+from relx.study.space import read_search
 from relx.tasks.relation.entities import Entity
 from relx.tasks.relation.markers import mark
 from relx.tasks.relation.rows import Example
@@ -354,6 +355,10 @@ def leaves(tree: dict, prefix: str = "") -> dict[str, object]:
 def test_every_recipe_shown_can_be_read(document, tmp_path):
     for block in documents.blocks(document, "yaml"):
         keys = yaml.safe_load(block)
+        if "space" in keys:
+            (tmp_path / "search.yaml").write_text(block, encoding="utf-8")
+            assert read_search(tmp_path / "search.yaml").section.trials
+            continue
         if "options" in keys:  # a study
             (tmp_path / "study.yaml").write_text(block, encoding="utf-8")
             assert read_study(tmp_path / "study.yaml").cells

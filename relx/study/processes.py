@@ -13,6 +13,7 @@ from pathlib import Path
 
 from relx import progress
 from relx.faults import Fault, InputError
+from relx.files import disk_faults
 from relx.stopping import Stop
 from relx.study.plan import Cell, Study
 from relx.study.results import kept_result
@@ -69,18 +70,31 @@ def run_cells(study: Study, cells: Sequence[Cell], runs_dir: Path, jobs: int = 1
 def _begun(study: Study, cell: Cell, runs_dir: Path) -> _Working:
     """Starts a cell's process, which writes what it says into a log."""
     log = study.folder(runs_dir) / "logs" / f"{cell.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     command = cell_command(study, str(study.cells.index(cell)), runs_dir)
-    with log.open("ab") as stream:
-        # In a session of its own: Ctrl-C is handed on once, and not twice.
-        process = subprocess.Popen(
+    return _Working(cell, begin_process(command, log), log)
+
+
+def begin_process(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Starts a process that writes what it says into a log.
+
+    Args:
+        command: The command.
+        log: The log, to which is appended.
+
+    Returns:
+        The process, in a session of its own: Ctrl-C is handed on to it once, and not twice.
+    """
+    with disk_faults(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        stream = log.open("ab")
+    with stream:
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return _Working(cell, process, log)
 
 
 def cell_command(study: Study, cell: str, runs_dir: Path) -> list[str]:
@@ -92,6 +106,15 @@ def cell_command(study: Study, cell: str, runs_dir: Path) -> list[str]:
         runs_dir: The folder of all runs.
     """
     words = ["study", "run", str(study.file), "--cells", cell, "--runs-dir", str(runs_dir)]
+    return relx_command(words)
+
+
+def relx_command(words: Sequence[str]) -> list[str]:
+    """Returns the command of relx in a process of its own.
+
+    Args:
+        words: The command's words, such as `train`.
+    """
     return [sys.executable, "-m", "relx_cli", *words]
 
 
