@@ -53,6 +53,7 @@ class Dataset(Generic[R]):
         types: The types of the spans of all rows, those of the test included.
         sentences: The sentences of the training and test files, for a fresh vocabulary.
         files: What the manifest says of the rows of `train`, `dev` and `test`.
+        made: Rows that were made of `train`, to be trained on beside them.
     """
 
     recipe: Recipe
@@ -65,6 +66,22 @@ class Dataset(Generic[R]):
     types: tuple[str, ...]
     sentences: tuple[str, ...]
     files: dict[str, Facts]
+    made: tuple[R, ...] = ()
+
+    @property
+    def learnt(self) -> list[R]:
+        """All rows that a classifier learns from: those to train on, and what was made of them."""
+        return [*self.train, *self.made]
+
+    def augmented(self) -> Dataset[R]:
+        """Returns the dataset with the rows that the recipe's `augment` makes of the training rows.
+
+        Raises:
+            InputError: The task has no use for what the recipe asks for.
+        """
+        recipe = self.recipe
+        made = self.task.augmented(self.train, recipe.augment, self.labels, recipe.seed)
+        return replace(self, made=tuple(made))
 
     @property
     def dev_file(self) -> str:

@@ -24,6 +24,7 @@ from relx.model_sections import FreshDecoder as FreshDecoder
 from relx.model_sections import FreshSizes as FreshSizes
 from relx.model_sections import FreshSource as FreshSource
 from relx.model_sections import Path_, Section, word_or_list
+from relx.stage_sections import AugmentSection as AugmentSection
 from relx.stage_sections import Pooling as Pooling
 from relx.stage_sections import TaptSection as TaptSection
 from relx.stage_sections import TrainSection as TrainSection
@@ -210,6 +211,7 @@ class Recipe(Section):
     tokens: TokensSection = TokensSection()
     tapt: TaptSection = TaptSection()
     train: TrainSection = TrainSection()
+    augment: AugmentSection = AugmentSection()
     decide: DecideSection = DecideSection()
     predict: PredictSection = PredictSection()
     checkpoint: CheckpointSection = CheckpointSection()

@@ -68,3 +68,12 @@ class TrainSection(Section):
     best_by: Literal["micro_f1", "macro_f1", "auprc", "accuracy"] = "micro_f1"
     patience: int | None = Field(None, ge=1)
     remat: bool = False
+
+
+class AugmentSection(Section):
+    """Rows that are made of the training rows, and trained on beside them."""
+
+    punctuation: float = Field(0.0, ge=0, le=10)
+    swap: float = Field(0.0, ge=0, le=10)
+    mask: float = Field(0.0, ge=0, le=10)
+    inverse: dict[Path_, Path_] | None = None

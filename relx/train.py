@@ -19,7 +19,7 @@ from relx.family.family import LabelledRows, Opened, Origin, family_of
 from relx.faults import Fault, InputError
 from relx.files import whole_folder
 from relx.models.saved import DEV_FILE, MODEL_FOLDER, write_decision
-from relx.recipe import TrainSection
+from relx.recipe import AugmentSection, TrainSection
 from relx.recipe_file import recipe_yaml
 from relx.runs.place import StagePlace, fold_stage
 from relx.runs.stage import Stage, open_stage
@@ -69,7 +69,10 @@ def finetune(
         if stage.is_finished:
             return stage.results
         progress.say(f"{recipe.name}: {origin.words}")
-        rows = f"{len(dataset.train):,} rows to train on, {len(dataset.dev):,} to choose by"
+        dataset = dataset.augmented()
+        rows = f"{len(dataset.learnt):,} rows to train on, {len(dataset.dev):,} to choose by"
+        if made := len(dataset.learnt) - len(dataset.train):
+            rows += f"; {made:,} of those to train on are made of others"
         progress.say(rows)
         device = open_device(recipe.device, recipe.seed)
         progress.say(f"computing on {device}")
@@ -90,6 +93,8 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
             inputs["train"].pop(name, None)
     inputs |= family_of(recipe).inputs(dataset, origin)
     inputs["labels"] = {"names": list(labels.names), "negative": labels.negative}
+    if recipe.augment != AugmentSection():  # a run from before there was any is the same run
+        inputs["augment"] = tree["augment"]
     if decide := dataset.task.decision.inputs():
         inputs["decide"] = decide
     files = {role: dataset.files[role] for role in ("train", "dev")}
@@ -109,7 +114,7 @@ def _train(
     with device.scope():
         opened = _opened(dataset, origin, stage)
         model = opened.model
-    train = opened.arrays(dataset.train, recipe.data.train)
+    train = opened.arrays(dataset.learnt, recipe.data.train)
     dev = opened.arrays(dataset.dev, dataset.dev_file)
     if dev.targets is not None and dev.targets.ndim > 1 and not dev.targets.any():
         progress.warn("no dev row has a label: neither an epoch nor cut-offs can be chosen by them")

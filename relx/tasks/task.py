@@ -21,6 +21,7 @@ from relx.faults import Fault, InputError, nearest
 from relx.known_tasks import TASKS, KnownTask
 from relx.model_sections import Section
 from relx.recipe import (
+    AugmentSection,
     DataSection,
     DecideSection,
     MarkersSection,
@@ -94,6 +95,24 @@ class Task(Protocol[R]):
 
         Raises:
             InputError: The file as a whole cannot be read, or a column is missing.
+        """
+
+    def augmented(
+        self, rows: Sequence[R], section: AugmentSection, labels: LabelList, seed: int
+    ) -> list[R]:
+        """Makes rows of training rows, and of nothing else.
+
+        Args:
+            rows: The training rows.
+            section: What to make, and how much of it.
+            labels: The label list.
+            seed: Of the draws: the same rows and seed make the same ones.
+
+        Returns:
+            The new rows alone, with ids of their own.
+
+        Raises:
+            InputError: The task has no use for what is asked for.
         """
 
     def marked(self, row: R, separator: str) -> MarkedText:

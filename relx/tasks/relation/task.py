@@ -20,12 +20,13 @@ from relx.data.rows.row import types_of
 from relx.data.table import OpenTable, Table, open_table, read_table
 from relx.data.tokenizing.pooling import Pooling
 from relx.faults import Fault, InputError
-from relx.recipe import DataSection, DecideSection, MarkersSection
+from relx.recipe import AugmentSection, DataSection, DecideSection, MarkersSection
 from relx.scoring.decisions.decision import Decision
 from relx.scoring.decisions.one_of import ONE_OF
 from relx.scoring.predictions import Submission
 from relx.tasks.answer_form import AnswerForm
 from relx.tasks.relation.answers import columns_form, normalized, submission_form
+from relx.tasks.relation.augment import augmented
 from relx.tasks.relation.markers import mark, marker_tokens, require_markers, shows_types
 from relx.tasks.relation.prompts import prompter
 from relx.tasks.relation.rows import Example, scan_examples
@@ -97,6 +98,12 @@ class RelationTask:
         if path == Path(self.data.train):
             table, self._train = self._train, None
         return table.opened() if table else open_table(path, self.data.encoding, self.data.sheet)
+
+    def augmented(
+        self, rows: Sequence[Example], section: AugmentSection, labels: LabelList, seed: int
+    ) -> list[Example]:
+        """Makes rows of training rows; see `augmented`."""
+        return augmented(rows, section, labels, seed)
 
     def marked(self, row: Example, separator: str) -> MarkedText:
         """Marks the two entities; see `mark`."""

@@ -21,7 +21,7 @@ from relx.data.rows.reading import Scan
 from relx.data.table import OpenTable, Table, open_table, read_table
 from relx.data.tokenizing.pooling import Pooling
 from relx.faults import Fault, InputError, shorten
-from relx.recipe import DataSection, DecideSection, MarkersSection
+from relx.recipe import AugmentSection, DataSection, DecideSection, MarkersSection
 from relx.scoring.decisions.any_of import any_of
 from relx.scoring.decisions.decision import Decision
 from relx.scoring.decisions.one_of import ONE_OF
@@ -33,6 +33,7 @@ from relx.tasks.target.answers import (
     read_answers,
     require_probabilities,
 )
+from relx.tasks.target.augment import augmented
 from relx.tasks.target.gold import gold_reader, labels_in
 from relx.tasks.target.markers import mark, marker_tokens, require_markers
 from relx.tasks.target.prompts import prompter
@@ -112,6 +113,12 @@ class TargetTask:
         if path == Path(data.train):
             table, self._train = self._train, None
         return table.opened() if table else open_table(path, data.encoding, data.sheet)
+
+    def augmented(
+        self, rows: Sequence[TargetRow], section: AugmentSection, labels: LabelList, seed: int
+    ) -> list[TargetRow]:
+        """Makes rows of training rows; see `augmented`."""
+        return augmented(rows, section, seed)
 
     def marked(self, row: TargetRow, separator: str) -> MarkedText:
         """Marks the target; see `mark`."""
