@@ -76,7 +76,7 @@ def predict_file(
         with path_of_a_run("--test") if test is None else contextlib.nullcontext():
             found = _rows_of(run, file, folder)
         began = time.monotonic()
-        _write(forms, _predicted(run, found, batch_size))
+        write_answers(forms, _predicted(run, found, batch_size))
         seconds = time.monotonic() - began
     written = " and ".join(str(path) for path in (out, probs) if path is not None)
     progress.say(
@@ -113,11 +113,19 @@ class _ElsewhereError(Exception):
         self.error = error
 
 
-def _write(
+def write_answers(
     forms: Mapping[Path | None, AnswerForm[Any]],
     found: Iterator[tuple[list[Any], npt.NDArray[np.float64]]],
 ) -> None:
-    """Writes rows and their probabilities to the files that are wanted; to all, or to none."""
+    """Writes rows and their probabilities to the files that are wanted; to all, or to none.
+
+    Args:
+        forms: What each file looks like; None stands for one that is not wanted.
+        found: Rows with their probabilities, a part at a time.
+
+    Raises:
+        InputError: A file cannot be written, or something is no probability.
+    """
     try:
         with contextlib.ExitStack() as stack:
             wanted = ((path, form) for path, form in forms.items() if path is not None)

@@ -25,6 +25,7 @@ COMMANDS = {
     "thresholds": ("relx_cli.thresholds:thresholds", "Search the cut-offs of labels."),
     "report": ("relx_cli.report:report", "Show scores, curves and every mistake, as a page."),
     "compare": ("relx_cli.compare:compare", "Show runs or submissions side by side."),
+    "ensemble": ("relx_cli.ensemble:ensemble", "Several runs and answer files as one."),
     "attention": ("relx_cli.attention:attention", "Show what the model attends to, as a page."),
     "eda": ("relx_cli.eda:eda", "Show what is in the data, as a page."),
     "validate": ("relx_cli.validate:validate", "Check data and list every fault in it."),

@@ -5,6 +5,8 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import fold_runs
+import pytest
 import tensorflow as tf
 
 VIRTUAL_DEVICES = 2
@@ -25,6 +27,7 @@ SLOW = (
     *("chain", "chain_families", "training_parity", "bad_input", "bench"),
     *("encoder_families", "encoder_parity", "attention_weights"),
     "decoder_peft",
+    *("train_folds", "target_folds", "deadline", "study_runs", "search", "ensemble"),
     *("look_attention", "look_compare", "look_eda", "look_report"),
     *("look_attention_browser", "look_browser", "look_eda_browser"),
     *("look_target_report", "look_target_browser", "look_target_attention"),
@@ -41,3 +44,15 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem.removeprefix("test_") in SLOW:
             item.add_marker("slow")
+
+
+@pytest.fixture(scope="session")
+def few_rows(tmp_path_factory):
+    """48 rows to train on and 12 to predict."""
+    return fold_runs.write_few_rows(tmp_path_factory.mktemp("rows"))
+
+
+@pytest.fixture(scope="session")
+def folds_of_three(few_rows, tmp_path_factory):
+    """A folder with a tiny run of all three folds of these rows; nobody changes it."""
+    return fold_runs.train_folds(few_rows, tmp_path_factory.mktemp("folds"))

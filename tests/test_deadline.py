@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from test_train_folds import data, words  # noqa: F401 - a fixture
+from fold_runs import words
 
 import relx.train_folds
 from relx.deadline import Deadline, in_words, read_deadline
@@ -141,10 +141,10 @@ def test_the_first_fold_is_begun_however_little_time_there_is(folds):
     assert done == [0]
 
 
-def test_a_run_in_a_hurry_leaves_what_it_has(data, tmp_path, capsys):  # noqa: F811
+def test_a_run_in_a_hurry_leaves_what_it_has(few_rows, tmp_path, capsys):
     out = tmp_path / "answers.csv"
     more = {"train.epochs": "50"}
-    command = [*words(data, tmp_path / "runs", **more), "--folds", "all", "--deadline", "8s"]
+    command = [*words(few_rows, tmp_path / "runs", **more), "--folds", "all", "--deadline", "8s"]
     assert run([*command, "--out", str(out)]) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "left out" in said
@@ -155,17 +155,17 @@ def test_a_run_in_a_hurry_leaves_what_it_has(data, tmp_path, capsys):  # noqa: F
     assert manifest["results"]["ended_by_deadline"] and manifest["results"]["epochs"] < 50
 
 
-def test_what_goes_with_what_is_checked_first(data, tmp_path, capsys):  # noqa: F811
-    command = words(data, tmp_path / "runs")
+def test_what_goes_with_what_is_checked_first(few_rows, tmp_path, capsys):
+    command = words(few_rows, tmp_path / "runs")
     assert run([*command, "--out", "x.csv"]) == 2
     assert "--out goes with --folds" in capsys.readouterr().err
-    assert run([*command, "--folds", "all", "--out", str(data / "test.csv")]) == 2
+    assert run([*command, "--folds", "all", "--out", str(few_rows / "test.csv")]) == 2
     assert run([*command, "--deadline", "soon"]) == 2
     assert "this is no length of time" in capsys.readouterr().err
-    with_none = words(data, tmp_path / "runs", **{"data.test": "null"})
+    with_none = words(few_rows, tmp_path / "runs", **{"data.test": "null"})
     assert run([*with_none, "--folds", "all", "--out", "x.csv"]) == 2
     assert "names no test file" in capsys.readouterr().err
-    several = words(data, tmp_path / "runs", **{"device.strategy": "multi_worker"})
+    several = words(few_rows, tmp_path / "runs", **{"device.strategy": "multi_worker"})
     assert run([*several, "--deadline", "1h"]) == 2
     assert "do not tell the same time" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()

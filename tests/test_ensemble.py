@@ -1,0 +1,178 @@
+"""Ensembles through the front door: runs with their folds, answer files, what is refused."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from fold_runs import words
+
+from relx.data.labels import KLUE
+from relx.files import read_json
+from relx.predict import open_run
+from relx.tasks.relation.answers import write_submission
+from relx_cli.main import run
+
+NAMES = ["tiny", "other"]
+
+
+@pytest.fixture(scope="module")
+def runs(folds_of_three, few_rows, tmp_path_factory):
+    """Two runs of all folds, dealt in two ways."""
+    runs = tmp_path_factory.mktemp("runs")
+    shutil.copytree(folds_of_three / "tiny", runs / "tiny")
+    more = {"name": "other", "seed": "7", "train.epochs": "1"}
+    assert run([*words(few_rows, runs, **more), "--folds", "all"]) == 0
+    return runs
+
+
+def ensemble(runs, *more):
+    return run(["ensemble", "--runs-dir", str(runs), *map(str, more)])
+
+
+def probabilities(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return [row["id"] for row in rows], np.array([json.loads(row["probs"]) for row in rows])
+
+
+def test_the_answers_are_the_mean_of_the_runs_answers(runs, few_rows, tmp_path):
+    for name in NAMES:
+        out = ["--out", str(tmp_path / f"{name}.csv")]
+        assert run(["predict", "--runs-dir", str(runs), "--run", name, *out]) == 0
+    out, probs = tmp_path / "both.csv", tmp_path / "probs.csv"
+    assert ensemble(runs, *NAMES, "--out", out, "--probs", probs) == 0
+    (ids, one), (_, other) = (probabilities(tmp_path / f"{name}.csv") for name in NAMES)
+    found_ids, found = probabilities(out)
+    assert found_ids == ids
+    np.testing.assert_allclose(found, (one + other) / 2, atol=1e-12)
+    with probs.open(encoding="utf-8", newline="") as stream:
+        by_name = list(csv.DictReader(stream))
+    assert float(by_name[0]["no_relation"]) == found[0, KLUE.names.index("no_relation")]
+    # A run and the other's answer file, and two answer files, give the same.
+    for members in (["tiny", tmp_path / "other.csv"], [tmp_path / f"{n}.csv" for n in NAMES]):
+        again = tmp_path / "again.csv"
+        assert ensemble(runs, *members, "--out", again) == 0
+        np.testing.assert_allclose(probabilities(again)[1], found, atol=1e-9)
+    weighed = tmp_path / "weighed.csv"
+    assert ensemble(runs, *NAMES, "--weights", "3,1", "--mean", "log", "--out", weighed) == 0
+    geometric = one**0.75 * other**0.25
+    expected = geometric / geometric.sum(1, keepdims=True)
+    np.testing.assert_allclose(probabilities(weighed)[1], expected, atol=1e-9)
+
+
+def test_weights_are_found_on_rows_out_of_fold(runs, capsys):
+    capsys.readouterr()
+    assert ensemble(runs, *NAMES, "--weights", "found", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sum(found["weights"].values()) == pytest.approx(1)
+    measured = found["measured"]
+    assert measured["rows"] == 48 and measured["gold"].endswith("train.csv, out of fold")
+    assert measured["agreement"][0][0] == 1 and 0 <= measured["oracle"] <= 100
+    noted = [read_json(runs / f"{name}/train/out-of-fold.json")["scores"] for name in NAMES]
+    scored = [member["scores"]["micro_f1"] for member in measured["members"]]
+    assert scored == pytest.approx([scores["micro_f1"] for scores in noted])
+    assert measured["gain"]["low"] <= measured["gain"]["value"] <= measured["gain"]["high"]
+
+
+def test_members_are_selected_and_it_is_said_what_they_are_worth(runs, capsys):
+    capsys.readouterr()
+    assert ensemble(runs, *NAMES, "--select", "4", "--mean", "ranks", "--draws", "60") == 0
+    said = capsys.readouterr().out
+    for words_ in ("found on other rows", "gain over equal weights", "rows chosen alike, %"):
+        assert words_ in said
+
+
+def oof_file(runs, path, name="other"):
+    """Writes what a run gives to all rows of the training file, out of fold."""
+    opened = open_run(runs, name)
+    rows = opened.dev_rows()
+    shares = opened.dev_probabilities(rows)
+    write_submission(path, [row.id for row in rows], shares, KLUE)
+    return path
+
+
+def test_an_answer_file_is_measured_by_another_of_it(runs, few_rows, tmp_path, capsys):
+    test, oof = tmp_path / "other.csv", oof_file(runs, tmp_path / "oof.csv")
+    assert run(["predict", "--runs-dir", str(runs), "--run", "other", "--out", str(test)]) == 0
+    out = tmp_path / "out.csv"
+    capsys.readouterr()
+    assert ensemble(runs, *NAMES, "--weights", "found", "--json", "--out", out) == 0
+    by_runs = json.loads(capsys.readouterr().out)
+    again, pair = tmp_path / "again.csv", f"{test}={oof}"
+    assert ensemble(runs, "tiny", pair, "--weights", "found", "--json", "--out", again) == 0
+    said = capsys.readouterr()
+    assert "taken on trust" in said.err
+    found = json.loads(said.out)["measured"]
+    assert found["blend"]["micro_f1"] == pytest.approx(by_runs["measured"]["blend"]["micro_f1"])
+    np.testing.assert_allclose(probabilities(again)[1], probabilities(out)[1], atol=1e-6)
+
+
+def test_without_rows_to_measure_by_only_weights_are_told(runs, few_rows, tmp_path, capsys):
+    test = tmp_path / "other.csv"
+    assert run(["predict", "--runs-dir", str(runs), "--run", "other", "--out", str(test)]) == 0
+    capsys.readouterr()
+    assert ensemble(runs, "tiny", test) == 0
+    said = capsys.readouterr()
+    assert "nothing is measured" in said.err and "0.500" in said.out
+    assert "micro-F1" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("members", "more", "says"),
+    [
+        (["tiny"], [], "two or more"),
+        (["tiny", "tiny"], [], "named twice"),
+        (["tiny", "nothing"], [], "no run of this name"),
+        (NAMES, ["--weights", "1,2,3"], "each member needs a weight"),
+        (NAMES, ["--weights", "much"], "these are no weights"),
+        (NAMES, ["--weights", "found", "--mean", "log"], "mean of probabilities"),
+        (NAMES, ["--weights", "found", "--select", "3"], "--select gives weights itself"),
+        (["tiny", "LABELS"], ["--out", "OUT"], "no probabilities"),
+        (["tiny", "SHORT"], ["--out", "OUT"], "are missing here"),
+        (["tiny", "TEST"], ["--weights", "found"], "nobody was trained on"),
+        (["TEST=OOF", "tiny"], ["--out", "TEST"], "another file"),
+        (["tiny/fold-0", "other"], ["--weights", "found"], "not the rows that tiny/fold-0"),
+        (NAMES, ["--gold", "TRAIN"], "was trained on 48 of these 48 rows"),
+        (NAMES, ["--out", "OUT", "--probs", "OUT"], "one file"),
+        (NAMES, ["--test", "TEST", "--out", "OUT"], ""),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(
+    members, more, says, runs, few_rows, tmp_path, capsys
+):
+    ids = [
+        row.id
+        for row in open_run(runs, "tiny").task.scan(few_rows / "test.csv", None).whole().examples
+    ]
+    shares = np.full((len(ids), len(KLUE)), 1 / len(KLUE))
+    write_submission(tmp_path / "test.csv", ids, shares, KLUE)
+    write_submission(tmp_path / "short.csv", ids[:-1], shares[:-1], KLUE)
+    labels = "".join(f"{id_},no_relation\n" for id_ in ids)
+    (tmp_path / "labels.csv").write_text(f"id,pred_label\n{labels}", encoding="utf-8")
+    files = {"TEST": "test.csv", "SHORT": "short.csv", "LABELS": "labels.csv", "OUT": "out.csv"}
+    places = {name: str(tmp_path / file) for name, file in files.items()}
+    places |= {
+        "TRAIN": str(few_rows / "train.csv"),
+        "OOF": str(oof_file(runs, tmp_path / "oof.csv")),
+    }
+
+    def placed(word):
+        return "=".join(places.get(part, part) for part in word.split("="))
+
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    capsys.readouterr()
+    assert ensemble(runs, *map(placed, members), *map(placed, more)) == 2
+    assert says in " ".join(capsys.readouterr().err.split())
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before  # nothing written
+
+
+def test_labels_in_another_order_are_no_members(runs, few_rows, tmp_path, capsys):
+    names = tmp_path / "labels.json"
+    names.write_text(json.dumps([KLUE.names[1], KLUE.names[0], *KLUE.names[2:]]), encoding="utf-8")
+    more = {"name": "swapped", "train.epochs": "1", "data.labels": str(names)}
+    assert run([*words(few_rows, runs, **more), "--folds", "0"]) == 0
+    capsys.readouterr()
+    assert ensemble(runs, "tiny", "swapped") == 2
+    assert "this has other labels than tiny" in " ".join(capsys.readouterr().err.split())
