@@ -13,9 +13,12 @@ Pooling = Literal[
     "cls_entity_starts",
     "cls",
     "entity_means",
+    "entity_ends",
+    "cls_entity_ends",
     "target_start",
     "target_ends",
     "cls_target_start",
+    "cls_target_ends",
     "target_mean",
 ]
 
