@@ -89,6 +89,7 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
 def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
     from relx.training.fit import compile_for, fit, speed
+    from relx.training.objective import objective
 
     recipe, section = dataset.recipe, dataset.recipe.train
     with device.scope():
@@ -101,8 +102,8 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
     decision, smoothing = dataset.task.decision, section.label_smoothing
     assert train.targets is not None
-    options = decision.loss_options(train.targets)
-    compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options)
+    loss, options = objective(section, decision, train.targets)
+    compile_for(device, model, section, feeder.steps, smoothing, loss, options)
     epoch = _Epoch(dataset, origin, stage, device, opened, dev)
     state = fit(
         model,

@@ -1,0 +1,32 @@
+"""What stage 2 trains for: the decision's loss, as the recipe's options change it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+from relx.recipe import TrainSection
+from relx.scoring.decisions.decision import Decision
+
+
+def objective(
+    section: TrainSection, decision: Decision, targets: npt.NDArray[Any]
+) -> tuple[str, dict[str, Any]]:
+    """Names the loss of stage 2.
+
+    Args:
+        section: The recipe's `train`.
+        decision: How labels are chosen.
+        targets: What the rows to train on have, as the decision's `targets` gives it.
+
+    Returns:
+        The name of the loss in `LOSSES`, and its arguments beside label smoothing.
+
+    Raises:
+        InputError: The recipe's values do not fit the labels.
+    """
+    name, options = decision.loss, decision.loss_options(targets)
+    if section.focal is not None:
+        return "focal", {"gamma": section.focal}
+    return name, options
