@@ -247,6 +247,11 @@ class Recipe(Section):
                 "train.focal: only where a row has one label; with decide.labels: many, "
                 "decide.loss: asymmetric counts easy labels for little"
             )
+        if self.train.class_weights != "none":
+            raise ValueError(
+                "train.class_weights: only where a row has one label; with decide.labels: many, "
+                "decide.positive_weights weighs the labels"
+            )
 
     def _require_family(self) -> None:
         """Refuses what the model's family has no use for."""

@@ -89,7 +89,7 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
 def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
     from relx.training.fit import compile_for, fit, speed
-    from relx.training.objective import objective
+    from relx.training.objective import objective, rows_of
 
     recipe, section = dataset.recipe, dataset.recipe.train
     with device.scope():
@@ -99,9 +99,10 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     dev = opened.arrays(dataset.dev, dataset.dev_file)
     if dev.targets is not None and dev.targets.ndim > 1 and not dev.targets.any():
         progress.warn("no dev row has a label: neither an epoch nor cut-offs can be chosen by them")
-    feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
     decision, smoothing = dataset.task.decision, section.label_smoothing
     assert train.targets is not None
+    rows = rows_of(section, train, train.targets)
+    feeder = device.feeder(rows, section.batch_size, recipe.seed, section.accumulate)
     loss, options = objective(section, decision, train.targets)
     compile_for(device, model, section, feeder.steps, smoothing, loss, options)
     epoch = _Epoch(dataset, origin, stage, device, opened, dev)

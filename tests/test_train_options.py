@@ -18,6 +18,13 @@ REFUSED = [
     (MANY, {"focal": 2.0}, "decide.loss: asymmetric counts easy labels for little"),
     (VOCABULARY, {"focal": 2.0}, "is for plain cross-entropy; set train.focal to null"),
     (ENCODER, {"focal": 0.0}, "greater than 0"),
+    (MANY, {"class_weights": "balanced"}, "decide.positive_weights weighs the labels"),
+    (ENCODER, {"class_weights_from": 2}, "only with class_weights"),
+    (
+        ENCODER,
+        {"class_weights": "effective", "class_weights_from": 6},
+        "class_weights_from is 6: of 5 epochs none",
+    ),
 ]
 
 
