@@ -235,6 +235,7 @@ class Recipe(Section):
             raise ValueError(
                 f"train.fold is {self.train.fold}, data.folds has 0 to {self.data.folds - 1}"
             )
+        self._require_one_label()
         if isinstance(self.source, str):
             self._require_family()
             return self
@@ -245,6 +246,21 @@ class Recipe(Section):
             )
         self._require_family()
         return self
+
+    def _require_one_label(self) -> None:
+        """Refuses options of a softmax's loss where a row has any number of labels."""
+        if self.decide.labels == "one":
+            return
+        if self.train.focal is not None:
+            raise ValueError(
+                "train.focal: only where a row has one label; with decide.labels: many, "
+                "decide.loss: asymmetric counts easy labels for little"
+            )
+        if self.train.class_weights != "none":
+            raise ValueError(
+                "train.class_weights: only where a row has one label; with decide.labels: many, "
+                "decide.positive_weights weighs the labels"
+            )
 
     def _require_family(self) -> None:
         """Refuses what the model's family has no use for."""
@@ -264,6 +280,8 @@ class Recipe(Section):
         where = "decoder.softmax: vocabulary"
         if self.decide.labels == "many" and self.decide.loss != "soft_cross_entropy":
             raise ValueError(f"{where} is for a softmax; decide.loss is {self.decide.loss}")
+        if self.train.focal is not None:
+            raise ValueError(f"{where} is for plain cross-entropy; set train.focal to null")
         if self.train.label_smoothing:
             raise ValueError(f"{where} smooths no labels; set train.label_smoothing to 0")
 

@@ -13,9 +13,12 @@ Pooling = Literal[
     "cls_entity_starts",
     "cls",
     "entity_means",
+    "entity_ends",
+    "cls_entity_ends",
     "target_start",
     "target_ends",
     "cls_target_start",
+    "cls_target_ends",
     "target_mean",
 ]
 
@@ -51,7 +54,7 @@ class TrainSection(Section):
 
     # Keys that a manifest holds where they are not at their usual values: they came later than the
     # manifests of runs that went without them.
-    LATER: ClassVar[tuple[str, ...]] = ()
+    LATER: ClassVar[tuple[str, ...]] = ("focal", "class_weights", "class_weights_from")
 
     epochs: int = Field(5, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -68,6 +71,22 @@ class TrainSection(Section):
     best_by: Literal["micro_f1", "macro_f1", "auprc", "accuracy"] = "micro_f1"
     patience: int | None = Field(None, ge=1)
     remat: bool = False
+    focal: float | None = Field(None, gt=0)
+    class_weights: Literal["none", "balanced", "effective"] = "none"
+    class_weights_from: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _weights_begin(self) -> TrainSection:
+        if self.class_weights_from == 1:
+            return self
+        if self.class_weights == "none":
+            raise ValueError("class_weights_from: only with class_weights: balanced or effective")
+        if self.class_weights_from > self.epochs:
+            raise ValueError(
+                f"class_weights_from is {self.class_weights_from}: of {self.epochs} epochs none "
+                "would have the weights"
+            )
+        return self
 
 
 class AugmentSection(Section):

@@ -109,6 +109,7 @@ def _train(
 ) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
     from relx.training.fit import compile_for, fit, speed
+    from relx.training.objective import objective, rows_of
 
     recipe, section = dataset.recipe, dataset.recipe.train
     with device.scope():
@@ -118,11 +119,12 @@ def _train(
     dev = opened.arrays(dataset.dev, dataset.dev_file)
     if dev.targets is not None and dev.targets.ndim > 1 and not dev.targets.any():
         progress.warn("no dev row has a label: neither an epoch nor cut-offs can be chosen by them")
-    feeder = device.feeder(train, section.batch_size, recipe.seed, section.accumulate)
     decision, smoothing = dataset.task.decision, section.label_smoothing
     assert train.targets is not None
-    options = decision.loss_options(train.targets)
-    compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options)
+    rows = rows_of(section, train, train.targets)
+    feeder = device.feeder(rows, section.batch_size, recipe.seed, section.accumulate)
+    loss, options = objective(section, decision, train.targets)
+    compile_for(device, model, section, feeder.steps, smoothing, loss, options)
     epoch = _Epoch(dataset, origin, stage, device, opened, dev, _Pace(deadline))
     state = fit(
         model,

@@ -61,6 +61,8 @@ def test_each_pooling_reads_its_spans():
     assert spans["cls_entity_starts"] == [[0, 1], [1, 2], [5, 6]]
     assert spans["cls"] == [[0, 1]]
     assert spans["entity_means"] == [[2, 4], [6, 7]]
+    assert spans["entity_ends"] == [[1, 2], [3, 4], [5, 6], [6, 7]]
+    assert spans["cls_entity_ends"] == [[0, 1], *spans["entity_ends"]]
     assert all(len(spans[name]) == pooling.count for name, pooling in POOLINGS.items())
 
 

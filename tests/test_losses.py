@@ -179,6 +179,7 @@ def test_a_row_of_n_labels_costs_what_n_rows_of_one_would(smoothing):
 def test_losses_are_rebuilt_from_their_arguments():
     options = {
         "cross_entropy": {"label_smoothing": 0.2},
+        "focal": {"label_smoothing": 0.1, "gamma": 1.5},
         "binary_cross_entropy": {"label_smoothing": 0.1, "positive_weights": [1.0, 2.0]},
         "asymmetric": {"label_smoothing": 0.1, "positive": 2.0, "negative": 3.0, "margin": 0.1},
         "soft_cross_entropy": {"label_smoothing": 0.3},

@@ -107,6 +107,7 @@ def test_a_classifier_reads_the_targets_marker_words_or_both_ends(tokenizer):
     assert "".join(words).replace("##", "") == "국밥은좋았"
     assert read(tokenizer, rows, "target_ends") == [["<e>"], words[-1:]]
     assert read(tokenizer, rows, "cls_target_start") == [["[CLS]"], ["<e>"]]
+    assert read(tokenizer, rows, "cls_target_ends") == [["[CLS]"], ["<e>"], words[-1:]]
     assert read(tokenizer, rows, "cls") == [["[CLS]"]]
 
 

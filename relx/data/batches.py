@@ -29,11 +29,13 @@ class Batch:
         rows: The rows' indices, (size,) int64; those past `real` repeat the first one.
         real: How many rows count; the others get weight 0.
         length: The length in tokens to which every row is padded.
+        epoch: The epoch that it is of, from 0; 0 too where rows are read and not trained on.
     """
 
     rows: np.ndarray
     real: int
     length: int
+    epoch: int = 0
 
     def weights(self) -> np.ndarray:
         """Returns 1 for the rows that count and 0 for the others, (size,) float32."""
@@ -151,7 +153,7 @@ def training_plan(
     else:
         keys = np.searchsorted(bucket_lengths, lengths[shuffled])
     rows = shuffled[np.argsort(-keys, kind="stable")]
-    batches = _cut(rows, lengths, batch_size, bucket_lengths, multiple)
+    batches = _cut(rows, lengths, batch_size, bucket_lengths, multiple, epoch)
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
@@ -208,6 +210,7 @@ def _cut(
     batch_size: int,
     bucket_lengths: Sequence[int] | None,
     multiple: int,
+    epoch: int = 0,
 ) -> list[Batch]:
     """Cuts rows into batches in their order; the last one is filled up."""
     size = -(-batch_size // multiple) * multiple
@@ -219,7 +222,7 @@ def _cut(
         real = rows[start : start + batch_size]
         fill = np.repeat(real[:1], size - len(real))
         filled = np.concatenate([real, fill]) if len(fill) else real
-        batches.append(Batch(filled, len(real), length))
+        batches.append(Batch(filled, len(real), length, epoch))
     return batches
 
 

@@ -55,6 +55,53 @@ class CrossEntropy(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("relx")
+class FocalLoss(keras.losses.Loss):
+    """The focal loss of class indices: exactly one class is true, and easy rows count for little.
+
+    Lin et al. 2017, https://arxiv.org/abs/1708.02002, section 3: a row whose true class has the
+    probability p costs (1 - p)^gamma · -log p. The factor is each row's own, of its own p: one made
+    of a batch's mean cross-entropy would weigh all its rows alike. With label smoothing the shares
+    of the smoothed truth weigh the same cost of every class, with that class's own p. With gamma 0
+    it is cross-entropy.
+
+    Args:
+        label_smoothing: As in `CrossEntropy`.
+        gamma: How little easy rows count.
+        name: The name of the loss.
+    """
+
+    def __init__(
+        self, label_smoothing: float = 0.0, gamma: float = 2.0, name: str = "focal"
+    ) -> None:
+        super().__init__(name=name, reduction="sum", dtype="float32")
+        self.label_smoothing, self.gamma = label_smoothing, gamma
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Computes the loss of each row.
+
+        Args:
+            y_true: Class indices (batch,) int32.
+            y_pred: Logits (batch, classes).
+
+        Returns:
+            (batch,) float32.
+        """
+        logs = ops.log_softmax(ops.cast(y_pred, "float32"), axis=-1)
+        # The gradient of a power of 0 may be infinite; 1 - p would round small distances to 0.
+        costs = -ops.power(ops.maximum(-ops.expm1(logs), LEAST), self.gamma) * logs
+        places = ops.cast(ops.expand_dims(y_true, -1), "int32")
+        loss = ops.squeeze(ops.take_along_axis(costs, places, axis=-1), axis=-1)
+        if self.label_smoothing == 0:
+            return loss
+        spread = ops.mean(costs, axis=-1)
+        return (1 - self.label_smoothing) * loss + self.label_smoothing * spread
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return {"label_smoothing": self.label_smoothing, "gamma": self.gamma, "name": self.name}
+
+
+@keras.saving.register_keras_serializable("relx")
 class BinaryCrossEntropy(keras.losses.Loss):
     """Binary cross-entropy of each label, with label smoothing: any number of them is true.
 
@@ -205,9 +252,10 @@ class SoftCrossEntropy(CrossEntropy):
         return (1 - self.label_smoothing) * loss + self.label_smoothing * spread
 
 
-# By the name that a decision gives.
+# By the name that a decision gives, or a recipe's options of stage 2.
 LOSSES: dict[str, type[keras.losses.Loss]] = {
     "cross_entropy": CrossEntropy,
+    "focal": FocalLoss,
     "binary_cross_entropy": BinaryCrossEntropy,
     "asymmetric": AsymmetricLoss,
     "soft_cross_entropy": SoftCrossEntropy,

@@ -39,6 +39,8 @@ POOLINGS = {
     "cls_entity_starts": Pooling(spans=2, reads="start", first=True),
     "cls": Pooling(spans=2, reads=None, first=True),
     "entity_means": Pooling(spans=2, reads="mean"),
+    "entity_ends": Pooling(spans=2, reads="ends"),
+    "cls_entity_ends": Pooling(spans=2, reads="ends", first=True),
 }
 
 

@@ -44,6 +44,7 @@ POOLINGS = {
     "target_start": Pooling(spans=1, reads="start"),
     "target_ends": Pooling(spans=1, reads="ends"),
     "cls_target_start": Pooling(spans=1, reads="start", first=True),
+    "cls_target_ends": Pooling(spans=1, reads="ends", first=True),
     "target_mean": Pooling(spans=1, reads="mean"),
     "cls": Pooling(spans=1, reads=None, first=True),
 }
