@@ -247,6 +247,11 @@ class Recipe(Section):
             return
         if self.markers.query is not None:
             raise ValueError("markers.query: a decoder is asked by its prompt; use decoder.prompt")
+        if self.train.r_drop and not self.decoder.lora.dropout:
+            raise ValueError(
+                "train.r_drop compares two dropout masks, and decoder.lora.dropout is 0: give it a "
+                "rate, or leave r_drop out"
+            )
         if self.decoder.softmax == "vocabulary":
             self._require_softmax()
 

@@ -51,7 +51,7 @@ class TrainSection(Section):
 
     # Keys that a manifest holds where they are not at their usual values: they came later than the
     # manifests of runs that went without them.
-    LATER: ClassVar[tuple[str, ...]] = ()
+    LATER: ClassVar[tuple[str, ...]] = ("r_drop",)
 
     epochs: int = Field(5, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -68,3 +68,4 @@ class TrainSection(Section):
     best_by: Literal["micro_f1", "macro_f1", "auprc", "accuracy"] = "micro_f1"
     patience: int | None = Field(None, ge=1)
     remat: bool = False
+    r_drop: float = Field(0.0, ge=0)

@@ -27,6 +27,8 @@ from relx.training.dev_log import log_dev_rows
 from relx.training.log import RunLog
 
 if TYPE_CHECKING:  # importing Keras takes seconds
+    import keras
+
     from relx.training.fit import FitState
 
 
@@ -89,11 +91,12 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
 def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
     from relx.training.fit import compile_for, fit, speed
+    from relx.training.steps.choose import stepping
 
     recipe, section = dataset.recipe, dataset.recipe.train
     with device.scope():
         opened = _opened(dataset, origin, stage)
-        model = opened.model
+        model = stepping(opened.model, device, section, dataset.task.decision.softmax)
     train = opened.arrays(dataset.train, recipe.data.train)
     dev = opened.arrays(dataset.dev, dataset.dev_file)
     if dev.targets is not None and dev.targets.ndim > 1 and not dev.targets.any():
@@ -103,7 +106,7 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     assert train.targets is not None
     options = decision.loss_options(train.targets)
     compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options)
-    epoch = _Epoch(dataset, origin, stage, device, opened, dev)
+    epoch = _Epoch(dataset, origin, stage, device, opened, dev, model)
     state = fit(
         model,
         feeder,
@@ -144,9 +147,10 @@ class _Epoch:
         device: Device,
         opened: Opened,
         dev: LabelledRows,
+        model: keras.Model,
     ) -> None:
         self.dataset, self.origin, self.stage = dataset, origin, stage
-        self.device, self.opened, self.dev = device, opened, dev
+        self.device, self.opened, self.dev, self.model = device, opened, dev, model
         assert dev.targets is not None
         self.targets = dev.targets
         self.probabilities = np.empty((0, len(dataset.labels)))  # the last epoch's
@@ -155,7 +159,7 @@ class _Epoch:
     def after(self, state: FitState) -> dict[str, float]:
         """Predicts the dev rows, keeps the model if it is the best so far, and returns figures."""
         dataset, recipe = self.dataset, self.dataset.recipe
-        logits = predict_logits(self.opened.model, self.device, self.dev, recipe.predict.batch_size)
+        logits = predict_logits(self.model, self.device, self.dev, recipe.predict.batch_size)
         from relx.training.finite import require_finite_outputs
 
         require_finite_outputs(logits, "the dev rows' logits", state.epoch)
