@@ -51,7 +51,7 @@ class TrainSection(Section):
 
     # Keys that a manifest holds where they are not at their usual values: they came later than the
     # manifests of runs that went without them.
-    LATER: ClassVar[tuple[str, ...]] = ("r_drop",)
+    LATER: ClassVar[tuple[str, ...]] = ("r_drop", "layer_decay")
 
     epochs: int = Field(5, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -69,3 +69,4 @@ class TrainSection(Section):
     patience: int | None = Field(None, ge=1)
     remat: bool = False
     r_drop: float = Field(0.0, ge=0)
+    layer_decay: float | None = Field(None, gt=0, le=1)

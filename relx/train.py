@@ -105,7 +105,8 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     decision, smoothing = dataset.task.decision, section.label_smoothing
     assert train.targets is not None
     options = decision.loss_options(train.targets)
-    compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options)
+    depths = opened.depths(model) if section.layer_decay is not None else None
+    compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options, depths)
     epoch = _Epoch(dataset, origin, stage, device, opened, dev, model)
     state = fit(
         model,

@@ -22,5 +22,14 @@ def test_r_drop_of_a_decoder_needs_its_adapters_dropout():
     assert "decoder.lora.dropout is 0" in refused(undropped, r_drop=1.0)
 
 
-def test_r_drop_is_not_negative():
-    assert "train.r_drop" in refused(ENCODER, r_drop=-1.0)
+@pytest.mark.parametrize(
+    ("key", "value"), [("r_drop", -1.0), ("layer_decay", 0.0), ("layer_decay", 1.01)]
+)
+def test_a_value_out_of_range_is_refused(key, value):
+    assert f"train.{key}" in refused(ENCODER, **{key: value})
+
+
+@pytest.mark.parametrize(("key", "value"), [("layer_decay", 0.9)])
+def test_what_only_an_encoder_has_is_refused_of_a_decoder(key, value):
+    assert getattr(recipe_from_tree({**ENCODER, "train": {key: value}}).train, key) == value
+    assert f"train.{key}: only an encoder has it" in refused(DECODER, **{key: value})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -77,6 +77,7 @@ def compile_for(
     label_smoothing: float = 0.0,
     loss: str = "cross_entropy",
     loss_options: Mapping[str, Any] = NONE,
+    depths: Sequence[int] | None = None,
 ) -> None:
     """Compiles a model for a stage: AdamW and a loss, in XLA where the device says so.
 
@@ -88,7 +89,10 @@ def compile_for(
         label_smoothing: See the losses.
         loss: The decision's loss, by its name in `LOSSES`.
         loss_options: The loss's other arguments.
+        depths: How far each trainable variable, in their order, lies below the head: with
+            `layer_decay` its learning rate falls with that. None: they all have the same.
     """
+    decay = section.layer_decay if isinstance(section, TrainSection) else None
     with device.scope():
         optimizer = make_optimizer(
             model,
@@ -98,6 +102,7 @@ def compile_for(
             clip_norm=section.clip_norm,
             steps=steps * section.epochs,
             accumulate=section.accumulate,
+            shares=None if depths is None or decay is None else [decay**n for n in depths],
         )
         computed = LOSSES[loss](label_smoothing, **loss_options)
         model.compile(optimizer, computed, jit_compile=device.compiles, auto_scale_loss=False)

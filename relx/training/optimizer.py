@@ -149,7 +149,12 @@ class AdamW(_WholeBatches, keras.optimizers.AdamW):
 
     As in the paper and in PyTorch, epsilon is added after the bias correction; Keras adds it
     before. Each variable is updated in one kernel where the backend has one.
+
+    Attributes:
+        shares: Each variable's share of the learning rate, in their order; None for 1.
     """
+
+    shares: tuple[float, ...] | None = None
 
     def _backend_apply_gradients(
         self, grads: list[Any], trainable_variables: list[keras.Variable]
@@ -167,7 +172,8 @@ class AdamW(_WholeBatches, keras.optimizers.AdamW):
 
     def _slot(self, variable: keras.Variable) -> Slot:
         place, decayed = self._get_variable_index(variable), self._use_weight_decay(variable)
-        return Slot(variable, self._momentums[place], self._velocities[place], decayed)
+        share = 1.0 if self.shares is None else self.shares[place]
+        return Slot(variable, self._momentums[place], self._velocities[place], decayed, share)
 
 
 @keras.saving.register_keras_serializable("relx")
@@ -187,6 +193,7 @@ def make_optimizer(
     clip_norm: float | None,
     steps: int,
     accumulate: int = 1,
+    shares: Sequence[float] | None = None,
 ) -> keras.optimizers.Optimizer:
     """Makes the optimizer of a stage and builds it on the model's trainable variables.
 
@@ -198,6 +205,7 @@ def make_optimizer(
         clip_norm: The largest norm of the whole gradient, or None for no clipping.
         steps: All steps of the stage.
         accumulate: The parts of a batch, whose gradients are averaged to make one step.
+        shares: Of each trainable variable, in their order, its share of the rate; None for 1.
 
     Returns:
         AdamW, wrapped in loss scaling where the model computes in float16.
@@ -208,6 +216,7 @@ def make_optimizer(
         epsilon=1e-8,
         global_clipnorm=clip_norm,
     )
+    optimizer.shares = None if shares is None else tuple(shares)
     variables = model.trainable_variables
     undecayed = [variable for variable in variables if variable.name.endswith(UNDECAYED)]
     optimizer.exclude_from_weight_decay(var_list=undecayed)

@@ -44,12 +44,24 @@ class Slot:
         momentum: The gradients' mean, likewise.
         velocity: The squared gradients' mean, likewise.
         decayed: Whether it has weight decay.
+        share: What of the rate is its own; its weight decay follows.
     """
 
     variable: keras.Variable
     momentum: keras.Variable
     velocity: keras.Variable
     decayed: bool
+    share: float = 1.0
+
+
+def own_rate(rate: Any, share: float) -> Any:
+    """Returns a variable's rate; the common one, untouched, where its share is the whole.
+
+    Args:
+        rate: The common rate.
+        share: The variable's share of it.
+    """
+    return rate if share == 1 else rate * share
 
 
 class Updates(Protocol):

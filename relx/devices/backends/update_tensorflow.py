@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from relx.devices.backends.update import Adam, Gradients, Slot
+from relx.devices.backends.update import Adam, Gradients, Slot, own_rate
 
 
 def sum_over_replicas(grads: Gradients) -> list[Any]:
@@ -64,8 +64,12 @@ def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
     # The kernel adds epsilon before the bias correction, the paper after it.
     epsilon = adam.epsilon * tf.sqrt(1 - powers[1])
 
-    def update(variable: Any, moments: Any, grad: Any, decayed: bool, scalars: Any) -> None:
+    def update(
+        variable: Any, moments: Any, grad: Any, kind: tuple[bool, float], scalars: Any
+    ) -> None:
         (momentum, velocity), (rate, power_1, power_2, epsilon) = moments, scalars
+        decayed, share = kind
+        rate = own_rate(rate, share)
         if decayed:
             variable.assign(variable * (1 - rate * adam.decay))
         tf.raw_ops.ResourceApplyAdam(
@@ -84,7 +88,7 @@ def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
     def everywhere(strategy: Any, grads: list[Any], scalars: list[Any]) -> None:
         for slot, grad in zip(slots, grads, strict=True):
             moments = (slot.momentum.value, slot.velocity.value)
-            arguments = (moments, grad, slot.decayed, scalars)
+            arguments = (moments, grad, (slot.decayed, slot.share), scalars)
             strategy.extended.update(slot.variable.value, update, arguments, group=False)
 
     scalars = [tf.cast(adam.rate, tf.float32), *powers, epsilon]
