@@ -29,6 +29,7 @@ from relx.training.log import RunLog
 if TYPE_CHECKING:  # importing Keras takes seconds
     import keras
 
+    from relx.training.averages import EpochAverages
     from relx.training.fit import FitState
 
 
@@ -90,6 +91,7 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
 
 def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
+    from relx.training.averages import EpochAverages
     from relx.training.fit import compile_for, fit, speed
     from relx.training.steps.choose import stepping
 
@@ -106,8 +108,9 @@ def _train(dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device) 
     assert train.targets is not None
     options = decision.loss_options(train.targets)
     depths = opened.depths(model) if section.layer_decay is not None else None
-    compile_for(device, model, section, feeder.steps, smoothing, decision.loss, options, depths)
-    epoch = _Epoch(dataset, origin, stage, device, opened, dev, model)
+    averaged, loss = EpochAverages(section), (smoothing, decision.loss, options)
+    compile_for(device, model, section, feeder.steps, *loss, depths, averaged.averages)
+    epoch = _Epoch(dataset, origin, stage, device, opened, dev, model, averaged)
     state = fit(
         model,
         feeder,
@@ -149,15 +152,22 @@ class _Epoch:
         opened: Opened,
         dev: LabelledRows,
         model: keras.Model,
+        averaged: EpochAverages,
     ) -> None:
         self.dataset, self.origin, self.stage = dataset, origin, stage
-        self.device, self.opened, self.dev, self.model = device, opened, dev, model
+        self.device, self.opened, self.dev = device, opened, dev
+        self.model, self.averaged = model, averaged
         assert dev.targets is not None
         self.targets = dev.targets
         self.probabilities = np.empty((0, len(dataset.labels)))  # the last epoch's
         self.decision = dataset.task.decision  # as it was fitted to them
 
     def after(self, state: FitState) -> dict[str, float]:
+        """Measures the epoch, with the averages of weights that it has; see `_measured`."""
+        with self.averaged.after(state.epoch):
+            return self._measured(state)
+
+    def _measured(self, state: FitState) -> dict[str, float]:
         """Predicts the dev rows, keeps the model if it is the best so far, and returns figures."""
         dataset, recipe = self.dataset, self.dataset.recipe
         logits = predict_logits(self.model, self.device, self.dev, recipe.predict.batch_size)

@@ -87,7 +87,9 @@ class Trainer:
         from relx.data.tokenizing.pooling import Pooling
         from relx.models.classifier import span_classifier
         from relx.models.encoder.build import build_encoder
+        from relx.models.encoder.depths import layer_depths
         from relx.models.encoder.families.bert import BertConfig
+        from relx.training.averages import EpochAverages
         from relx.training.fit import compile_for
         from relx.training.steps.choose import stepping
 
@@ -120,7 +122,16 @@ class Trainer:
         for i, variable in enumerate(self.model.trainable_variables):
             noise = np.random.default_rng(i).normal(0, 0.1, variable.shape)
             variable.assign(noise + (variable.name == "gamma"))
-        compile_for(device, self.model, section, self.feeder.steps, label_smoothing=0.1)
+        self.averaged = EpochAverages(section)
+        compile_for(
+            device,
+            self.model,
+            section,
+            self.feeder.steps,
+            label_smoothing=0.1,
+            depths=layer_depths(encoder, self.model),
+            averages=self.averaged.averages,
+        )
 
     def fit(self, runs_dir, after_epoch=lambda state: {}, **rest):
         from relx.training.fit import fit

@@ -106,6 +106,17 @@ class Updates(Protocol):
             slots: A variable and what is kept of it, for each gradient.
         """
 
+    def average(
+        self, averages: Sequence[keras.Variable], weights: Sequence[keras.Variable], share: Any
+    ) -> None:
+        """Moves averages towards weights, which an update has just changed.
+
+        Args:
+            averages: The averages.
+            weights: A weight for each.
+            share: How much of the way, 0 to 1, a scalar tensor of float32.
+        """
+
 
 def accumulate_eagerly(
     grads: Gradients,

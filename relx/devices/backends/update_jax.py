@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import keras
 
 from relx.devices.backends.update import (
     Adam,
@@ -37,6 +38,14 @@ def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
         slot.variable.assign(slot.variable.value * kept - change)
         slot.momentum.assign(momentum)
         slot.velocity.assign(velocity)
+
+
+def average(
+    averages: Sequence[keras.Variable], weights: Sequence[keras.Variable], share: Any
+) -> None:
+    """Moves averages towards weights; see `Updates`."""
+    for mean, weight in zip(averages, weights, strict=True):
+        mean.assign(mean.value + (weight.value - mean.value) * share)
 
 
 def _clipped(grads: Gradients, clip_norm: float | None) -> list[Any]:

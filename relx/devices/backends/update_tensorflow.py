@@ -96,6 +96,22 @@ def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
     context.merge_call(everywhere, args=(_clipped(grads, adam.clip_norm), scalars))
 
 
+def average(
+    averages: Sequence[keras.Variable], weights: Sequence[keras.Variable], share: Any
+) -> None:
+    """Moves averages towards weights; see `Updates`."""
+
+    def move(mean: Any, weight: Any, share: Any) -> None:
+        mean.assign_add((weight - mean) * share)
+
+    def everywhere(strategy: Any, share: Any) -> None:
+        for mean, weight in zip(averages, weights, strict=True):
+            arguments = (weight.value, share)
+            strategy.extended.update(mean.value, move, arguments, group=False)
+
+    tf.distribute.get_replica_context().merge_call(everywhere, args=(share,))
+
+
 def _clipped(grads: Gradients, clip_norm: float | None) -> list[Any]:
     """Scales gradients down to a norm of the whole, in one pass to measure and one to scale."""
     if clip_norm is None:

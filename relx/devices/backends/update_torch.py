@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import torch
 
 from relx.devices.backends.update import (
@@ -49,6 +50,17 @@ def _update(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
             amsgrad=False,
             maximize=False,
         )
+
+
+def average(
+    averages: Sequence[keras.Variable], weights: Sequence[keras.Variable], share: Any
+) -> None:
+    """Moves averages towards weights; see `Updates`."""
+    means = [mean.value for mean in averages]
+    with torch.no_grad():
+        ways = torch._foreach_sub([weight.value for weight in weights], means)
+        torch._foreach_mul_(ways, share)
+        torch._foreach_add_(means, ways)
 
 
 def _clipped(grads: Gradients, clip_norm: float | None) -> list[Any]:

@@ -1,4 +1,4 @@
-"""How far each weight of a classifier lies below its head, for learning rates that fall by layer."""
+"""How far each weight of a classifier lies below its head: its learning rate may fall with it."""
 
 from __future__ import annotations
 
