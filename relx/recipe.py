@@ -193,7 +193,7 @@ class DeviceSection(Section):
 
 
 # What only an encoder has, by section; None stands for the whole section.
-_ENCODERS_ALONE = {"tapt": None, "train": ("pooling", "dropout", "start_from")}
+_ENCODERS_ALONE = {"tapt": None, "train": ("pooling", "dropout", "start_from", "layer_decay")}
 
 
 class Recipe(Section):
@@ -272,6 +272,11 @@ class Recipe(Section):
             return
         if self.markers.query is not None:
             raise ValueError("markers.query: a decoder is asked by its prompt; use decoder.prompt")
+        if self.train.r_drop and not self.decoder.lora.dropout:
+            raise ValueError(
+                "train.r_drop compares two dropout masks, and decoder.lora.dropout is 0: give it a "
+                "rate, or leave r_drop out"
+            )
         if self.decoder.softmax == "vocabulary":
             self._require_softmax()
 

@@ -54,7 +54,10 @@ class TrainSection(Section):
 
     # Keys that a manifest holds where they are not at their usual values: they came later than the
     # manifests of runs that went without them.
-    LATER: ClassVar[tuple[str, ...]] = ("focal", "class_weights", "class_weights_from")
+    LATER: ClassVar[tuple[str, ...]] = (
+        *("focal", "class_weights", "class_weights_from"),
+        *("r_drop", "layer_decay", "ema", "swa"),
+    )
 
     epochs: int = Field(5, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -74,6 +77,10 @@ class TrainSection(Section):
     focal: float | None = Field(None, gt=0)
     class_weights: Literal["none", "balanced", "effective"] = "none"
     class_weights_from: int = Field(1, ge=1)
+    r_drop: float = Field(0.0, ge=0)
+    layer_decay: float | None = Field(None, gt=0, le=1)
+    ema: float | None = Field(None, gt=0, lt=1)
+    swa: int | None = Field(None, ge=2)
 
     @model_validator(mode="after")
     def _weights_begin(self) -> TrainSection:
@@ -86,6 +93,20 @@ class TrainSection(Section):
                 f"class_weights_from is {self.class_weights_from}: of {self.epochs} epochs none "
                 "would have the weights"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _averages_are_one_and_whole(self) -> TrainSection:
+        if self.swa is None:
+            return self
+        if self.ema is not None:
+            raise ValueError(
+                "ema and swa: one average is evaluated and saved; leave one of both out"
+            )
+        if self.swa > self.epochs:
+            raise ValueError(f"swa: {self.swa} epochs cannot be averaged, epochs is {self.epochs}")
+        if self.patience is not None:
+            raise ValueError("swa averages the last epochs, and patience may end before them")
         return self
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from relx import progress
 from relx.data.tokenizing.token_cache import token_folder
 from relx.dataset import Dataset
-from relx.deadline import Deadline, in_words
+from relx.deadline import Deadline
 from relx.devices.device import Device, open_device
 from relx.devices.processes import is_chief
 from relx.engines.engine import predict_logits
@@ -28,8 +27,12 @@ from relx.scoring.predictions import Predictions
 from relx.scoring.printed import percent
 from relx.training.dev_log import log_dev_rows
 from relx.training.log import RunLog
+from relx.training.time_left import TimeLeft
 
 if TYPE_CHECKING:  # importing Keras takes seconds
+    import keras
+
+    from relx.training.averages import EpochAverages
     from relx.training.fit import FitState
 
 
@@ -108,13 +111,15 @@ def _train(
     dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device, deadline: Deadline | None
 ) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
+    from relx.training.averages import EpochAverages
     from relx.training.fit import compile_for, fit, speed
     from relx.training.objective import objective, rows_of
+    from relx.training.steps.choose import stepping
 
     recipe, section = dataset.recipe, dataset.recipe.train
     with device.scope():
         opened = _opened(dataset, origin, stage)
-        model = opened.model
+        model = stepping(opened.model, device, section, dataset.task.decision.softmax)
     train = opened.arrays(dataset.learnt, recipe.data.train)
     dev = opened.arrays(dataset.dev, dataset.dev_file)
     if dev.targets is not None and dev.targets.ndim > 1 and not dev.targets.any():
@@ -123,9 +128,10 @@ def _train(
     assert train.targets is not None
     rows = rows_of(section, train, train.targets)
     feeder = device.feeder(rows, section.batch_size, recipe.seed, section.accumulate)
-    loss, options = objective(section, decision, train.targets)
-    compile_for(device, model, section, feeder.steps, smoothing, loss, options)
-    epoch = _Epoch(dataset, origin, stage, device, opened, dev, _Pace(deadline))
+    depths = opened.depths(model) if section.layer_decay is not None else None
+    averaged, loss = EpochAverages(section), objective(section, decision, train.targets)
+    compile_for(device, model, section, feeder.steps, smoothing, *loss, depths, averaged.averages)
+    epoch = _Epoch(dataset, origin, stage, device, opened, dev, model, averaged, TimeLeft(deadline))
     state = fit(
         model,
         feeder,
@@ -137,7 +143,10 @@ def _train(
         after_epoch=epoch.after,
         describe=epoch.describe,
     )
-    results, best = _results(state) | speed(state.history) | epoch.pace.facts(), state.best or 0
+    results, best = (
+        _results(state) | speed(state.history) | epoch.time_left.facts(),
+        state.best or 0,
+    )
     stage.finish(device.manifest(), results, state.history, best=best, beside=[DEV_FILE])
     _say_end(results, section.epochs, len(state.history))
     device.barrier()
@@ -155,45 +164,6 @@ def _opened(dataset: Dataset[Any], origin: Origin, stage: Stage) -> Opened:
     return opened
 
 
-class _Pace:
-    """How long epochs take, and whether another one ends in time.
-
-    Args:
-        deadline: When the training has to be done; None where nobody waits.
-    """
-
-    def __init__(self, deadline: Deadline | None) -> None:
-        self.deadline = deadline
-        self.ended = False
-        self._longest = 0.0
-        self._began = 0.0 if deadline is None else deadline.clock()
-
-    def has_ended(self, left: int, history: Sequence[Mapping[str, float]]) -> bool:
-        """Notes that an epoch is done; says whether there is no time for the next one.
-
-        Args:
-            left: How many epochs are left.
-            history: The figures of earlier epochs, which may be of an earlier sitting.
-        """
-        if self.deadline is None or left == 0:
-            return False
-        now = self.deadline.clock()
-        earlier = max((figures["seconds"] for figures in history), default=0.0)
-        self._longest, self._began = max(self._longest, now - self._began, earlier), now
-        self.ended = not self.deadline.fits(self._longest)
-        if self.ended:
-            epochs = "epoch was" if left == 1 else "epochs were"
-            progress.warn(
-                f"{left} {epochs} left out: the next takes {in_words(self._longest)}, and "
-                f"{in_words(max(self.deadline.left, 0))} are left; --fresh trains it whole"
-            )
-        return self.ended
-
-    def facts(self) -> dict[str, Any]:
-        """Returns what the results say of it: nothing where there was time enough."""
-        return {"ended_by_deadline": True} if self.ended else {}
-
-
 class _Epoch:
     """What is done after each epoch: the dev rows are predicted, and the best model is kept."""
 
@@ -205,19 +175,27 @@ class _Epoch:
         device: Device,
         opened: Opened,
         dev: LabelledRows,
-        pace: _Pace,
+        model: keras.Model,
+        averaged: EpochAverages,
+        time_left: TimeLeft,
     ) -> None:
         self.dataset, self.origin, self.stage = dataset, origin, stage
-        self.device, self.opened, self.dev, self.pace = device, opened, dev, pace
+        self.device, self.opened, self.dev = device, opened, dev
+        self.model, self.averaged, self.time_left = model, averaged, time_left
         assert dev.targets is not None
         self.targets = dev.targets
         self.probabilities = np.empty((0, len(dataset.labels)))  # the last epoch's
         self.decision = dataset.task.decision  # as it was fitted to them
 
     def after(self, state: FitState) -> dict[str, float]:
+        """Measures the epoch, with the averages of weights that it has; see `_measured`."""
+        with self.averaged.after(state.epoch):
+            return self._measured(state)
+
+    def _measured(self, state: FitState) -> dict[str, float]:
         """Predicts the dev rows, keeps the model if it is the best so far, and returns figures."""
         dataset, recipe = self.dataset, self.dataset.recipe
-        logits = predict_logits(self.opened.model, self.device, self.dev, recipe.predict.batch_size)
+        logits = predict_logits(self.model, self.device, self.dev, recipe.predict.batch_size)
         from relx.training.finite import require_finite_outputs
 
         require_finite_outputs(logits, "the dev rows' logits", state.epoch)
@@ -234,7 +212,7 @@ class _Epoch:
             self.stage.keep_best(state.epoch, self._save)
         state.stopped = _has_patience_ended(state, recipe.train.patience)
         if not state.stopped:
-            state.stopped = self.pace.has_ended(
+            state.stopped = self.time_left.has_ended(
                 recipe.train.epochs - state.epoch - 1, state.history
             )
         return result.figures()

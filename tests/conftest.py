@@ -26,7 +26,7 @@ SLOW = (
     *("backends", "processes", "resume", "devices", "fit", "memory", "engine"),
     *("chain", "chain_families", "training_parity", "bad_input", "bench"),
     *("encoder_families", "encoder_parity", "attention_weights"),
-    "decoder_peft",
+    *("decoder_peft", "averaged_runs"),
     *("train_folds", "target_folds", "deadline", "study_runs", "search", "ensemble"),
     *("look_attention", "look_compare", "look_eda", "look_report"),
     *("look_attention_browser", "look_browser", "look_eda_browser"),

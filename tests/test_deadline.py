@@ -11,8 +11,8 @@ from relx.faults import InputError
 from relx.files import read_json
 from relx.predict import open_run
 from relx.recipe_file import recipe_from_tree
-from relx.train import _Pace
 from relx.train_folds import finetune_folds
+from relx.training.time_left import TimeLeft
 from relx_cli.main import run
 
 
@@ -64,7 +64,7 @@ def test_time_is_said_as_a_person_would():
 
 def test_an_epoch_that_would_not_end_in_time_is_not_begun(capsys):
     clock = Clock()
-    pace = _Pace(Deadline(1400.0, clock))
+    pace = TimeLeft(Deadline(1400.0, clock))
     clock.now += 100
     assert not pace.has_ended(4, [])  # 300 s are left, one takes 110
     clock.now += 150
@@ -72,13 +72,13 @@ def test_an_epoch_that_would_not_end_in_time_is_not_begun(capsys):
     assert pace.facts() == {"ended_by_deadline": True}
     said = " ".join(capsys.readouterr().err.split())
     assert "3 epochs were left out: the next takes 2 min, and 2 min are left" in said
-    last = _Pace(Deadline(1010.0, Clock()))
+    last = TimeLeft(Deadline(1010.0, Clock()))
     assert not last.has_ended(0, [])  # nothing is left out
-    assert last.facts() == {} == _Pace(None).facts()
+    assert last.facts() == {} == TimeLeft(None).facts()
 
 
 def test_an_epoch_of_an_earlier_sitting_counts():
-    pace = _Pace(Deadline(1400.0, Clock()))
+    pace = TimeLeft(Deadline(1400.0, Clock()))
     assert pace.has_ended(1, [{"seconds": 380.0}])
 
 

@@ -8,6 +8,7 @@ import pytest
 from toy_fit import Rows, toy_model, train
 
 from relx.recipe import DeviceSection
+from relx.training.averages import Averages
 
 
 def section(replicas, precision):
@@ -37,6 +38,22 @@ def test_parts_and_replicas_change_nothing(replicas, parts, precision, tolerance
     assert one.losses[1] < one.losses[0]
     steps = keras.ops.convert_to_numpy(model.optimizer.iterations)
     assert steps == 6  # 22 rows in batches of 8, twice: the schedule counts batches
+
+
+def test_replicas_average_what_one_device_averages():
+    found = []
+    for replicas, parts in ((1, 1), (2, 2)):
+        averages = Averages(0.8)
+        train(section(replicas, "float32"), parts, averages=averages)
+        weights = [keras.ops.convert_to_numpy(weight) for weight in averages.weights]
+        with averages.in_place():
+            averaged = [keras.ops.convert_to_numpy(weight) for weight in averages.weights]
+        assert all((a != b).any() for a, b in zip(averaged, weights, strict=True))
+        again = [keras.ops.convert_to_numpy(weight) for weight in averages.weights]
+        assert all((a == b).all() for a, b in zip(again, weights, strict=True))
+        found.append(averaged)
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-6, rtol=0)
 
 
 def test_an_overflow_in_one_part_on_one_replica_skips_the_batch_everywhere():

@@ -66,7 +66,7 @@ def toy_model():
     return keras.Model({"token_ids": tokens}, logits)
 
 
-def train(section, accumulate=1, rows=Rows):
+def train(section, accumulate=1, rows=Rows, averages=None):
     """Trains in batches of 8, of which the last is uneven and every step is clipped."""
     from relx.training.fit import compile_for
 
@@ -82,7 +82,7 @@ def train(section, accumulate=1, rows=Rows):
         epochs=EPOCHS,
         accumulate=accumulate,
     )
-    compile_for(device, model, stage, feeder.steps, label_smoothing=0.1)
+    compile_for(device, model, stage, feeder.steps, label_smoothing=0.1, averages=averages)
     losses = []
     for epoch in range(EPOCHS):
         data = device.dataset(feeder, epoch)

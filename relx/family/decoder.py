@@ -130,6 +130,10 @@ class OpenedDecoder:
             others = OtherWords(self.loaded.output_table(), self.tokens, cap, name="other_words")
         return prompt_classifier(self.loaded.decoder, self.head, self.prefix, others)
 
+    def depths(self, model: keras.Model) -> None:
+        """Returns nothing: adapters have one rate."""
+        return
+
     def arrays(self, rows: list[Any], file: str) -> PromptArrays:
         """Writes the prompts of labelled rows, and tokenises them."""
         targets = self.dataset.task.decision.targets(rows, self.dataset.labels)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # importing Keras takes seconds
     import keras
     from transformers import PreTrainedTokenizerFast
 
-    from relx.models.loaded import Loaded
+    from relx.models.encoder.load import LoadedEncoder
 
 
 class EncoderFamily:
@@ -92,10 +92,16 @@ class OpenedEncoder:
     """
 
     def __init__(
-        self, dataset: Dataset[Any], model: keras.Model, loaded: Loaded, cache: Path | None
+        self, dataset: Dataset[Any], model: keras.Model, loaded: LoadedEncoder, cache: Path | None
     ) -> None:
         self.dataset, self.model, self.loaded, self.cache = dataset, model, loaded, cache
         self.source, self.revision, self.notes = loaded.source, loaded.revision, loaded.notes
+
+    def depths(self, model: keras.Model) -> list[int]:
+        """Counts the layers from the head down to each trainable variable."""
+        from relx.models.encoder.depths import layer_depths
+
+        return layer_depths(self.loaded.encoder, model)
 
     def arrays(self, rows: list[Any], file: str) -> SpanArrays:
         """Marks and tokenises labelled rows."""

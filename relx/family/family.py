@@ -79,6 +79,19 @@ class Opened(Protocol):
     def notes(self) -> list[str]:
         """Sentences that the caller says aloud and puts in the manifest."""
 
+    def depths(self, model: keras.Model) -> list[int] | None:
+        """Counts the layers from the head down to each trainable variable, in their order.
+
+        Args:
+            model: The model, or one of another step with the same layers.
+
+        Returns:
+            The depths, 0 for the head's; None for a decoder, whose adapters have one rate.
+
+        Raises:
+            InputError: The place of a variable is not known.
+        """
+
     def arrays(self, rows: list[Any], file: str) -> LabelledRows:
         """Tokenises labelled rows.
 

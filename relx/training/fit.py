@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,7 @@ from relx.recipe import CheckpointSection, TaptSection, TrainSection
 from relx.runs.resume import FRESH, read_state
 from relx.runs.stage import Stage
 from relx.stopping import Stop
+from relx.training.averages import Averages
 from relx.training.callbacks import Advance, Pace, UnfetchedCallbacks, Watch
 from relx.training.checkpoint import frozen_sum, load_checkpoint, save_checkpoint
 from relx.training.finite import require_finite
@@ -77,6 +78,8 @@ def compile_for(
     label_smoothing: float = 0.0,
     loss: str = "cross_entropy",
     loss_options: Mapping[str, Any] = NONE,
+    depths: Sequence[int] | None = None,
+    averages: Averages | None = None,
 ) -> None:
     """Compiles a model for a stage: AdamW and a loss, in XLA where the device says so.
 
@@ -88,7 +91,11 @@ def compile_for(
         label_smoothing: See the losses.
         loss: The decision's loss, by its name in `LOSSES`.
         loss_options: The loss's other arguments.
+        depths: How far each trainable variable, in their order, lies below the head: with
+            `layer_decay` its learning rate falls with that. None: they all have the same.
+        averages: What averages the weights, or None.
     """
+    decay = section.layer_decay if isinstance(section, TrainSection) else None
     with device.scope():
         optimizer = make_optimizer(
             model,
@@ -98,6 +105,8 @@ def compile_for(
             clip_norm=section.clip_norm,
             steps=steps * section.epochs,
             accumulate=section.accumulate,
+            shares=None if depths is None or decay is None else [decay**n for n in depths],
+            averages=averages,
         )
         computed = LOSSES[loss](label_smoothing, **loss_options)
         model.compile(optimizer, computed, jit_compile=device.compiles, auto_scale_loss=False)

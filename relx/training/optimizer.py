@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from relx.devices.backends.update import Adam, Slot, Updates
+from relx.training.averages import Averages
 
 if TYPE_CHECKING:
     from relx.devices.backends import update_jax, update_tensorflow, update_torch
@@ -149,11 +150,26 @@ class AdamW(_WholeBatches, keras.optimizers.AdamW):
 
     As in the paper and in PyTorch, epsilon is added after the bias correction; Keras adds it
     before. Each variable is updated in one kernel where the backend has one.
+
+    Attributes:
+        shares: Each variable's share of the learning rate, in their order; None for 1.
+        averages: Averages of the variables, which are among the optimizer's own; or None.
     """
+
+    shares: tuple[float, ...] | None = None
+    averages: Averages | None = None
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Makes the optimizer's variables: among them the averages of the weights."""
+        super().build(variables)
+        if self.averages is not None:
+            add: Any = self.add_variable_from_reference
+            self.averages.build(variables, [add(weight, name="average") for weight in variables])
 
     def _backend_apply_gradients(
         self, grads: list[Any], trainable_variables: list[keras.Variable]
     ) -> None:
+        step = ops.cast(self._iterations, "float32") + 1
         adam = Adam(
             self.beta_1,
             self.beta_2,
@@ -161,13 +177,17 @@ class AdamW(_WholeBatches, keras.optimizers.AdamW):
             self.weight_decay,
             self.global_clipnorm,
             rate=self.learning_rate,
-            step=ops.cast(self._iterations, "float32") + 1,
+            step=step,
         )
-        _on_backend().adamw(adam, grads, [self._slot(variable) for variable in trainable_variables])
+        backend, averages = _on_backend(), self.averages
+        backend.adamw(adam, grads, [self._slot(variable) for variable in trainable_variables])
+        if averages is not None and averages.momentum is not None:
+            backend.average(averages.values, averages.weights, averages.share(step))
 
     def _slot(self, variable: keras.Variable) -> Slot:
         place, decayed = self._get_variable_index(variable), self._use_weight_decay(variable)
-        return Slot(variable, self._momentums[place], self._velocities[place], decayed)
+        share = 1.0 if self.shares is None else self.shares[place]
+        return Slot(variable, self._momentums[place], self._velocities[place], decayed, share)
 
 
 @keras.saving.register_keras_serializable("relx")
@@ -187,6 +207,8 @@ def make_optimizer(
     clip_norm: float | None,
     steps: int,
     accumulate: int = 1,
+    shares: Sequence[float] | None = None,
+    averages: Averages | None = None,
 ) -> keras.optimizers.Optimizer:
     """Makes the optimizer of a stage and builds it on the model's trainable variables.
 
@@ -198,6 +220,8 @@ def make_optimizer(
         clip_norm: The largest norm of the whole gradient, or None for no clipping.
         steps: All steps of the stage.
         accumulate: The parts of a batch, whose gradients are averaged to make one step.
+        shares: Of each trainable variable, in their order, its share of the rate; None for 1.
+        averages: What averages the variables that train, or None; it is built too.
 
     Returns:
         AdamW, wrapped in loss scaling where the model computes in float16.
@@ -208,6 +232,8 @@ def make_optimizer(
         epsilon=1e-8,
         global_clipnorm=clip_norm,
     )
+    optimizer.shares = None if shares is None else tuple(shares)
+    optimizer.averages = averages
     variables = model.trainable_variables
     undecayed = [variable for variable in variables if variable.name.endswith(UNDECAYED)]
     optimizer.exclude_from_weight_decay(var_list=undecayed)

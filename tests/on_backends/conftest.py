@@ -83,13 +83,24 @@ def toy_feeder(accumulate=1):
 class Trainer:
     """A tiny classifier and its batches, compiled as stage 2 compiles them."""
 
-    def __init__(self, device, dropout=0.0, epochs=2, accumulate=1):
+    def __init__(self, device, dropout=0.0, epochs=2, accumulate=1, **options):
         from relx.data.tokenizing.pooling import Pooling
         from relx.models.classifier import span_classifier
         from relx.models.encoder.build import build_encoder
+        from relx.models.encoder.depths import layer_depths
         from relx.models.encoder.families.bert import BertConfig
+        from relx.training.averages import EpochAverages
         from relx.training.fit import compile_for
+        from relx.training.steps.choose import stepping
 
+        section = TrainSection(
+            learning_rate=0.01,
+            warmup=0.2,
+            clip_norm=0.5,
+            epochs=epochs,
+            accumulate=accumulate,
+            **options,
+        )
         configuration = BertConfig(
             vocab_size=WORDS,
             hidden_size=12,
@@ -105,15 +116,22 @@ class Trainer:
         with device.scope():
             encoder, pooling = build_encoder(configuration), Pooling(2, "mean")
             sizes = {"classes": CLASSES, "pooling": pooling, "dropout": dropout}
-            self.model = span_classifier(encoder, **sizes, seed=0)
+            model = span_classifier(encoder, **sizes, seed=0)
+            self.model = stepping(model, device, section, softmax=True)
         # numbers of numpy's: each backend draws others from the same seed
         for i, variable in enumerate(self.model.trainable_variables):
             noise = np.random.default_rng(i).normal(0, 0.1, variable.shape)
             variable.assign(noise + (variable.name == "gamma"))
-        section = TrainSection(
-            learning_rate=0.01, warmup=0.2, clip_norm=0.5, epochs=epochs, accumulate=accumulate
+        self.averaged = EpochAverages(section)
+        compile_for(
+            device,
+            self.model,
+            section,
+            self.feeder.steps,
+            label_smoothing=0.1,
+            depths=layer_depths(encoder, self.model),
+            averages=self.averaged.averages,
         )
-        compile_for(device, self.model, section, self.feeder.steps, label_smoothing=0.1)
 
     def fit(self, runs_dir, after_epoch=lambda state: {}, **rest):
         from relx.training.fit import fit

@@ -21,7 +21,7 @@ def fit(trained, folder, **rest):
     return trained.fit(folder, **rest)
 
 
-def interrupted(trained, folder, monkeypatch, saves):
+def interrupted(trained, folder, monkeypatch, saves, **rest):
     """Fits with a checkpoint after every step, and ends after some of them."""
     from relx.training import fit as fits
 
@@ -35,7 +35,7 @@ def interrupted(trained, folder, monkeypatch, saves):
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr(fits, "save_checkpoint", save_and_end)
-        fit(trained, folder, checkpoint=CheckpointSection(steps=1))
+        fit(trained, folder, checkpoint=CheckpointSection(steps=1), **rest)
 
 
 def test_a_fit_stopped_within_an_epoch_ends_as_one_that_was_not(
@@ -49,6 +49,40 @@ def test_a_fit_stopped_within_an_epoch_ends_as_one_that_was_not(
     again = fit(resumed, tmp_path / "parts").history
     assert [row["loss"] for row in again] == [row["loss"] for row in history]
     assert all((a == b).all() for a, b in zip(whole.weights(), resumed.weights(), strict=True))
+
+
+# What is fitted, and how many checkpoints it is stopped after: in the last epoch's second step.
+OPTIONS = [
+    ({"r_drop": 1.0, "ema": 0.7, "layer_decay": 0.5}, 5),
+    ({"swa": 2, "epochs": 3}, 8),
+]
+
+
+@pytest.mark.parametrize(("options", "stop"), OPTIONS, ids=["ema", "swa"])
+def test_a_fit_with_options_is_resumed_to_the_bit_with_what_it_averages(
+    open_, trainer, tmp_path, monkeypatch, options, stop
+):
+    def fitted(folder, saves=None):
+        trained, seen = trainer(open_(), dropout=0.1, accumulate=2, **options), []
+
+        def after(state):
+            with trained.averaged.after(state.epoch):
+                seen.append(trained.weights())
+            return {}
+
+        if saves is None:
+            fit(trained, folder, after_epoch=after)
+        else:
+            interrupted(trained, folder, monkeypatch, saves, after_epoch=after)
+        return trained.weights(), seen
+
+    raw, averaged = fitted(tmp_path / "whole")
+    fitted(tmp_path / "parts", stop)
+    again, averages = fitted(tmp_path / "parts")
+    assert all((a == b).all() for a, b in zip(raw, again, strict=True))
+    assert len(averages) == 1 and len(averaged) == options.get("epochs", 2)
+    assert all((a == b).all() for a, b in zip(averaged[-1], averages[-1], strict=True))
+    assert any((a != b).any() for a, b in zip(averaged[-1], raw, strict=True))
 
 
 def test_a_fit_goes_on_on_another_backend(backend, open_, trainer, tmp_path, monkeypatch, capsys):

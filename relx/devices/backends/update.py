@@ -44,12 +44,24 @@ class Slot:
         momentum: The gradients' mean, likewise.
         velocity: The squared gradients' mean, likewise.
         decayed: Whether it has weight decay.
+        share: What of the rate is its own; its weight decay follows.
     """
 
     variable: keras.Variable
     momentum: keras.Variable
     velocity: keras.Variable
     decayed: bool
+    share: float = 1.0
+
+
+def own_rate(rate: Any, share: float) -> Any:
+    """Returns a variable's rate; the common one, untouched, where its share is the whole.
+
+    Args:
+        rate: The common rate.
+        share: The variable's share of it.
+    """
+    return rate if share == 1 else rate * share
 
 
 class Updates(Protocol):
@@ -92,6 +104,17 @@ class Updates(Protocol):
             adam: The settings and the step.
             grads: The gradients, the same on every replica.
             slots: A variable and what is kept of it, for each gradient.
+        """
+
+    def average(
+        self, averages: Sequence[keras.Variable], weights: Sequence[keras.Variable], share: Any
+    ) -> None:
+        """Moves averages towards weights, which an update has just changed.
+
+        Args:
+            averages: The averages.
+            weights: A weight for each.
+            share: How much of the way, 0 to 1, a scalar tensor of float32.
         """
 
 

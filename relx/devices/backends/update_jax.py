@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import keras
 
-from relx.devices.backends.update import Adam, Gradients, Slot, accumulate_eagerly
+from relx.devices.backends.update import (
+    Adam,
+    Gradients,
+    Slot,
+    accumulate_eagerly,
+    own_rate,
+)
 
 accumulate = accumulate_eagerly
 
@@ -25,11 +32,20 @@ def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
         momentum = slot.momentum.value + (grad - slot.momentum.value) * (1 - adam.beta_1)
         velocity = slot.velocity.value + (grad * grad - slot.velocity.value) * (1 - adam.beta_2)
         root = jnp.sqrt(velocity / correction_2) + adam.epsilon
-        kept = 1 - adam.rate * adam.decay if slot.decayed else 1.0
-        change = adam.rate * (momentum / correction_1) / root
+        rate = own_rate(adam.rate, slot.share)
+        kept = 1 - rate * adam.decay if slot.decayed else 1.0
+        change = rate * (momentum / correction_1) / root
         slot.variable.assign(slot.variable.value * kept - change)
         slot.momentum.assign(momentum)
         slot.velocity.assign(velocity)
+
+
+def average(
+    averages: Sequence[keras.Variable], weights: Sequence[keras.Variable], share: Any
+) -> None:
+    """Moves averages towards weights; see `Updates`."""
+    for mean, weight in zip(averages, weights, strict=True):
+        mean.assign(mean.value + (weight.value - mean.value) * share)
 
 
 def _clipped(grads: Gradients, clip_norm: float | None) -> list[Any]:

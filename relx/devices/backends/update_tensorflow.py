@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from relx.devices.backends.update import Adam, Gradients, Slot
+from relx.devices.backends.update import Adam, Gradients, Slot, own_rate
 
 
 def sum_over_replicas(grads: Gradients) -> list[Any]:
@@ -64,8 +64,12 @@ def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
     # The kernel adds epsilon before the bias correction, the paper after it.
     epsilon = adam.epsilon * tf.sqrt(1 - powers[1])
 
-    def update(variable: Any, moments: Any, grad: Any, decayed: bool, scalars: Any) -> None:
+    def update(
+        variable: Any, moments: Any, grad: Any, kind: tuple[bool, float], scalars: Any
+    ) -> None:
         (momentum, velocity), (rate, power_1, power_2, epsilon) = moments, scalars
+        decayed, share = kind
+        rate = own_rate(rate, share)
         if decayed:
             variable.assign(variable * (1 - rate * adam.decay))
         tf.raw_ops.ResourceApplyAdam(
@@ -84,12 +88,28 @@ def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
     def everywhere(strategy: Any, grads: list[Any], scalars: list[Any]) -> None:
         for slot, grad in zip(slots, grads, strict=True):
             moments = (slot.momentum.value, slot.velocity.value)
-            arguments = (moments, grad, slot.decayed, scalars)
+            arguments = (moments, grad, (slot.decayed, slot.share), scalars)
             strategy.extended.update(slot.variable.value, update, arguments, group=False)
 
     scalars = [tf.cast(adam.rate, tf.float32), *powers, epsilon]
     context = tf.distribute.get_replica_context()
     context.merge_call(everywhere, args=(_clipped(grads, adam.clip_norm), scalars))
+
+
+def average(
+    averages: Sequence[keras.Variable], weights: Sequence[keras.Variable], share: Any
+) -> None:
+    """Moves averages towards weights; see `Updates`."""
+
+    def move(mean: Any, weight: Any, share: Any) -> None:
+        mean.assign_add((weight - mean) * share)
+
+    def everywhere(strategy: Any, share: Any) -> None:
+        for mean, weight in zip(averages, weights, strict=True):
+            arguments = (weight.value, share)
+            strategy.extended.update(mean.value, move, arguments, group=False)
+
+    tf.distribute.get_replica_context().merge_call(everywhere, args=(share,))
 
 
 def _clipped(grads: Gradients, clip_norm: float | None) -> list[Any]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import torch
 
-from relx.devices.backends.update import Adam, Gradients, Slot, accumulate_eagerly
+from relx.devices.backends.update import (
+    Adam,
+    Gradients,
+    Slot,
+    accumulate_eagerly,
+    own_rate,
+)
 
 accumulate = accumulate_eagerly
 
@@ -24,8 +32,9 @@ def adamw(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
 
 
 def _update(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
-    for decayed in {slot.decayed for slot in slots}:
-        pairs = [(g, s) for g, s in zip(grads, slots, strict=True) if s.decayed == decayed]
+    for decayed, share in {(slot.decayed, slot.share) for slot in slots}:
+        alike = [slot.decayed == decayed and slot.share == share for slot in slots]
+        pairs = list(itertools.compress(zip(grads, slots, strict=True), alike))
         torch._fused_adamw_(
             [slot.variable.value for _, slot in pairs],
             [grad for grad, _ in pairs],
@@ -33,7 +42,7 @@ def _update(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
             [slot.velocity.value for _, slot in pairs],
             [],
             [adam.step] * len(pairs),
-            lr=adam.rate,
+            lr=own_rate(adam.rate, share),
             beta1=adam.beta_1,
             beta2=adam.beta_2,
             weight_decay=adam.decay if decayed else 0.0,
@@ -41,6 +50,17 @@ def _update(adam: Adam, grads: Gradients, slots: Sequence[Slot]) -> None:
             amsgrad=False,
             maximize=False,
         )
+
+
+def average(
+    averages: Sequence[keras.Variable], weights: Sequence[keras.Variable], share: Any
+) -> None:
+    """Moves averages towards weights; see `Updates`."""
+    means = [mean.value for mean in averages]
+    with torch.no_grad():
+        ways = torch._foreach_sub([weight.value for weight in weights], means)
+        torch._foreach_mul_(ways, share)
+        torch._foreach_add_(means, ways)
 
 
 def _clipped(grads: Gradients, clip_norm: float | None) -> list[Any]:

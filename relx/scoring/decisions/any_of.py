@@ -91,6 +91,11 @@ class AnyOf:
         return values if isinstance(values, tuple) else (values,) * len(labels)
 
     @property
+    def softmax(self) -> bool:
+        """Whether a softmax is what was trained for, rather than a sigmoid a label."""
+        return self.loss == "soft_cross_entropy"
+
+    @property
     def takes_cutoffs(self) -> bool:
         """True: what passes its cut-off is chosen."""
         return True
@@ -182,7 +187,7 @@ class AnyOf:
         Returns:
             `(rows, labels)` float64; of sigmoids a row may sum to anything.
         """
-        if self.loss == "soft_cross_entropy":
+        if self.softmax:
             return softmax(logits)
         small = np.exp(-np.abs(logits.astype(np.float64)))  # which cannot overflow
         return np.asarray(np.where(logits >= 0, 1, small) / (1 + small))

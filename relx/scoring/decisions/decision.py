@@ -124,6 +124,10 @@ class Decision(Protocol):
         """The loss that trains for it, by its name in `relx.training.losses.LOSSES`."""
 
     @property
+    def softmax(self) -> bool:
+        """Whether a row's probabilities are a softmax of logits; else each is a sigmoid."""
+
+    @property
     def cutoffs(self) -> Cutoffs | None:
         """The probability from which on each label is given; None where it has no such thing."""
 

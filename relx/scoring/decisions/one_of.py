@@ -159,6 +159,11 @@ class OneOf:
     loss: Literal["cross_entropy"] = "cross_entropy"
 
     @property
+    def softmax(self) -> bool:
+        """True: exactly one label is true."""
+        return True
+
+    @property
     def cutoffs(self) -> None:
         """None: the most probable label is chosen, however probable it is."""
         return None

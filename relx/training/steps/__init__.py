@@ -1,0 +1,1 @@
+"""Training steps that compute more than a forward and a backward pass."""
