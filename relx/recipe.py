@@ -185,7 +185,7 @@ class DeviceSection(Section):
 
 
 # What only an encoder has, by section; None stands for the whole section.
-_ENCODERS_ALONE = {"tapt": None, "train": ("pooling", "dropout", "start_from")}
+_ENCODERS_ALONE = {"tapt": None, "train": ("pooling", "dropout", "start_from", "dropout_samples")}
 
 
 class Recipe(Section):

@@ -54,7 +54,12 @@ class TrainSection(Section):
 
     # Keys that a manifest holds where they are not at their usual values: they came later than the
     # manifests of runs that went without them.
-    LATER: ClassVar[tuple[str, ...]] = ("focal", "class_weights", "class_weights_from")
+    LATER: ClassVar[tuple[str, ...]] = (
+        "focal",
+        "class_weights",
+        "class_weights_from",
+        "dropout_samples",
+    )
 
     epochs: int = Field(5, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -74,6 +79,13 @@ class TrainSection(Section):
     focal: float | None = Field(None, gt=0)
     class_weights: Literal["none", "balanced", "effective"] = "none"
     class_weights_from: int = Field(1, ge=1)
+    dropout_samples: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _masks_differ(self) -> TrainSection:
+        if self.dropout_samples > 1 and not self.dropout:
+            raise ValueError("dropout_samples: without dropout all masks are the same")
+        return self
 
     @model_validator(mode="after")
     def _weights_begin(self) -> TrainSection:

@@ -66,6 +66,7 @@ class EncoderFamily:
             pooling=dataset.task.pooling,
             dropout=recipe.train.dropout,
             seed=recipe.seed,
+            dropout_samples=recipe.train.dropout_samples,
         )
         return OpenedEncoder(dataset, model, loaded, cache)
 

@@ -24,7 +24,7 @@ from relx.training.callbacks import Advance, Pace, UnfetchedCallbacks, Watch
 from relx.training.checkpoint import frozen_sum, load_checkpoint, save_checkpoint
 from relx.training.finite import require_finite
 from relx.training.log import RunLog
-from relx.training.losses import LOSSES
+from relx.training.mixed_losses import make_loss
 from relx.training.optimizer import make_optimizer
 
 Figures = dict[str, float]
@@ -87,7 +87,7 @@ def compile_for(
         steps: Steps an epoch.
         label_smoothing: See the losses.
         loss: The decision's loss, by its name in `LOSSES`.
-        loss_options: The loss's other arguments.
+        loss_options: The loss's other arguments; see `make_loss`.
     """
     with device.scope():
         optimizer = make_optimizer(
@@ -99,7 +99,7 @@ def compile_for(
             steps=steps * section.epochs,
             accumulate=section.accumulate,
         )
-        computed = LOSSES[loss](label_smoothing, **loss_options)
+        computed = make_loss(loss, label_smoothing, loss_options)
         model.compile(optimizer, computed, jit_compile=device.compiles, auto_scale_loss=False)
 
 

@@ -83,7 +83,7 @@ def toy_feeder(accumulate=1):
 class Trainer:
     """A tiny classifier and its batches, compiled as stage 2 compiles them."""
 
-    def __init__(self, device, dropout=0.0, epochs=2, accumulate=1):
+    def __init__(self, device, dropout=0.0, epochs=2, accumulate=1, samples=1):
         from relx.data.tokenizing.pooling import Pooling
         from relx.models.classifier import span_classifier
         from relx.models.encoder.build import build_encoder
@@ -105,7 +105,7 @@ class Trainer:
         with device.scope():
             encoder, pooling = build_encoder(configuration), Pooling(2, "mean")
             sizes = {"classes": CLASSES, "pooling": pooling, "dropout": dropout}
-            self.model = span_classifier(encoder, **sizes, seed=0)
+            self.model = span_classifier(encoder, **sizes, seed=0, dropout_samples=samples)
         # numbers of numpy's: each backend draws others from the same seed
         for i, variable in enumerate(self.model.trainable_variables):
             noise = np.random.default_rng(i).normal(0, 0.1, variable.shape)
@@ -113,7 +113,15 @@ class Trainer:
         section = TrainSection(
             learning_rate=0.01, warmup=0.2, clip_norm=0.5, epochs=epochs, accumulate=accumulate
         )
-        compile_for(device, self.model, section, self.feeder.steps, label_smoothing=0.1)
+        options = {"dropout_samples": samples}
+        compile_for(
+            device,
+            self.model,
+            section,
+            self.feeder.steps,
+            label_smoothing=0.1,
+            loss_options=options,
+        )
 
     def fit(self, runs_dir, after_epoch=lambda state: {}, **rest):
         from relx.training.fit import fit
