@@ -185,7 +185,10 @@ class DeviceSection(Section):
 
 
 # What only an encoder has, by section; None stands for the whole section.
-_ENCODERS_ALONE = {"tapt": None, "train": ("pooling", "dropout", "start_from", "dropout_samples")}
+_ENCODERS_ALONE = {
+    "tapt": None,
+    "train": ("pooling", "dropout", "start_from", "dropout_samples", "reinit_layers"),
+}
 
 
 class Recipe(Section):

@@ -59,6 +59,7 @@ class TrainSection(Section):
         "class_weights",
         "class_weights_from",
         "dropout_samples",
+        "reinit_layers",
     )
 
     epochs: int = Field(5, ge=1)
@@ -80,6 +81,7 @@ class TrainSection(Section):
     class_weights: Literal["none", "balanced", "effective"] = "none"
     class_weights_from: int = Field(1, ge=1)
     dropout_samples: int = Field(1, ge=1)
+    reinit_layers: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _masks_differ(self) -> TrainSection:
