@@ -55,7 +55,7 @@ class TrainSection(Section):
     # Keys that a manifest holds where they are not at their usual values: they came later than the
     # manifests of runs that went without them.
     LATER: ClassVar[tuple[str, ...]] = (
-        *("focal", "class_weights", "class_weights_from"),
+        *("focal", "class_weights", "class_weights_from", "dropout_samples", "reinit_layers"),
         *("r_drop", "layer_decay", "ema", "swa"),
     )
 
@@ -81,6 +81,18 @@ class TrainSection(Section):
     layer_decay: float | None = Field(None, gt=0, le=1)
     ema: float | None = Field(None, gt=0, lt=1)
     swa: int | None = Field(None, ge=2)
+    dropout_samples: int = Field(1, ge=1)
+    reinit_layers: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _masks_differ(self) -> TrainSection:
+        if self.dropout_samples > 1 and not self.dropout:
+            raise ValueError("dropout_samples: without dropout all masks are the same")
+        if self.dropout_samples > 1 and self.r_drop:
+            raise ValueError(
+                "dropout_samples and r_drop: both compare masks; leave one of both out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _weights_begin(self) -> TrainSection:

@@ -20,6 +20,9 @@ REFUSED = [
     (ENCODER, {"focal": 0.0}, "greater than 0"),
     (MANY, {"class_weights": "balanced"}, "decide.positive_weights weighs the labels"),
     (ENCODER, {"class_weights_from": 2}, "only with class_weights"),
+    (ENCODER, {"dropout_samples": 2, "dropout": 0.0}, "without dropout all masks are the same"),
+    (DECODER, {"dropout_samples": 2}, "train.dropout_samples: only an encoder has it"),
+    (DECODER, {"reinit_layers": 1}, "train.reinit_layers: only an encoder has it"),
     (
         ENCODER,
         {"class_weights": "effective", "class_weights_from": 6},

@@ -13,8 +13,9 @@ from relx.data.tokenizing.coverage import require_covered
 from relx.dataset import Dataset, Judge, token_rows
 from relx.family.family import Origin
 from relx.family.sizes import require_positions
+from relx.faults import Fault, InputError
 from relx.files import digest
-from relx.model_sections import FreshDecoder
+from relx.model_sections import FreshDecoder, FreshSource
 from relx.models.arrays import SpanArrays
 from relx.models.saved import HEAD_FILE, LABELS_FILE, load_model, model_files, write_model
 from relx.recipe import Recipe
@@ -48,6 +49,7 @@ class EncoderFamily:
         """Loads the encoder and puts the head on it."""
         from relx.models.classifier import span_classifier
         from relx.models.encoder.load import load_encoder
+        from relx.models.encoder.redraw import redraw_last_layers
 
         recipe = dataset.recipe
         assert not isinstance(origin.source, FreshDecoder)
@@ -60,12 +62,16 @@ class EncoderFamily:
             seed=recipe.seed,
         )
         require_positions(loaded.backbone.max_sequence_length, recipe)
+        if count := recipe.train.reinit_layers:
+            _require_pretrained(origin)
+            loaded.notes.append(redraw_last_layers(loaded.encoder, count, recipe.seed))
         model = span_classifier(
             loaded.backbone,
             classes=len(dataset.labels),
             pooling=dataset.task.pooling,
             dropout=recipe.train.dropout,
             seed=recipe.seed,
+            dropout_samples=recipe.train.dropout_samples,
         )
         return OpenedEncoder(dataset, model, loaded, cache)
 
@@ -79,6 +85,14 @@ class EncoderFamily:
         """Returns the title and what is said of the head's file."""
         files = f"The head's weights are in `{HEAD_FILE}`, the labels in `{LABELS_FILE}`."
         return f"{name}: encoder of a {task} model", files
+
+
+def _require_pretrained(origin: Origin) -> None:
+    """Refuses to start layers anew that have not learnt anything yet."""
+    if isinstance(origin.source, FreshSource):
+        what = "the layers of a fresh encoder are fresh already"
+        step = "leave it out, or let relx tapt read the sentences first"
+        raise InputError(Fault(what, "train.reinit_layers", next_step=step, kind="reinit"))
 
 
 class OpenedEncoder:

@@ -45,8 +45,42 @@ class SpanPooling(keras.layers.Layer):
         return (hidden_shape[0], spans_shape[1] * hidden_shape[2])
 
 
+@keras.saving.register_keras_serializable("relx")
+class SampledDropout(keras.layers.Dropout):
+    """Dropout of several masks at once, each of which makes a row of its own: training alone.
+
+    Multi-sample dropout (Inoue 2019, https://arxiv.org/abs/1905.09788): what follows is computed
+    for every mask, with the same weights. Prediction has one row, of all numbers.
+
+    Args:
+        rate: The dropout rate.
+        samples: How many masks are drawn.
+    """
+
+    def __init__(self, rate: float, samples: int, **kwargs: Any) -> None:
+        super().__init__(rate, **kwargs)
+        self.samples = samples
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Drops: (batch, samples, hidden) of (batch, hidden) in training, else what came in."""
+        if not training:
+            return inputs
+        rows = ops.repeat(ops.expand_dims(inputs, 1), self.samples, axis=1)
+        return super().call(rows, training=True)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments."""
+        return {**super().get_config(), "samples": self.samples}
+
+
 def span_classifier(
-    backbone: Backbone, *, classes: int, pooling: Pooling, dropout: float, seed: int
+    backbone: Backbone,
+    *,
+    classes: int,
+    pooling: Pooling,
+    dropout: float,
+    seed: int,
+    dropout_samples: int = 1,
 ) -> keras.Model:
     """Builds a classifier on a backbone.
 
@@ -59,10 +93,11 @@ def span_classifier(
         pooling: The places whose states are read.
         dropout: The head's dropout rate.
         seed: The seed of the head's weights and dropout.
+        dropout_samples: How many masks the last dropout has in training; see `SampledDropout`.
 
     Returns:
         A model from the backbone's inputs and `spans` (batch, places, 2) to logits
-        (batch, classes).
+        (batch, classes); with several masks, in training, (batch, samples, classes).
     """
     count = pooling.count
     places = keras.Input((count, 2), dtype="int32", name="spans")
@@ -75,7 +110,11 @@ def span_classifier(
         pooled = SpanPooling(name="span_pooling")(backbone.output, places)
     x = keras.layers.Dropout(dropout, seed=seeds[0], name="pooled_dropout")(pooled)
     x = _dense(backbone.hidden_dim, DENSE, seeds[1], activation="tanh")(x)  # (batch, hidden)
-    x = keras.layers.Dropout(dropout, seed=seeds[2], name="head_dropout")(x)
+    last: dict[str, Any] = {"rate": dropout, "seed": seeds[2], "name": "head_dropout"}
+    if dropout_samples > 1:
+        x = SampledDropout(samples=dropout_samples, **last)(x)
+    else:
+        x = keras.layers.Dropout(**last)(x)
     logits = _dense(classes, LOGITS, seeds[3], dtype="float32")(x)  # (batch, classes)
     return keras.Model({**backbone.input, "spans": places}, logits, name="span_classifier")
 

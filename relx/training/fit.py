@@ -25,7 +25,7 @@ from relx.training.callbacks import Advance, Pace, UnfetchedCallbacks, Watch
 from relx.training.checkpoint import frozen_sum, load_checkpoint, save_checkpoint
 from relx.training.finite import require_finite
 from relx.training.log import RunLog
-from relx.training.losses import LOSSES
+from relx.training.mixed_losses import make_loss
 from relx.training.optimizer import make_optimizer
 
 Figures = dict[str, float]
@@ -90,7 +90,7 @@ def compile_for(
         steps: Steps an epoch.
         label_smoothing: See the losses.
         loss: The decision's loss, by its name in `LOSSES`.
-        loss_options: The loss's other arguments.
+        loss_options: The loss's other arguments; see `make_loss`.
         depths: How far each trainable variable, in their order, lies below the head: with
             `layer_decay` its learning rate falls with that. None: they all have the same.
         averages: What averages the weights, or None.
@@ -108,7 +108,7 @@ def compile_for(
             shares=None if depths is None or decay is None else [decay**n for n in depths],
             averages=averages,
         )
-        computed = LOSSES[loss](label_smoothing, **loss_options)
+        computed = make_loss(loss, label_smoothing, loss_options)
         model.compile(optimizer, computed, jit_compile=device.compiles, auto_scale_loss=False)
 
 

@@ -23,14 +23,16 @@ def objective(
         targets: What the rows to train on have, as the decision's `targets` gives it.
 
     Returns:
-        The name of the loss in `LOSSES`, and its arguments beside label smoothing.
+        The name and the options of the loss that `make_loss` makes.
 
     Raises:
         InputError: The recipe's values do not fit the labels.
     """
     name, options = decision.loss, decision.loss_options(targets)
     if section.focal is not None:
-        return "focal", {"gamma": section.focal}
+        name, options = "focal", {"gamma": section.focal}
+    if section.dropout_samples > 1:
+        options = {**options, "dropout_samples": section.dropout_samples}
     return name, options
 
 

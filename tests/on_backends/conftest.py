@@ -83,7 +83,7 @@ def toy_feeder(accumulate=1):
 class Trainer:
     """A tiny classifier and its batches, compiled as stage 2 compiles them."""
 
-    def __init__(self, device, dropout=0.0, epochs=2, accumulate=1, **options):
+    def __init__(self, device, dropout=0.0, epochs=2, accumulate=1, samples=1, **options):
         from relx.data.tokenizing.pooling import Pooling
         from relx.models.classifier import span_classifier
         from relx.models.encoder.build import build_encoder
@@ -116,7 +116,7 @@ class Trainer:
         with device.scope():
             encoder, pooling = build_encoder(configuration), Pooling(2, "mean")
             sizes = {"classes": CLASSES, "pooling": pooling, "dropout": dropout}
-            model = span_classifier(encoder, **sizes, seed=0)
+            model = span_classifier(encoder, **sizes, seed=0, dropout_samples=samples)
             self.model = stepping(model, device, section, softmax=True)
         # numbers of numpy's: each backend draws others from the same seed
         for i, variable in enumerate(self.model.trainable_variables):
@@ -129,6 +129,7 @@ class Trainer:
             section,
             self.feeder.steps,
             label_smoothing=0.1,
+            loss_options={"dropout_samples": samples},
             depths=layer_depths(encoder, self.model),
             averages=self.averaged.averages,
         )

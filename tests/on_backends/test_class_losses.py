@@ -34,3 +34,15 @@ def test_a_step_is_that_of_the_formula(open_, case):
     slopes = differences(lambda at: formula(true, read.astype(np.float64) @ at), kernel)
     moved = keras.ops.convert_to_numpy(layer.kernel)
     assert moved == pytest.approx(kernel - slopes, abs=2e-6)
+
+
+def test_several_masks_train_as_one_does_where_they_drop_nothing(open_, trainer, tmp_path):
+    found = []
+    for name, dropout, samples in (("one", 0.0, 1), ("several", 1e-9, 3)):
+        trained = trainer(open_(), dropout=dropout, epochs=1, samples=samples)
+        (row,) = trained.fit(tmp_path / name).history
+        found.append(np.concatenate([[row["loss"]], *map(np.ravel, trained.weights())]))
+    assert trained.model(trained.batch()[0], training=True).shape == (8, 3, 3)
+    one, several = found
+    assert several[0] == pytest.approx(one[0], abs=1e-5)
+    assert np.abs(several - one).max() < 1e-3
