@@ -40,6 +40,12 @@ def test_averages_that_cannot_be_are_refused():
     assert "patience may end before them" in refused(ENCODER, swa=2, patience=1)
 
 
+def test_two_options_that_compare_masks_are_refused():
+    assert "both compare masks" in refused(ENCODER, r_drop=1.0, dropout_samples=3)
+    together = {"r_drop": 1.0, "focal": 2.0, "ema": 0.9, "layer_decay": 0.9}
+    assert recipe_from_tree({**ENCODER, "train": together}).train.focal == 2.0
+
+
 @pytest.mark.parametrize(("key", "value"), [("layer_decay", 0.9)])
 def test_what_only_an_encoder_has_is_refused_of_a_decoder(key, value):
     assert getattr(recipe_from_tree({**ENCODER, "train": {key: value}}).train, key) == value
