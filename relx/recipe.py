@@ -185,7 +185,13 @@ class DeviceSection(Section):
 
 
 # What only an encoder has, by section; None stands for the whole section.
-_ENCODERS_ALONE = {"tapt": None, "train": ("pooling", "dropout", "start_from", "layer_decay")}
+_ENCODERS_ALONE = {
+    "tapt": None,
+    "train": (
+        *("pooling", "dropout", "start_from", "layer_decay"),
+        *("adversarial", "adversarial_radius"),
+    ),
+}
 
 
 class Recipe(Section):

@@ -51,7 +51,10 @@ class TrainSection(Section):
 
     # Keys that a manifest holds where they are not at their usual values: they came later than the
     # manifests of runs that went without them.
-    LATER: ClassVar[tuple[str, ...]] = ("r_drop", "layer_decay", "ema", "swa")
+    LATER: ClassVar[tuple[str, ...]] = (
+        *("r_drop", "layer_decay", "ema", "swa"),
+        *("adversarial", "adversarial_radius"),
+    )
 
     epochs: int = Field(5, ge=1)
     batch_size: int = Field(32, ge=1)
@@ -72,6 +75,19 @@ class TrainSection(Section):
     layer_decay: float | None = Field(None, gt=0, le=1)
     ema: float | None = Field(None, gt=0, lt=1)
     swa: int | None = Field(None, ge=2)
+    adversarial: Literal["none", "fgm"] = "none"
+    adversarial_radius: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _steps_are_one(self) -> TrainSection:
+        if self.adversarial == "none" and self.adversarial_radius != 1:
+            raise ValueError("adversarial_radius: only with adversarial: fgm")
+        if self.adversarial != "none" and self.r_drop:
+            raise ValueError(
+                "adversarial and r_drop: each computes a row a second time in its own way; leave "
+                "one of both out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _averages_are_one_and_whole(self) -> TrainSection:
