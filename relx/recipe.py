@@ -196,12 +196,8 @@ class DeviceSection(Section):
 _ENCODERS_ALONE = {
     "tapt": None,
     "train": (
-        "pooling",
-        "dropout",
-        "start_from",
-        "layer_decay",
-        "dropout_samples",
-        "reinit_layers",
+        *("pooling", "dropout", "start_from", "layer_decay", "dropout_samples", "reinit_layers"),
+        *("adversarial", "adversarial_radius"),
     ),
 }
 

@@ -56,7 +56,7 @@ class TrainSection(Section):
     # manifests of runs that went without them.
     LATER: ClassVar[tuple[str, ...]] = (
         *("focal", "class_weights", "class_weights_from", "dropout_samples", "reinit_layers"),
-        *("r_drop", "layer_decay", "ema", "swa"),
+        *("r_drop", "layer_decay", "ema", "swa", "adversarial", "adversarial_radius"),
     )
 
     epochs: int = Field(5, ge=1)
@@ -83,6 +83,8 @@ class TrainSection(Section):
     swa: int | None = Field(None, ge=2)
     dropout_samples: int = Field(1, ge=1)
     reinit_layers: int = Field(0, ge=0)
+    adversarial: Literal["none", "fgm"] = "none"
+    adversarial_radius: float = Field(1.0, gt=0)
 
     @model_validator(mode="after")
     def _masks_differ(self) -> TrainSection:
@@ -104,6 +106,17 @@ class TrainSection(Section):
             raise ValueError(
                 f"class_weights_from is {self.class_weights_from}: of {self.epochs} epochs none "
                 "would have the weights"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _steps_are_one(self) -> TrainSection:
+        if self.adversarial == "none" and self.adversarial_radius != 1:
+            raise ValueError("adversarial_radius: only with adversarial: fgm")
+        if self.adversarial != "none" and self.r_drop:
+            raise ValueError(
+                "adversarial and r_drop: each computes a row a second time in its own way; leave "
+                "one of both out"
             )
         return self
 

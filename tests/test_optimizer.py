@@ -56,6 +56,15 @@ def test_replicas_average_what_one_device_averages():
         np.testing.assert_allclose(two, one, atol=1e-6, rtol=0)
 
 
+def test_replicas_and_parts_move_token_vectors_as_one_device_does():
+    options = {"adversarial": "fgm", "adversarial_radius": 0.5}
+    _, one = train(section(1, "float32"), **options)
+    _, two = train(section(2, "float32"), 2, **options)
+    for name, value in vars(one).items():
+        np.testing.assert_allclose(getattr(two, name), value, atol=2e-6, rtol=0)
+    assert np.abs(one.weights - on_one_device("float32").weights).max() > 1e-3
+
+
 def test_an_overflow_in_one_part_on_one_replica_skips_the_batch_everywhere():
     class Spoilt(Rows):
         @classmethod

@@ -22,7 +22,13 @@ def test_r_drop_of_a_decoder_needs_its_adapters_dropout():
     assert "decoder.lora.dropout is 0" in refused(undropped, r_drop=1.0)
 
 
-OUTSIDE = {"r_drop": [-1.0], "layer_decay": [0.0, 1.01], "ema": [0.0, 1.0], "swa": [1]}
+OUTSIDE = {
+    "r_drop": [-1.0],
+    "layer_decay": [0.0, 1.01],
+    "ema": [0.0, 1.0],
+    "swa": [1],
+    "adversarial_radius": [0.0],
+}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +36,11 @@ OUTSIDE = {"r_drop": [-1.0], "layer_decay": [0.0, 1.01], "ema": [0.0, 1.0], "swa
 )
 def test_a_value_out_of_range_is_refused(key, value):
     assert f"train.{key}" in refused(ENCODER, **{key: value})
+
+
+def test_adversarial_training_is_one_step_with_one_radius():
+    assert "only with adversarial: fgm" in refused(ENCODER, adversarial_radius=2.0)
+    assert "leave one of both out" in refused(ENCODER, adversarial="fgm", r_drop=1.0)
 
 
 def test_averages_that_cannot_be_are_refused():
@@ -46,7 +57,7 @@ def test_two_options_that_compare_masks_are_refused():
     assert recipe_from_tree({**ENCODER, "train": together}).train.focal == 2.0
 
 
-@pytest.mark.parametrize(("key", "value"), [("layer_decay", 0.9)])
+@pytest.mark.parametrize(("key", "value"), [("layer_decay", 0.9), ("adversarial", "fgm")])
 def test_what_only_an_encoder_has_is_refused_of_a_decoder(key, value):
     assert getattr(recipe_from_tree({**ENCODER, "train": {key: value}}).train, key) == value
     assert f"train.{key}: only an encoder has it" in refused(DECODER, **{key: value})

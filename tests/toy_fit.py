@@ -59,21 +59,21 @@ def toy_model():
     start = keras.initializers.GlorotUniform(seed=2)
     tokens = keras.Input((None,), dtype="int32", name="token_ids")
     normal = keras.initializers.RandomNormal(seed=1)
-    states = keras.layers.Embedding(WORDS, 8, embeddings_initializer=normal)(tokens)
+    table = keras.layers.Embedding(WORDS, 8, embeddings_initializer=normal, name="token_embedding")
+    states = table(tokens)
     pooled = keras.layers.GlobalAveragePooling1D()(states)
     hidden = keras.layers.Dense(8, activation="tanh", kernel_initializer=start)(pooled)
     logits = keras.layers.Dense(CLASSES, kernel_initializer=start, dtype="float32")(hidden)
     return keras.Model({"token_ids": tokens}, logits)
 
 
-def train(section, accumulate=1, rows=Rows, averages=None):
+def train(section, accumulate=1, rows=Rows, averages=None, **options):
     """Trains in batches of 8, of which the last is uneven and every step is clipped."""
     from relx.training.fit import compile_for
+    from relx.training.steps.choose import stepping
 
     device = open_device(section, 0)
     feeder = device.feeder(rows, 8, 0, accumulate)
-    with device.scope():
-        model = toy_model()
     stage = TrainSection(
         learning_rate=0.02,
         weight_decay=0.05,
@@ -81,7 +81,10 @@ def train(section, accumulate=1, rows=Rows, averages=None):
         clip_norm=0.05,
         epochs=EPOCHS,
         accumulate=accumulate,
+        **options,
     )
+    with device.scope():
+        model = stepping(toy_model(), device, stage, softmax=True)
     compile_for(device, model, stage, feeder.steps, label_smoothing=0.1, averages=averages)
     losses = []
     for epoch in range(EPOCHS):

@@ -54,7 +54,7 @@ def test_a_fit_stopped_within_an_epoch_ends_as_one_that_was_not(
 # What is fitted, and how many checkpoints it is stopped after: in the last epoch's second step.
 OPTIONS = [
     ({"r_drop": 1.0, "ema": 0.7, "layer_decay": 0.5}, 5),
-    ({"swa": 2, "epochs": 3}, 8),
+    ({"swa": 2, "epochs": 3, "adversarial": "fgm"}, 8),
 ]
 
 

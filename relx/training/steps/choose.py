@@ -7,6 +7,7 @@ import keras
 from relx.devices.device import Device
 from relx.faults import Fault, InputError
 from relx.recipe import TrainSection
+from relx.training.steps.adversarial import FgmModel
 from relx.training.steps.r_drop import RDropModel
 
 
@@ -27,10 +28,21 @@ def stepping(
     Raises:
         InputError: The step cannot be computed with this model.
     """
+    if section.adversarial == "fgm":
+        _require_range(device)
+        return FgmModel(model, section.adversarial_radius)
     if not section.r_drop:
         return model
     _require_dropout(model)
     return RDropModel(model, section.r_drop, softmax)
+
+
+def _require_range(device: Device) -> None:
+    """Refuses float16, in which the gradient of token vectors vanishes without loss scaling."""
+    if device.precision == "mixed_float16":
+        what = "in float16 the gradient that token vectors are moved along can vanish"
+        allowed = "float32, mixed_bfloat16"
+        raise InputError(Fault(what, "train.adversarial", device.precision, allowed))
 
 
 def _require_dropout(model: keras.Model) -> None:
