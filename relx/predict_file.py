@@ -85,6 +85,34 @@ def predict_file(
     )
 
 
+def write_out_of_fold(
+    runs_dir: Path,
+    name: str | None,
+    probs: Path,
+    backend: str | None = None,
+    engine: EngineName | None = None,
+) -> None:
+    """Writes what a run gives to the rows that it chose its epochs by, none trained on.
+
+    Args:
+        runs_dir: The folder of all runs.
+        name: The run's name; None for the latest finished one.
+        probs: The file of probabilities to write.
+        backend: What to compute with in place of the recipe's backend, or None.
+        engine: The engine to use in place of the recipe's, or None.
+
+    Raises:
+        InputError: The run, the rows or the place to write to cannot be used.
+    """
+    run = open_run(runs_dir, name, backend, engine)
+    data = run.data
+    require_place(probs, "--probs", [Path(file) for file in (data.train, data.dev) if file])
+    rows = run.dev_rows()
+    shares = run.task.as_written(run.dev_probabilities(rows), [row.id for row in rows])
+    write_answers({probs: run.task.probabilities(run.labels)}, iter([(rows, shares)]))
+    progress.say(f"{len(rows):,} rows of {data.dev or data.train}; written to {probs}")
+
+
 def _predicted(
     run: Run, found: _Found, batch_size: int | None
 ) -> Iterator[tuple[list[Any], npt.NDArray[np.float64]]]:

@@ -242,6 +242,7 @@ class Recipe(Section):
                 f"train.fold is {self.train.fold}, data.folds has 0 to {self.data.folds - 1}"
             )
         self._require_one_label()
+        self._require_soft_labels_fit()
         if isinstance(self.source, str):
             self._require_family()
             return self
@@ -285,6 +286,24 @@ class Recipe(Section):
             )
         if self.decoder.softmax == "vocabulary":
             self._require_softmax()
+
+    def _require_soft_labels_fit(self) -> None:
+        """Refuses soft labels of made rows, and beside a softmax that is not of the labels."""
+        if self.train.distill.file is None:
+            return
+        if self.augment != AugmentSection():
+            raise ValueError("train.distill: rows that augment makes have no soft labels")
+        if self.decoder is None:
+            return
+        if self.decoder.softmax == "vocabulary":
+            raise ValueError(
+                "train.distill: soft labels are of the labels alone; set decoder.softmax to labels"
+            )
+        if self.decide.loss == "soft_cross_entropy":
+            raise ValueError(
+                "train.distill: with decide.loss: soft_cross_entropy a row counts once for each "
+                "label; set decide.loss to binary_cross_entropy"
+            )
 
     def _require_softmax(self) -> None:
         """Refuses a softmax over the vocabulary beside what is no plain cross-entropy."""

@@ -49,6 +49,20 @@ class TaptSection(Section):
         return self
 
 
+class DistillSection(Section):
+    """Learning from soft labels (Hinton et al. 2015, https://arxiv.org/abs/1503.02531)."""
+
+    file: Path_ | None = None
+    weight: float = Field(0.5, gt=0, le=1)
+    temperature: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _there_is_a_file(self) -> DistillSection:
+        if self.file is None and self != type(self).model_construct():
+            raise ValueError("weight and temperature: only with distill.file")
+        return self
+
+
 class TrainSection(Section):
     """Stage 2: fine-tuning the classifier."""
 
@@ -57,6 +71,7 @@ class TrainSection(Section):
     LATER: ClassVar[tuple[str, ...]] = (
         *("focal", "class_weights", "class_weights_from", "dropout_samples", "reinit_layers"),
         *("r_drop", "layer_decay", "ema", "swa", "adversarial", "adversarial_radius"),
+        "distill",
     )
 
     epochs: int = Field(5, ge=1)
@@ -85,6 +100,7 @@ class TrainSection(Section):
     reinit_layers: int = Field(0, ge=0)
     adversarial: Literal["none", "fgm"] = "none"
     adversarial_radius: float = Field(1.0, gt=0)
+    distill: DistillSection = DistillSection()
 
     @model_validator(mode="after")
     def _masks_differ(self) -> TrainSection:

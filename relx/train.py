@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from relx import progress
 from relx.data.tokenizing.token_cache import token_folder
@@ -16,7 +17,7 @@ from relx.devices.processes import is_chief
 from relx.engines.engine import predict_logits
 from relx.family.family import LabelledRows, Opened, Origin, family_of
 from relx.faults import Fault, InputError
-from relx.files import whole_folder
+from relx.files import facts_digest, whole_folder
 from relx.models.saved import DEV_FILE, MODEL_FOLDER, write_decision
 from relx.recipe import AugmentSection, TrainSection
 from relx.recipe_file import recipe_yaml
@@ -25,6 +26,7 @@ from relx.runs.stage import Stage, open_stage
 from relx.scoring.decisions.decision import Scores
 from relx.scoring.predictions import Predictions
 from relx.scoring.printed import percent
+from relx.scoring.soft_labels import agreement, soft_labels
 from relx.training.dev_log import log_dev_rows
 from relx.training.log import RunLog
 from relx.training.time_left import TimeLeft
@@ -34,6 +36,8 @@ if TYPE_CHECKING:  # importing Keras takes seconds
 
     from relx.training.averages import EpochAverages
     from relx.training.fit import FitState
+
+Soft = npt.NDArray[np.float64] | None
 
 
 def finetune(
@@ -65,7 +69,8 @@ def finetune(
         step = "leave --deadline out, and stop them with SIGTERM"
         raise InputError(Fault(what, "--deadline", next_step=step))
     place = StagePlace(runs_dir, recipe.name, fold_stage(recipe.train.fold))
-    inputs, chief = stage_inputs(dataset, origin), is_chief(recipe.device)
+    soft = _soft_labels(dataset)
+    inputs, chief = stage_inputs(dataset, origin, soft), is_chief(recipe.device)
     with open_stage(
         place, recipe, inputs, dataset.facts(), MODEL_FOLDER, fresh=fresh, chief=chief
     ) as stage:
@@ -79,10 +84,20 @@ def finetune(
         progress.say(rows)
         device = open_device(recipe.device, recipe.seed)
         progress.say(f"computing on {device}")
-        return _train(dataset, origin, stage, device, deadline)
+        return _train(dataset, origin, stage, device, deadline, soft)
 
 
-def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
+def _soft_labels(dataset: Dataset[Any]) -> Soft:
+    """Reads the soft labels of the rows to train on, (rows, labels), if the recipe names any."""
+    recipe, file = dataset.recipe, dataset.recipe.train.distill.file
+    if file is None:
+        return None
+    read, ids = dataset.task.read(Path(file), dataset.labels), [row.id for row in dataset.train]
+    one = recipe.decide.labels == "one"
+    return soft_labels(read, ids, Path(file), recipe.data.train, one=one)
+
+
+def stage_inputs(dataset: Dataset[Any], origin: Origin, soft: Soft = None) -> dict[str, Any]:
     """Returns what decides the result of stage 2: a run of other inputs is another run."""
     recipe, labels = dataset.recipe, dataset.labels
     tree = recipe.tree()
@@ -94,6 +109,9 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
     for name in TrainSection.LATER:
         if getattr(recipe.train, name) == getattr(usual, name):
             inputs["train"].pop(name, None)
+    if soft is not None:  # whatever their file is called
+        del inputs["train"]["distill"]["file"]
+        inputs["soft_labels"] = facts_digest("soft labels", soft.tolist())
     inputs |= family_of(recipe).inputs(dataset, origin)
     inputs["labels"] = {"names": list(labels.names), "negative": labels.negative}
     if recipe.augment != AugmentSection():  # a run from before there was any is the same run
@@ -108,7 +126,12 @@ def stage_inputs(dataset: Dataset[Any], origin: Origin) -> dict[str, Any]:
 
 
 def _train(
-    dataset: Dataset[Any], origin: Origin, stage: Stage, device: Device, deadline: Deadline | None
+    dataset: Dataset[Any],
+    origin: Origin,
+    stage: Stage,
+    device: Device,
+    deadline: Deadline | None,
+    soft: Soft,
 ) -> dict[str, Any]:
     """Builds the model, fits it, and closes the manifest."""
     from relx.training.averages import EpochAverages
@@ -126,7 +149,9 @@ def _train(
         progress.warn("no dev row has a label: neither an epoch nor cut-offs can be chosen by them")
     decision, smoothing = dataset.task.decision, section.label_smoothing
     assert train.targets is not None
-    rows = rows_of(section, train, train.targets)
+    if soft is not None:
+        progress.say(f"the soft labels agree with {agreement(soft, train.targets):.1f} % of labels")
+    rows = rows_of(section, train, train.targets, soft)
     feeder = device.feeder(rows, section.batch_size, recipe.seed, section.accumulate)
     depths = opened.depths(model) if section.layer_decay is not None else None
     averaged, loss = EpochAverages(section), objective(section, decision, train.targets)

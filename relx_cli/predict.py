@@ -47,6 +47,12 @@ TOP = 5
     "run_name",
     help="Predict with this run; NAME/fold-K is one of its folds.  [default: the latest]",
 )
+@click.option(
+    "--out-of-fold",
+    is_flag=True,
+    help="With --probs: the labelled rows that the run chose its epochs by, by the models that "
+    "never saw them.",
+)
 @click.option("--batch-size", type=click.IntRange(1), help="Rows per batch.  [default: the run's]")
 @sentence_options("Predict this sentence instead of a file.")
 @backend_option
@@ -60,6 +66,7 @@ def predict(
     thresholds: Path | None,
     test: Path | None,
     run_name: str | None,
+    out_of_fold: bool,
     batch_size: int | None,
     given: GivenSentence | None,
     backend: str | None,
@@ -74,6 +81,9 @@ def predict(
     The rows are in the order of the test file. A word that occurs more than once in a sentence
     needs its index; a run with typed markers needs the types.
 
+    --out-of-fold writes probabilities of labelled rows that no model which predicts them has seen:
+    what relx ensemble measures an answer file by, and what train.distill learns from.
+
     \b
     Examples:
       relx predict --out submission.csv
@@ -81,8 +91,17 @@ def predict(
       relx predict --sentence "이순신은 조선의 장군이다." --subject 이순신 --subject-type PER \\
                    --object 장군 --object-type POH
       relx predict --run emotion --out answers.jsonl --probs probs.jsonl
+      relx predict --run five-folds --out-of-fold --probs oof.csv
       relx predict --run emotion --sentence "국밥이 참 맛있었다." --target 국밥
     """  # noqa: D301 - click reads the backspace
+    if out_of_fold:
+        if probs is None or any(x is not None for x in (given, out, test, thresholds, batch_size)):
+            what = "--out-of-fold goes with --probs, and chooses the rows itself."
+            raise click.UsageError(what)
+        from relx.predict_file import write_out_of_fold
+
+        write_out_of_fold(runs_dir, run_name, probs, backend, engine)
+        return
     if given is not None:
         if out is not None or test is not None or probs is not None:
             what = "--sentence prints a table; --out, --probs and --test go with a file."

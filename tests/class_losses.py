@@ -22,6 +22,30 @@ def smoothed(true, labels, smoothing):
     return (1 - smoothing) * np.eye(labels)[true] + smoothing / labels
 
 
+def divergence(soft, logits, temperature):
+    """KL of the softmax of logits from shares, both at the temperature, times its square."""
+    q = soft ** (1 / temperature)
+    q = q / q.sum(axis=-1, keepdims=True)
+    p = shares(np.asarray(logits, np.float64) / temperature)
+    logs = np.log(np.where(q > 0, q, 1)) - np.log(p)
+    return temperature**2 * (q * logs).sum(axis=-1)
+
+
+def binary_divergence(soft, logits, temperature):
+    """The mean over labels of KL of the sigmoid of logits, likewise."""
+    true, false = soft ** (1 / temperature), (1 - soft) ** (1 / temperature)
+    q = true / (true + false)
+    p = 1 / (1 + np.exp(-np.asarray(logits, np.float64) / temperature))
+    parts = [x * (np.log(np.where(x > 0, x, 1)) - np.log(y)) for x, y in ((q, p), (1 - q, 1 - p))]
+    return temperature**2 * sum(parts).mean(axis=-1)
+
+
+def cross_entropy(true, logits, smoothing=0.0):
+    """The cross-entropy of each row."""
+    p = shares(np.asarray(logits, np.float64))
+    return -(smoothed(true, p.shape[-1], smoothing) * np.log(p)).sum(axis=-1)
+
+
 def focal(true, logits, gamma, smoothing=0.0):
     """The mean focal loss of rows."""
     p = shares(np.asarray(logits, np.float64))

@@ -86,11 +86,24 @@ def test_members_are_selected_and_it_is_said_what_they_are_worth(runs, capsys):
 
 def oof_file(runs, path, name="other"):
     """Writes what a run gives to all rows of the training file, out of fold."""
-    opened = open_run(runs, name)
-    rows = opened.dev_rows()
-    shares = opened.dev_probabilities(rows)
-    write_submission(path, [row.id for row in rows], shares, KLUE)
+    out = ["--out-of-fold", "--probs", str(path)]
+    assert run(["predict", "--runs-dir", str(runs), "--run", name, *out]) == 0
     return path
+
+
+def test_out_of_fold_probabilities_are_those_of_the_dev_rows(runs, few_rows, tmp_path, capsys):
+    path = oof_file(runs, tmp_path / "oof.csv")
+    opened = open_run(runs, "other")
+    rows = opened.dev_rows()
+    with path.open(encoding="utf-8", newline="") as stream:
+        found = list(csv.DictReader(stream))
+    assert [row["id"] for row in found] == [row.id for row in rows]
+    written = np.array([[float(row[name]) for name in KLUE.names] for row in found])
+    np.testing.assert_allclose(written, opened.dev_probabilities(rows), atol=1e-7)
+    words_ = ["predict", "--runs-dir", str(runs), "--out-of-fold"]
+    assert run(words_) == run([*words_, "--probs", "x.csv", "--out", "y.csv"]) == 2
+    over = ["--run", "other", "--probs", str(few_rows / "train.csv")]
+    assert run([*words_, *over]) == 2  # the rows themselves are not replaced
 
 
 def test_an_answer_file_is_measured_by_another_of_it(runs, few_rows, tmp_path, capsys):

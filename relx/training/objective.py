@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from relx.data.batches import TrainingRows
 from relx.recipe import TrainSection
 from relx.scoring.decisions.decision import Decision
+from relx.scoring.soft_labels import tempered
+from relx.training.soft_rows import SoftRows
 from relx.training.weighted_rows import WeightedRows, class_weights
 
 
@@ -31,23 +34,36 @@ def objective(
     name, options = decision.loss, decision.loss_options(targets)
     if section.focal is not None:
         name, options = "focal", {"gamma": section.focal}
+    distill = section.distill
+    if distill.file is not None:
+        own = {"weight": distill.weight, "temperature": distill.temperature}
+        options = {**options, "distilled": own | {"one": targets.ndim == 1}}
     if section.dropout_samples > 1:
         options = {**options, "dropout_samples": section.dropout_samples}
     return name, options
 
 
-def rows_of(section: TrainSection, rows: TrainingRows, targets: npt.NDArray[Any]) -> TrainingRows:
+def rows_of(
+    section: TrainSection,
+    rows: TrainingRows,
+    targets: npt.NDArray[Any],
+    soft: npt.NDArray[np.float64] | None = None,
+) -> TrainingRows:
     """Gives rows what the recipe's options have them carry to the loss.
 
     Args:
         section: The recipe's `train`.
         rows: The rows to train on.
         targets: What they have, as the decision's `targets` gives it.
+        soft: The soft labels of the rows, `(rows, labels)`, where there are any.
 
     Returns:
-        The rows with their weights; themselves where no option asks for any.
+        The rows with their weights and soft labels; themselves where no option asks for any.
     """
     if section.class_weights != "none":
         weights = class_weights(targets, section.class_weights)
         rows = WeightedRows(rows, targets, weights, section.class_weights_from - 1)
+    if soft is not None:
+        one = targets.ndim == 1
+        rows = SoftRows(rows, tempered(soft, section.distill.temperature, one=one))
     return rows
