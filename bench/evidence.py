@@ -22,7 +22,7 @@ from pathlib import Path
 RUNS = Path("runs/bench")
 RESULTS = Path("bench/results")
 STUDIES = {
-    "fresh": (Path("bench/evidence_fresh.yaml"), {"train": 8000, "dev": 1000, "gold": 4000}),
+    "fresh": (Path("bench/evidence_fresh.yaml"), {"train": 2000, "dev": 400, "gold": 3000}),
     "e5": (Path("bench/evidence_e5.yaml"), {"train": 800, "dev": 200, "gold": 1000}),
     "gpu": (Path("bench/study_gpu.yaml"), {"train": 25000, "dev": 2000, "gold": 4000}),
 }
