@@ -6,6 +6,7 @@ from importlib import import_module
 
 import click
 import pytest
+import yaml
 from test_chain import TINY, data, words  # noqa: F401 - a fixture
 
 from relx_cli.main import COMMANDS, run
@@ -37,12 +38,14 @@ DATA = tuple(
     word for part in ("train", "dev", "test") for word in ("--set", f"data.{part}=@data/{part}.csv")
 )
 RECIPE = ("--recipe", "@demo", *DATA, "--set", f"encoder.from=@{TINY}")
+FOLD = ("--folds", "0", "--set", "data.dev=null", "--set", "data.folds=2")
 STAGE = (*RECIPE, "--runs-dir", "@new", "--set", "train.epochs=1")
 # Commands that go well; one word after the other that begins with @ is exchanged for a bad path.
 CASES = [
     ("tapt", *STAGE, "--skip-bad-rows", "@bad"),
     ("train", *STAGE, "--set", "data.labels=@klue", "--skip-bad-rows", "@bad"),
     ("train", *STAGE, "--set", "decide.thresholds=@cut.json", "--set", "train.start_from=@new"),
+    ("train", *STAGE, *FOLD, "--out", "@o.csv"),
     ("predict", *RUN, "--test", "@data/test.csv", "--out", "@o.csv", "--probs", "@p.csv"),
     ("predict", *RUN, "--thresholds", "@cut.json", "--out", "o.csv"),
     ("score", *PRED, "--labels", "@klue", "--probs-order", "@klue"),
@@ -63,6 +66,15 @@ CASES = [
     ("eda", "--recipe", "demo", "--runs-dir", "@new", "--pred", "@pred.csv", "--out", "@page.html"),
     ("validate", "--data", "@data/dev.csv", "--labels", "@klue", "--skip-bad-rows", "@bad"),
     ("validate", *RECIPE),
+    ("ensemble", "@pred.csv", "pred2.csv", "--test", "@data/dev.csv", "--out", "@o.csv"),
+    ("ensemble", "pred.csv", "@pred2.csv=@pred.csv", *GOLD, "--probs", "@p.csv"),
+    ("ensemble", "tiny", "pred.csv", "--runs-dir", "@runs", "--thresholds", "@cut.json"),
+    ("study", "list", "@study.yaml", "--runs-dir", "@new"),
+    ("study", "run", "@study.yaml", "--runs-dir", "@new", "--cells", "0"),
+    ("study", "show", "@study.yaml", "--runs-dir", "@new", "--out", "@page.html"),
+    ("study", "search", "@search.yaml", "--runs-dir", "@new"),
+    ("study", "trials", "@search.yaml", "--runs-dir", "@new", "--out", "@best.yaml"),
+    ("study", "slurm", "@study.yaml", "--runs-dir", "@new", "--out", "@job.sh"),
     ("recipes", "show", "@demo"),
     ("recipes", "copy", "@demo", "@my.yaml"),
     ("runs", "list", "--runs-dir", "@runs"),
@@ -100,6 +112,14 @@ def made(data, tmp_path_factory):  # noqa: F811 - the fixture
     record = {"text": "가람", "entities": entities}
     record["relations"] = [{"from_id": 0, "to_id": 1, "type": "a"}]
     (folder / "export.jsonl").write_text(json.dumps(record), encoding="utf-8")
+    shutil.copy(folder / "pred.csv", folder / "pred2.csv")
+    small = {"encoder.from": yaml.safe_load(TINY), "train.epochs": 1, "data.test": None}
+    small |= {f"data.{part}": f"data/{part}.csv" for part in ("train", "dev")}
+    tree = {"name": "small", "recipe": "demo", "set": small}
+    study = tree | {"seeds": [1], "options": {"less": {"set": {"train.label_smoothing": 0.0}}}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    search = tree | {"trials": 1, "space": {"train.batch_size": [8, 16]}}
+    (folder / "search.yaml").write_text(yaml.safe_dump(search), encoding="utf-8")
     (folder / "brat").mkdir()
     (folder / "brat/a.txt").write_text("가람", encoding="utf-8")
     (folder / "brat/a.ann").write_text(
