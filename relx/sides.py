@@ -68,12 +68,19 @@ def open_runs(
         raise InputError(*dict.fromkeys(faults))
     if gold is None:
         require_same_dev_rows(found)
-    chosen = backend or _common_backend(found.values())
+    chosen = backend or common_backend(found.values())
     return {name: Run(run, chosen, engine) for name, run in found.items()}
 
 
-def _common_backend(found: Iterable[FoundRun]) -> str | None:
-    """Returns the first run's backend where they differ, since a process has but one."""
+def common_backend(found: Iterable[FoundRun]) -> str | None:
+    """Returns the first run's backend where they differ, since a process has but one.
+
+    Args:
+        found: Runs that predict in this process.
+
+    Returns:
+        The backend, which is said; None where the runs have one.
+    """
     trained = [run.recipe.device.backend for run in found]
     if len(set(trained)) < 2:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from relx.score import ScoredRows
     from relx.scoring.blending.means import Mean
     from relx.scoring.decisions.decision import Decision
+    from relx.scoring.intervals import Difference
 
 File = click.Path(dir_okay=False, path_type=Path)
 
@@ -47,9 +49,13 @@ File = click.Path(dir_okay=False, path_type=Path)
     default="equal",
     show_default=True,
     metavar="equal|found|W,W,…",
-    help="The members' weights; found: on rows that none was trained on.",
+    help="The members' weights; found: those that make what is right likeliest.",
 )
-@click.option("--select", type=click.IntRange(1), help="Choose so many members, one by one.")
+@click.option(
+    "--select",
+    metavar="N|auto",
+    help="Choose N members one by one, one perhaps again; auto: as many as score best.",
+)
 @click.option(
     "--test",
     type=click.Path(path_type=Path),
@@ -74,7 +80,7 @@ def ensemble(
     probs: Path | None,
     mean: Mean,
     weights: str,
-    select: int | None,
+    select: str | None,
     test: Path | None,
     gold: Path | None,
     as_json: bool,
@@ -95,26 +101,34 @@ def ensemble(
     Examples:
       relx ensemble bert roberta --out submission.csv
       relx ensemble bert roberta --weights found --out submission.csv
-      relx ensemble bert roberta electra --select 10 --mean log --out submission.csv
+      relx ensemble bert roberta electra --select auto --mean log --out submission.csv
       relx ensemble bert other.csv=other-oof.csv --weights found --out submission.csv
       relx ensemble one.csv two.csv --weights 2,1 --out submission.csv
     """  # noqa: D301 - click reads the backspace
     from relx.ensemble import measure
-    from relx.ensemble_members import open_members, read_asked, reader_of, write_asked
+    from relx.ensemble_answers import asked_file, read_asked, require_places, write_asked
+    from relx.ensemble_members import open_members, reader_of
+    from relx.scoring.blending.means import blended
 
     if len(names) < 2:
         raise click.UsageError("Name two or more runs or answer files.")
     blending = _blending(mean, weights, select, len(names))
-    _require_places({"--out": out, "--probs": probs}, [test, gold, answers.thresholds], names)
     members = open_members(names, runs_dir, backend, engine)
+    _require_fitting(members, answers, backend, engine)
+    wanted = out is not None or probs is not None
+    file = asked_file(members, test) if wanted else None
+    require_places({"--out": out, "--probs": probs}, [file, gold, answers.thresholds], members)
     reader = reader_of(members, answers, gold)
+    blending = replace(blending, measure=_measure_of(members, answers))
     rows = _measured_rows(members, blending, reader, answers, gold)
     measured = None if rows is None else measure(rows, blending, draws)
     found = blending.fixed(len(names)) if measured is None else measured.weights
-    if out is not None or probs is not None:
-        asked = read_asked(members, reader, test)
-        decision = _decision(measured, answers, reader.decision)
-        shares = blending.blend(asked.shares, found, many=decision.takes_cutoffs)
+    if wanted:
+        decision = reader.decision if measured is None else measured.blend.decision
+        if out is not None:
+            _say_how(decision)
+        asked = read_asked(members, reader, answers, file)
+        shares = blended(asked.shares, found, mean, many=decision.takes_cutoffs)
         write_asked(asked, shares, decision, out, probs)
     if as_json:
         tree = {"weights": dict(zip(names, found.tolist(), strict=True))}
@@ -127,7 +141,7 @@ def ensemble(
             click.echo(f"{path} is written")
 
 
-def _blending(mean: Mean, weights: str, select: int | None, members: int) -> Blending:
+def _blending(mean: Mean, weights: str, select: str | None, members: int) -> Blending:
     """Reads how members are put together."""
     from relx.ensemble import Blending
     from relx.faults import Fault, InputError
@@ -135,7 +149,10 @@ def _blending(mean: Mean, weights: str, select: int | None, members: int) -> Ble
     if select is not None:
         if weights != "equal":
             raise click.UsageError("--select gives weights itself: leave --weights out.")
-        return Blending("selected", mean, rounds=select)
+        if select != "auto" and not (select.isdecimal() and int(select) > 0):
+            what, allowed = "this is no number of members", "auto, or a number such as 10"
+            raise InputError(Fault(what, "--select", select, allowed))
+        return Blending("selected", mean, rounds=None if select == "auto" else int(select))
     if weights in ("equal", "found"):
         made = Blending("found" if weights == "found" else "equal", mean)
     else:
@@ -148,19 +165,25 @@ def _blending(mean: Mean, weights: str, select: int | None, members: int) -> Ble
     return made
 
 
-def _require_places(
-    outputs: dict[str, Path | None], inputs: list[Path | None], names: tuple[str, ...]
+def _require_fitting(
+    members: list[Member], answers: AnswerOptions, backend: str | None, engine: str | None
 ) -> None:
-    """Refuses to write over what is read, or two things into one file."""
-    from relx.files import require_place
+    """Refuses options that would be without effect."""
+    runs = sum(member.run is not None for member in members)
+    if runs and answers.says_how:
+        options = "--task, --recipe, --labels and --negative"
+        raise click.UsageError(f"{options} go with answer files alone; a run has its own.")
+    if runs == len(members) and (answers.percent or answers.order is not None):
+        raise click.UsageError("--percent and --probs-order go with answer files.")
+    if not runs and (backend or engine):
+        raise click.UsageError("--backend and --engine apply to runs; these are answer files.")
 
-    files = [Path(part) for name in names for part in (name, *name.rsplit("=", 1))]
-    for option, path in outputs.items():
-        if path is not None:
-            require_place(path, option, [*inputs, *(file for file in files if file.is_file())])
-    given = [path.resolve() for path in outputs.values() if path is not None]
-    if len(set(given)) < len(given):
-        raise click.UsageError("--out and --probs are one file: name two.")
+
+def _measure_of(members: list[Member], answers: AnswerOptions) -> str:
+    """Returns what members are selected for: what the first run, or the recipe, chose by."""
+    recipes = [member.run.recipe for member in members if member.run is not None]
+    recipe = recipes[0] if recipes else answers.recipe
+    return "micro_f1" if recipe is None else recipe.train.best_by
 
 
 def _measured_rows(
@@ -170,60 +193,80 @@ def _measured_rows(
     answers: AnswerOptions,
     gold: Path | None,
 ) -> list[ScoredRows] | None:
-    """Reads the rows to measure by: where weights need them they have to be there."""
+    """Reads the rows to measure by; they may be missing where nobody needs or has named them."""
     from relx.ensemble_members import read_measured
     from relx.faults import InputError
     from relx.progress import say
 
+    named = gold is not None or any(member.measured is not None for member in members)
     try:
         return read_measured(members, reader, answers, gold)
     except InputError as error:
-        if blending.is_found or gold is not None:
+        if blending.is_found or named:
             raise
-        say(f"note: nothing is measured: {error.faults[0].what}")
+        fault = error.faults[0]
+        where = f" ({fault.where})" if fault.where else ""
+        say(f"note: nothing is measured: {fault.what}{where}")
         return None
 
 
-def _decision(measured: Measured | None, answers: AnswerOptions, usual: Decision) -> Decision:
-    """Returns how labels are chosen: by given cut-offs, else by those of the measured rows."""
-    if answers.thresholds is not None or measured is None:
-        if usual.takes_cutoffs and answers.thresholds is None:
-            from relx.progress import warn
+def _say_how(decision: Decision) -> None:
+    """Says by which cut-offs labels are chosen, if by any."""
+    from relx.progress import say, warn
 
-            warn(f"the blend's own cut-offs are not known; {usual.described()}")
-        return usual
-    return measured.blend.decision
+    if decision.takes_cutoffs and decision.cutoffs is None:
+        warn(f"no labelled rows to search the blend's cut-offs on: {decision.described()}")
+    elif how := decision.described():
+        say(how)
 
 
 def _print(names: tuple[str, ...], weights: list[float], measured: Measured | None) -> None:
     """Prints the members with their weights and scores, and what the ensemble is worth."""
-    from relx.scoring.printed import percent
     from relx_cli.tables import print_table
 
     if measured is None:
         rows = [(name, f"{weight:.3f}") for name, weight in zip(names, weights, strict=True)]
         print_table(("member", "weight"), rows, right={"weight"})
         return
-
-    def cells(name: str, weight: str, rows: ScoredRows) -> tuple[str, ...]:
-        scores = rows.scores()
-        return (name, weight, percent(scores.micro_f1), percent(scores.auprc))
-
-    triples = zip(names, weights, measured.members, strict=True)
-    table = [cells(name, f"{weight:.3f}", rows) for name, weight, rows in triples]
-    table.append(cells("equal weights", "", measured.equal))
-    if measured.gain is not None:
-        table.append(cells("these weights, on these rows", "", measured.blend))
-        table.append(cells("found on other rows", "", measured.cross_fitted))
-    headings = ("member", "weight", "micro-F1", "AUPRC")
-    print_table(headings, table, right=headings[1:])
+    titles = measured.equal.scores().titles
+    columns = dict.fromkeys((measured.measure, "micro_f1", "auprc"))
+    headings = ("member", "weight", *(titles[name] for name in columns))
+    print_table(headings, _score_rows(names, weights, measured, list(columns)), right=headings[1:])
     click.echo(f"\n{len(measured.blend.gold):,} rows of {visible(measured.blend.gold_file)}")
-    if (gain := measured.gain) is not None:
-        interval = f"95 %: {gain.low:+.2f} to {gain.high:+.2f}"
-        click.echo(f"gain over equal weights {gain.value:+.2f} ({interval}): {measured.says}")
+    if (own := measured.interval) is not None:
+        click.echo(f"{measured.title} {own.value:.2f} (95 %: {own.low:.2f} to {own.high:.2f})")
+    if measured.gain is not None:
+        click.echo(f"{_moved(measured.gain)} over equal weights: {measured.says}")
+    if measured.over_best is not None:
+        best = visible(measured.best)
+        click.echo(f"{_moved(measured.over_best)} over {best}, the best of them on these rows")
     click.echo(f"at least one member has {measured.oracle:.1f} % of the rows right\n")
     alike = [
         (name, *(f"{100 * share:.1f}" for share in shares))
         for name, shares in zip(names, measured.agreement.tolist(), strict=True)
     ]
     print_table(("rows chosen alike, %", *names), alike, right=set(names))
+
+
+def _score_rows(
+    names: tuple[str, ...], weights: list[float], measured: Measured, columns: list[str]
+) -> list[tuple[str, ...]]:
+    """Returns the scores of each member and of the blends."""
+    from relx.scoring.printed import percent
+
+    def cells(name: str, weight: str, rows: ScoredRows) -> tuple[str, ...]:
+        scores = rows.scores()
+        return (name, weight, *(percent(getattr(scores, column)) for column in columns))
+
+    triples = zip(names, weights, measured.members, strict=True)
+    table = [cells(name, f"{weight:.3f}", rows) for name, weight, rows in triples]
+    table.append(cells("equal weights", "", measured.equal))
+    if measured.gain is not None:
+        table.append(cells("these weights", "", measured.blend))
+    if measured.unseen is not measured.blend:
+        table.append(cells("weights found on other rows", "", measured.unseen))
+    return table
+
+
+def _moved(gain: Difference) -> str:
+    return f"{gain.value:+.2f} (95 %: {gain.low:+.2f} to {gain.high:+.2f})"

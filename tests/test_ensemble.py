@@ -3,14 +3,15 @@
 import csv
 import json
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
-from fold_runs import words
+from fold_runs import ROOT, words
 
 from relx.data.labels import KLUE
 from relx.files import read_json
-from relx.predict import open_run
+from relx.predict import Run, open_run
 from relx.tasks.relation.answers import write_submission
 from relx_cli.main import run
 
@@ -80,7 +81,7 @@ def test_members_are_selected_and_it_is_said_what_they_are_worth(runs, capsys):
     capsys.readouterr()
     assert ensemble(runs, *NAMES, "--select", "4", "--mean", "ranks", "--draws", "60") == 0
     said = capsys.readouterr().out
-    for words_ in ("found on other rows", "gain over equal weights", "rows chosen alike, %"):
+    for words_ in ("found on other rows", "over equal weights: these", "rows chosen alike, %"):
         assert words_ in said
 
 
@@ -140,7 +141,15 @@ def test_without_rows_to_measure_by_only_weights_are_told(runs, few_rows, tmp_pa
         (["tiny", "nothing"], [], "no run of this name"),
         (NAMES, ["--weights", "1,2,3"], "each member needs a weight"),
         (NAMES, ["--weights", "much"], "these are no weights"),
-        (NAMES, ["--weights", "found", "--mean", "log"], "mean of probabilities"),
+        (NAMES, ["--weights", "found", "--mean", "ranks"], "ranks are no probabilities"),
+        (NAMES, ["--select", "0"], "no number of members"),
+        (NAMES, ["--select", "many"], "no number of members"),
+        (NAMES, ["--task", "relation"], "a run has its own"),
+        (NAMES, ["--percent"], "go with answer files"),
+        (["TEST", "SHORT"], ["--engine", "keras"], "these are answer files"),
+        (["tiny", "TEST=NOTHING"], [], "no such file"),
+        (["TEST=OOF", "SHORT=OOF"], [], "--gold"),
+        (NAMES, ["--out", "ASKED"], "a file that it is made from"),
         (NAMES, ["--weights", "found", "--select", "3"], "--select gives weights itself"),
         (["tiny", "LABELS"], ["--out", "OUT"], "no probabilities"),
         (["tiny", "SHORT"], ["--out", "OUT"], "are missing here"),
@@ -169,6 +178,8 @@ def test_what_does_not_belong_together_is_refused(
     places |= {
         "TRAIN": str(few_rows / "train.csv"),
         "OOF": str(oof_file(runs, tmp_path / "oof.csv")),
+        "ASKED": str(few_rows / "test.csv"),
+        "NOTHING": str(tmp_path / "nothing.csv"),
     }
 
     def placed(word):
@@ -181,11 +192,124 @@ def test_what_does_not_belong_together_is_refused(
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before  # nothing written
 
 
-def test_labels_in_another_order_are_no_members(runs, few_rows, tmp_path, capsys):
-    names = tmp_path / "labels.json"
+@pytest.fixture(scope="module")
+def swapped(runs, few_rows, tmp_path_factory):
+    """A run of one fold whose labels are in another order, and which reads files otherwise."""
+    names = tmp_path_factory.mktemp("labels") / "labels.json"
     names.write_text(json.dumps([KLUE.names[1], KLUE.names[0], *KLUE.names[2:]]), encoding="utf-8")
     more = {"name": "swapped", "train.epochs": "1", "data.labels": str(names)}
+    more["data.normalize"] = "nfc"
     assert run([*words(few_rows, runs, **more), "--folds", "0"]) == 0
+    return "swapped"
+
+
+def test_labels_in_another_order_are_brought_into_the_first_ones(runs, swapped, tmp_path, capsys):
+    for name in ("tiny", swapped):
+        where = ["--runs-dir", str(runs), "--run", name, "--probs", str(tmp_path / f"{name}.csv")]
+        assert run(["predict", *where]) == 0
+    assert ensemble(runs, "tiny", swapped, "--probs", tmp_path / "both.csv") == 0
+    with_names = []
+    for name in ("tiny", swapped, "both"):
+        with (tmp_path / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
+            with_names.append(list(csv.DictReader(stream)))
+    for one, other, both in zip(*with_names, strict=True):
+        for label in KLUE.names:
+            mean = (float(one[label]) + float(other[label])) / 2
+            assert float(both[label]) == pytest.approx(mean, abs=1e-12)
+    # Of labelled rows likewise: fold 0 of each run, which were dealt alike.
     capsys.readouterr()
-    assert ensemble(runs, "tiny", "swapped") == 2
-    assert "this has other labels than tiny" in " ".join(capsys.readouterr().err.split())
+    assert ensemble(runs, "tiny/fold-0", swapped, "--json") == 0
+    members = json.loads(capsys.readouterr().out)["measured"]["members"]
+    assert run(["score", "--runs-dir", str(runs), "--run", swapped, "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert members[1]["scores"]["micro_f1"] == pytest.approx(scores["micro_f1"])
+    assert members[1]["scores"]["auprc"] == pytest.approx(scores["auprc"])
+
+
+def test_a_run_reads_the_rows_as_its_own_recipe_says(
+    runs, swapped, few_rows, tmp_path, monkeypatch
+):
+    """One run composes characters and the other does not: each is asked what it would be alone."""
+    with (few_rows / "test.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))[:3]
+    for row in rows:
+        row["sentence"] += unicodedata.normalize("NFD", " 가나다라")
+    test = tmp_path / "decomposed.csv"
+    with test.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    seen = {}
+
+    def predict(self, rows):
+        seen[self.name] = [row.sentence for row in rows]
+        return np.full((len(rows), len(KLUE)), 1 / len(KLUE))
+
+    monkeypatch.setattr(Run, "predict", predict)
+    assert ensemble(runs, "tiny", swapped, "--test", test, "--out", tmp_path / "out.csv") == 0
+    assert seen["tiny"] == [row["sentence"] for row in rows]
+    assert seen[swapped] == [unicodedata.normalize("NFC", row["sentence"]) for row in rows]
+    assert seen["tiny"] != seen[swapped]
+
+
+def test_probabilities_in_another_order_are_doubted(few_rows, runs, tmp_path, capsys):
+    ids = [str(i) for i in range(60)]
+    shares = np.random.default_rng(0).dirichlet(np.ones(len(KLUE)), len(ids))
+    write_submission(tmp_path / "one.csv", ids, shares, KLUE)
+    rows = zip(ids, [KLUE.names[i] for i in shares.argmax(1)], np.roll(shares, 3, 1), strict=True)
+    lines = [f'{id_},{label},"{numbers.tolist()}"' for id_, label, numbers in rows]
+    text = "\n".join(["id,pred_label,probs", *lines, ""])
+    (tmp_path / "two.csv").write_text(text, encoding="utf-8")
+    files = [tmp_path / f"{name}.csv" for name in ("one", "two")]
+    assert ensemble(runs, *files, "--out", tmp_path / "out.csv") == 0
+    assert "pred_label is not the most probable class" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_dev_file_with_rows_that_were_trained_on_finds_no_weights(
+    runs, few_rows, tmp_path, capsys
+):
+    with (few_rows / "train.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with (ROOT / "sample" / "dev.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [*rows[:2], *[row | {"id": f"d{row['id']}"} for row in csv.DictReader(stream)][:10]]
+    dev = tmp_path / "dev.csv"
+    with dev.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    names = ("one", "two")
+    for name in names:
+        more = {"name": name, "train.epochs": "1", "data.dev": str(dev), "seed": str(len(name))}
+        assert run(words(few_rows, tmp_path / "runs", **more)) == 0
+    capsys.readouterr()
+    assert ensemble(tmp_path / "runs", *names, "--weights", "found") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "one was trained on 2 of these 12 rows" in said and "with --gold" in said
+    assert ensemble(tmp_path / "runs", *names) == 0
+    assert "nothing is measured: one was trained on 2" in capsys.readouterr().err
+
+
+def test_files_about_targets_need_the_rows_that_their_answers_repeat(tmp_path, runs, capsys):
+    for name, joy in (("one", 0.8), ("two", 0.4)):
+        output = {"joy": joy, "fear": 0.1}
+        text = json.dumps({"id": "a", "output": output}) + "\n"
+        (tmp_path / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    files = [tmp_path / f"{name}.jsonl" for name in ("one", "two")]
+    labels = tmp_path / "labels.json"
+    labels.write_text('["joy", "fear"]', encoding="utf-8")
+    how = ["--task", "target", "--labels", labels, "--negative", ""]
+    assert ensemble(runs, *files, *how, "--probs", tmp_path / "probs.jsonl") == 0
+    (line,) = (tmp_path / "probs.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["output"]["joy"] == pytest.approx(0.6)
+    capsys.readouterr()
+    assert ensemble(runs, *files, *how, "--out", tmp_path / "out.jsonl") == 2
+    assert "name them with --test" in capsys.readouterr().err
+    test = {"id": "a", "sentence": "맛있다", "target": None}
+    (tmp_path / "test.jsonl").write_text(json.dumps(test) + "\n", encoding="utf-8")
+    more = ["--test", tmp_path / "test.jsonl", "--out", tmp_path / "out.jsonl"]
+    assert ensemble(runs, *files, *how, *more) == 0
+    assert "labels are cut at 0.500" in " ".join(capsys.readouterr().err.split())
+    (line,) = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line) == test | {"output": {"joy": "True", "fear": "False"}}
+    assert ensemble(runs, *files, "--out", tmp_path / "none.csv") == 2
+    assert "--task target" in capsys.readouterr().err

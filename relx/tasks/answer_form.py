@@ -62,10 +62,12 @@ class AnswerForm(Generic[R]):
         lines: Gives the text of rows and their probabilities, `(rows, labels)`, in parts that end
             with a line end; raises an `InputError` for what is no probability.
         header: What comes before the first row.
+        repeats_rows: Whether rows are written with what their file says of them besides their ids.
     """
 
     lines: Callable[[Sequence[R], Floats], Iterable[str]]
     header: str = ""
+    repeats_rows: bool = False
 
     @contextlib.contextmanager
     def file(self, path: Path) -> Iterator[AnswerFile[R]]:

@@ -8,13 +8,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from relx.scoring.decisions.softmax import softmax
+
 Floats = npt.NDArray[np.float64]
 Mean = Literal["probabilities", "log", "ranks"]
 LEAST = 1e-12  # a probability of 0 would forbid a label whatever the others say
 
 
 def blended(
-    shares: Sequence[Floats], weights: Sequence[float], mean: Mean, *, many: bool
+    shares: Sequence[Floats], weights: Sequence[float] | Floats, mean: Mean, *, many: bool
 ) -> Floats:
     """Computes the weighted mean of several members' probabilities.
 
@@ -26,7 +28,7 @@ def blended(
 
     Args:
         shares: Each member's probabilities, `(rows, labels)`.
-        weights: The members' weights, which are scaled to sum to 1.
+        weights: The members' weights, which are scaled to sum to 1; one of 0 takes no part.
         mean: Of what the mean is taken.
         many: Whether a row may have any number of labels.
 
@@ -34,16 +36,48 @@ def blended(
         `(rows, labels)`; of one label a row, rows sum to 1.
     """
     scaled = np.asarray(weights, np.float64) / np.sum(weights)
-    parts = zip(scaled.tolist(), shares, strict=True)
+    parts = [(weight, share) for weight, share in zip(scaled, shares, strict=True) if weight > 0]
+    total = np.zeros(shares[0].shape)
+    for weight, share in parts:
+        total += weight * lifted(share, mean, many=many)
+    return settled(total, mean, many=many)
+
+
+def lifted(share: Floats, mean: Mean, *, many: bool) -> Floats:
+    """Returns probabilities as what the mean is taken of; see `blended`.
+
+    Args:
+        share: A member's probabilities, `(rows, labels)`.
+        mean: Of what the mean is taken.
+        many: Whether a row may have any number of labels.
+
+    Returns:
+        `(rows, labels)`: probabilities, their logarithms or log-odds, or ranks.
+    """
     if mean == "probabilities":
-        return _scaled(_sum(weight * share for weight, share in parts), many)
+        return share
     if mean == "ranks":
-        return _scaled(_sum(weight * ranks(share) for weight, share in parts), many)
-    if many:
-        odds = _sum(weight * _log_odds(share) for weight, share in parts)
-        return np.asarray(1 / (1 + np.exp(-odds)))
-    logs = _sum(weight * np.log(np.maximum(share, LEAST)) for weight, share in parts)
-    return _scaled(np.exp(logs - logs.max(axis=1, keepdims=True)), many)
+        return ranks(share)
+    clipped = np.clip(share, LEAST, 1 - LEAST if many else None)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped) if many else np.log(clipped))
+
+
+def settled(total: Floats, mean: Mean, *, many: bool) -> Floats:
+    """Returns a weighted mean of what `lifted` gave as probabilities again.
+
+    Args:
+        total: The mean, `(rows, labels)`.
+        mean: Of what it was taken.
+        many: Whether a row may have any number of labels.
+
+    Returns:
+        `(rows, labels)`; of one label a row, rows sum to 1.
+    """
+    if mean == "log":
+        if not many:
+            return softmax(total)
+        return np.asarray(0.5 * (1 + np.tanh(total / 2)))  # the sigmoid, which cannot overflow
+    return total if many else np.asarray(total / total.sum(axis=1, keepdims=True))
 
 
 def ranks(shares: Floats) -> Floats:
@@ -59,20 +93,3 @@ def ranks(shares: Floats) -> Floats:
 
     found: Any = rankdata(shares, axis=0) / len(shares)
     return np.asarray(found, np.float64)
-
-
-def _log_odds(share: Floats) -> Floats:
-    clipped = np.clip(share, LEAST, 1 - LEAST)
-    return np.asarray(np.log(clipped) - np.log1p(-clipped))
-
-
-def _sum(parts: Any) -> Floats:
-    total: Floats | None = None
-    for part in parts:
-        total = part if total is None else total + part
-    assert total is not None  # there is a member
-    return total
-
-
-def _scaled(values: Floats, many: bool) -> Floats:
-    return values if many else np.asarray(values / values.sum(axis=1, keepdims=True))

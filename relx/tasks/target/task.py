@@ -168,7 +168,7 @@ class TargetTask:
             values = self.as_written(probabilities, [row.id for row in rows])
             return answer_lines(rows, decision.cells(decision.choose(values), len(labels)), labels)
 
-        return AnswerForm(lines)
+        return AnswerForm(lines, repeats_rows=True)
 
     def probabilities(self, labels: LabelList) -> AnswerForm[TargetRow]:
         """Returns the form of a file of probabilities; see `probability_lines`."""
